@@ -1,0 +1,64 @@
+# paystorm: every target sets up what it needs, once; a rerun sets nothing up again.
+#
+#   make demo      the main job, end to end, on the embedded sandbox
+#   make test      lint, types and all tests, with coverage
+#   make test-fast unit, property and golden tests      make test-e2e  integration and end-to-end tests
+#   make lint      ruff and mypy                        make bench     the benchmarks
+#   make clean     remove the virtual environment and what tests leave behind
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What a set-up depends on: change it, and the next make sets up again.
+INPUTS := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/coverage run -m pytest --durations=5 --durations-min=2
+COVERAGE_PERCENT := 90
+
+.PHONY: demo test test-fast test-e2e lint bench clean
+
+# $(call timed,name,command): run a command, and say how long it took.
+timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
+	echo "== $(1): $$(( $$(date +%s) - start )) s"; exit $$status
+
+demo: $(VENV)/.run
+	$(BIN)/paystorm run demo
+
+test: lint test-fast test-e2e
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
+
+lint: $(VENV)/.test
+	$(call timed,format,$(BIN)/ruff format --check .)
+	$(call timed,lint,$(BIN)/ruff check .)
+	$(call timed,types,$(BIN)/mypy)
+
+# Each suite in a process of its own, since some tests import Locust, which patches the libraries.
+test-fast: $(VENV)/.test
+	@$(BIN)/coverage erase
+	$(call timed,unit tests,$(PYTEST) tests/unit)
+	$(call timed,property tests,$(PYTEST) tests/properties)
+	$(call timed,golden tests,$(PYTEST) tests/golden)
+
+test-e2e: $(VENV)/.test
+	$(call timed,integration tests,$(PYTEST) tests/integration)
+	$(call timed,end-to-end tests,$(PYTEST) tests/e2e)
+
+bench: $(VENV)/.test
+	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null || { echo 'paystorm needs Python 3.11 or later: make PYTHON=python3.12'; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.python $(INPUTS)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
