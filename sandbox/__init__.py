@@ -1,0 +1,1 @@
+"""A payments platform to test against. It shares no code with the tester."""

@@ -1,0 +1,56 @@
+"""The platform: what every front talks to. Ledger, processing queue and defects, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox.book import Entry, Status
+from sandbox.commands import Command, CreateAccount
+from sandbox.defects import APPLY_TWICE, LOSE, Defects
+from sandbox.ledger import Ledger, same_or_conflict
+
+
+class Platform:
+    """Accepts commands at once and decides them later; all its methods run on one event loop.
+
+    `enqueue` is given each accepted command's id once; `decide` must be called with it later.
+    """
+
+    def __init__(self, ledger: Ledger, defects: Defects, enqueue: Callable[[str], None]) -> None:
+        self.ledger = ledger
+        self.defects = defects
+        self._enqueue = enqueue
+        self._lost: dict[str, Entry] = {}
+
+    def accept(self, command: Command) -> Entry:
+        """Acknowledge a command; a replay gets the first entry again and nothing is queued.
+
+        Raises ledger.Conflict for a known command id with another content.
+        """
+        if self.defects.hits(LOSE, command.command_id):
+            return self._lose(command)
+        before = self.ledger.as_of
+        entry = self.ledger.receive(command)
+        if self.ledger.as_of != before:
+            self._enqueue(command.command_id)
+        return entry
+
+    def decide(self, command_id: str) -> None:
+        """Decide an accepted command, rightly or as a defect has it."""
+        twice = self.defects.hits(APPLY_TWICE, command_id)
+        entry = self.ledger.decide(command_id, times=2 if twice else 1)
+        if (
+            twice
+            and entry.status is Status.SETTLED
+            and not isinstance(entry.command, CreateAccount)
+        ):
+            self.defects.count(APPLY_TWICE)
+
+    def _lose(self, command: Command) -> Entry:
+        """Acknowledge and forget; only the answer is kept, so that a re-send gets the same one."""
+        known = self._lost.get(command.command_id)
+        if known is not None:
+            return same_or_conflict(known, command)
+        self.defects.count(LOSE)
+        entry = self._lost[command.command_id] = self.ledger.draft(command)
+        return entry

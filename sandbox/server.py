@@ -1,0 +1,150 @@
+"""The server: one event loop with the HTTP front and the processor, from bind to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from sandbox.defects import Defects
+from sandbox.http_front import app_for
+from sandbox.ledger import Ledger
+from sandbox.platform import Platform
+from sandbox.processor import Processor
+
+log = logging.getLogger("sandbox")
+
+_BACKLOG = 2048
+_GRACE_S = 2
+_NEVER = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a sandbox is started with; `defect_rates` is defect name -> share of commands."""
+
+    latency_ms: float = 5
+    defect_rates: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+    stop_with_stdin: bool = False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind and listen; port 0 takes any free one. Raises OSError if that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is, and an answer in two
+    # writes would else wait for the client's delayed acknowledgement: 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address to send to, "http://127.0.0.1:8080"."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(listener: socket.socket, settings: Settings, on_started: Callable[[], None]) -> None:
+    """Serve until SIGTERM, SIGINT or, if so set, the end of standard input; then return.
+
+    `on_started` is called once requests are answered.
+    """
+    # The book only grows and has no cycles: searching all of it for garbage would find nothing and
+    # stop the platform for half a second per half million commands. Young garbage is still found.
+    gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
+    asyncio.run(_serve(listener, settings, on_started))
+
+
+async def _serve(
+    listener: socket.socket, settings: Settings, on_started: Callable[[], None]
+) -> None:
+    processor = Processor(settings.latency_ms)
+    defects = Defects(settings.defect_rates, settings.seed)
+    platform = Platform(Ledger(), defects, processor.enqueue)
+    server = _Server(_config(platform), on_started)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    if settings.stop_with_stdin:
+        threading.Thread(target=_await_end_of_stdin, args=(loop, server.stop), daemon=True).start()
+    processing = asyncio.create_task(processor.run(platform.decide))
+    # Processing ends before the server only by a fault; then nobody should be left waiting.
+    processing.add_done_callback(lambda _: server.stop())
+    await server.serve(sockets=[listener])
+    for name, struck in defects.struck().items():
+        log.info("defect %s struck %d commands", name, struck)
+    if processing.done():
+        processing.result()
+    processing.cancel()
+
+
+def _config(platform: Platform) -> uvicorn.Config:
+    return uvicorn.Config(
+        app_for(platform),
+        loop="asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but signals are ours: it would raise them again and so die of them."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    def stop(self) -> None:
+        """End soon: no new connections, and a short grace for those that are being answered."""
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, then say so."""
+        await super().startup(sockets)
+        self._on_started()
+
+
+def _await_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Read standard input away until it ends, on a thread: it may be a file, a pipe or a terminal.
+
+    The file descriptor itself, since a buffered reader's lock would hold up the interpreter's end.
+    """
+    try:
+        while sys.stdin is not None and os.read(sys.stdin.fileno(), 65536):
+            pass
+    except OSError as error:
+        log.warning("standard input cannot be read (%s): taken for its end", error)
+    try:
+        loop.call_soon_threadsafe(stop)
+    except RuntimeError:
+        log.debug("standard input ended after the loop did")
