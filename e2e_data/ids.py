@@ -1,0 +1,242 @@
+"""Ids that are derived, not stored: any id of a run can be turned back into what it names.
+
+A command id is a UUID of version 8. Its 122 free bits are a keyed permutation (a Feistel network,
+Luby and Rackoff 1988) of
+
+    run nonce 64 | namespace 2 | lap 16 | shard 20 | index 20
+
+so ids are unique by construction, look random, and decode with the key of `run.json`. An id that
+decodes to another nonce was made by somebody else: it is foreign. The permutation is for telling
+ids apart, not for secrecy.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import lru_cache
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Channel, Kind, Outcome
+
+LAPS = 1 << 16
+SHARDS = 1 << 20
+INDICES = 1 << 20
+
+_HALF = (1 << 61) - 1
+_WORD = (1 << 64) - 1
+_ROUNDS = 6
+_UUID = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-8[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
+)
+
+Words = NDArray[np.uint64]
+
+
+class Namespace(IntEnum):
+    """What an id names, so that a customer's id is never mistaken for a command's."""
+
+    COMMAND = 0
+    CUSTOMER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a column of ids names; the numbers mean something only where `known` is true."""
+
+    known: NDArray[np.bool_]
+    """False where the text is no id of this run and namespace: foreign, or no UUID at all."""
+    lap: NDArray[np.int64]
+    shard: NDArray[np.int64]
+    index: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids of one run, given by its key (16 bytes) and its nonce (64 bits, never zero)."""
+
+    key: bytes
+    nonce: int
+    tag: int = field(init=False)
+    """32 bits, never zero, that mark the run's correlation ids."""
+
+    def __post_init__(self) -> None:
+        if len(self.key) != 16 or not 0 < self.nonce <= _WORD:
+            msg = "a run's key has 16 bytes and its nonce is between 1 and 2**64 - 1"
+            raise ValueError(msg)
+        digest = blake2b(self.nonce.to_bytes(8, "big"), key=self.key, digest_size=4).digest()
+        object.__setattr__(self, "tag", int.from_bytes(digest, "big") or 1)
+
+    @classmethod
+    def fresh(cls) -> Ids:
+        """Draw a key and a nonce for a new run."""
+        return cls(secrets.token_bytes(16), secrets.randbits(64) or 1)
+
+    def command_ids(
+        self, lap: int, shard: int, indices: Sequence[int] | NDArray[np.int64]
+    ) -> list[str]:
+        """Return the ids of the commands `indices` of a shard, in their order."""
+        return self._encode(Namespace.COMMAND, lap, shard, indices)
+
+    def customer_ids(
+        self, lap: int, shard: int, accounts: Sequence[int] | NDArray[np.int64]
+    ) -> list[str]:
+        """Return the ids of the customers who hold the shard's `accounts`, in their order."""
+        return self._encode(Namespace.CUSTOMER, lap, shard, accounts)
+
+    def decode(self, ids: Sequence[str], namespace: Namespace = Namespace.COMMAND) -> Decoded:
+        """Tell what each of `ids` names; any text is taken, since ids come from the network."""
+        whole = [_UUID.fullmatch(text) is not None for text in ids]
+        hexed = "".join(
+            text.replace("-", "") if fine else "0" * 32
+            for text, fine in zip(ids, whole, strict=True)
+        )
+        words = np.frombuffer(bytes.fromhex(hexed), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+        left, right = _unwrap(words[:, 0], words[:, 1])
+        left, right = _unmix(left, right, _round_keys(self.key))
+        nonce = left << np.uint64(3) | right >> np.uint64(58)
+        plain = right & np.uint64((1 << 58) - 1)
+        known = np.array(whole, dtype=np.bool_) & (nonce == self.nonce)
+        known &= plain >> np.uint64(56) == namespace
+        return Decoded(
+            known=known,
+            lap=(plain >> np.uint64(40) & np.uint64(LAPS - 1)).astype(np.int64),
+            shard=(plain >> np.uint64(20) & np.uint64(SHARDS - 1)).astype(np.int64),
+            index=(plain & np.uint64(INDICES - 1)).astype(np.int64),
+        )
+
+    def _encode(
+        self, namespace: Namespace, lap: int, shard: int, indices: Sequence[int] | NDArray[np.int64]
+    ) -> list[str]:
+        if not (0 <= lap < LAPS and 0 <= shard < SHARDS):
+            msg = f"lap {lap} or shard {shard} is beyond what an id can hold"
+            raise ValueError(msg)
+        index = np.asarray(indices, dtype=np.uint64)
+        if index.size and int(index.max()) >= INDICES:
+            msg = f"index {index.max()} is beyond what an id can hold ({INDICES})"
+            raise ValueError(msg)
+        head = (self.nonce & 7) << 58 | namespace << 56 | lap << 40 | shard << 20
+        left = np.full_like(index, self.nonce >> 3)
+        left, right = _mix(left, index | np.uint64(head), _round_keys(self.key))
+        high, low = _wrap(left, right)
+        hexed = np.stack([high, low], axis=-1).astype(">u8").tobytes().hex()
+        return [
+            f"{hexed[at : at + 8]}-{hexed[at + 8 : at + 12]}-{hexed[at + 12 : at + 16]}"
+            f"-{hexed[at + 16 : at + 20]}-{hexed[at + 20 : at + 32]}"
+            for at in range(0, len(hexed), 32)
+        ]
+
+
+@lru_cache(maxsize=16)
+def _round_keys(key: bytes) -> tuple[int, ...]:
+    digest = blake2b(b"paystorm ids", key=key, digest_size=8 * _ROUNDS).digest()
+    return struct.unpack(f">{_ROUNDS}Q", digest)
+
+
+def _mix(left: Words, right: Words, keys: tuple[int, ...]) -> tuple[Words, Words]:
+    for key in keys:
+        left, right = right, left ^ _scramble(right, key)
+    return left, right
+
+
+def _unmix(left: Words, right: Words, keys: tuple[int, ...]) -> tuple[Words, Words]:
+    for key in reversed(keys):
+        left, right = right ^ _scramble(left, key), left
+    return left, right
+
+
+def _scramble(half: Words, key: int) -> Words:
+    """Spread every bit of `half` over 61 bits: the finaliser of MurmurHash3, keyed."""
+    word = half + np.uint64(key)
+    word ^= word >> np.uint64(33)
+    word *= np.uint64(0xFF51AFD7ED558CCD)
+    word ^= word >> np.uint64(33)
+    word *= np.uint64(0xC4CEB9FE1A85EC53)
+    word ^= word >> np.uint64(33)
+    return word & np.uint64(_HALF)
+
+
+def _wrap(left: Words, right: Words) -> tuple[Words, Words]:
+    """Put two halves of 61 bits around the version and variant bits of a UUID (RFC 9562)."""
+    version, variant = np.uint64(0x8000), np.uint64(0b10 << 62)
+    high = (
+        left >> np.uint64(13) << np.uint64(16) | version | left >> np.uint64(1) & np.uint64(0xFFF)
+    )
+    return high, variant | (left & np.uint64(1)) << np.uint64(61) | right
+
+
+def _unwrap(high: Words, low: Words) -> tuple[Words, Words]:
+    left = high >> np.uint64(16) << np.uint64(13) | (high & np.uint64(0xFFF)) << np.uint64(1)
+    return left | low >> np.uint64(61) & np.uint64(1), low & np.uint64(_HALF)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """What an observer needs to classify and time one attempt, in 24 bytes.
+
+    tag 4 | lap 2 | shard and index 5 | attempt 1 | kind 2 bits, channel 2 bits, expected 4 bits |
+    phase 1 | intended time, microseconds since the run's epoch 6 | CRC-32 of the rest 4
+    """
+
+    tag: int
+    lap: int
+    shard: int
+    index: int
+    attempt: int
+    kind: Kind
+    channel: Channel
+    expected: Outcome
+    phase: int
+    intended_us: int
+
+    def pack(self) -> bytes:
+        """Return the 24 bytes, as they stand in MQMD.CorrelId; `.hex()` of them elsewhere."""
+        place = self.shard << 20 | self.index
+        body = _CORRELATION.pack(
+            self.tag,
+            self.lap,
+            place >> 32,
+            place & 0xFFFFFFFF,
+            self.attempt,
+            self.kind << 6 | self.channel << 4 | self.expected,
+            self.phase,
+            self.intended_us >> 32,
+            self.intended_us & 0xFFFFFFFF,
+        )
+        return body + zlib.crc32(body).to_bytes(4, "big")
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Correlation | None:
+        """Read 24 bytes back; None where they are no correlation id of any run."""
+        if len(raw) != CORRELATION_BYTES or zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "big"):
+            return None
+        tag, lap, high, low, attempt, packed, phase, us_high, us_low = _CORRELATION.unpack(raw[:-4])
+        place = high << 32 | low
+        try:
+            channel = Channel(packed >> 4 & 3)
+        except ValueError:
+            return None
+        return cls(
+            tag=tag,
+            lap=lap,
+            shard=place >> 20,
+            index=place & (INDICES - 1),
+            attempt=attempt,
+            kind=Kind(packed >> 6),
+            channel=channel,
+            expected=Outcome(packed & 15),
+            phase=phase,
+            intended_us=us_high << 32 | us_low,
+        )
+
+
+_CORRELATION = struct.Struct(">IHBIBBBHI")
+CORRELATION_BYTES = _CORRELATION.size + 4

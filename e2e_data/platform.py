@@ -1,0 +1,368 @@
+"""The platform adapter: everything that is particular to one payments platform.
+
+`Platform` itself speaks the wire formats of docs/contract.md. A team with another platform
+subclasses it, overrides what differs, and names the class with `--platform my_platform.py:MyPlatform`.
+It is pure: it makes requests and reads answers, and never opens a connection.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import orjson
+
+from e2e_data.commands import PERIODS, Command, Kind, Outcome
+from e2e_data.money import from_wire, to_wire
+from e2e_data.problems import Problems
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request as the platform wants it; `path` begins with a slash."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer that arrived whole; the names in `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A command with all that is known only when it is sent."""
+
+    command: Command
+    command_id: str
+    customer_id: str
+    correlation_id: str
+    account_id: str | None
+    """None for an account's creation: the platform has yet to assign the id."""
+    value_date: str
+
+
+class Acknowledged(IntEnum):
+    """What an answer to a command says."""
+
+    ACCEPTED = 0
+    """The platform has it and will decide."""
+    INVALID = 1
+    """The platform could not understand it, and will do nothing."""
+    REFUSED = 2
+    """The platform would not take it now; it has no effect."""
+    UNKNOWN = 3
+    """The answer does not tell whether the command will take effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """An answer to a command, read."""
+
+    status: Acknowledged
+    account_id: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A final outcome, as it was observed."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BookAccount:
+    """An account as the platform's statement has it."""
+
+    account_id: str
+    customer_id: str
+    currency: str
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One leg of what a command did to the book."""
+
+    account_id: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookCommand:
+    """A command as the platform's statement has it; NONE is the outcome of an undecided one."""
+
+    command_id: str
+    account_id: str
+    outcome: Outcome
+    reason: str
+    decided_ns: int
+    account_seq: int
+    postings: tuple[Posting, ...]
+    balance_after_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEnd:
+    """The last line of a statement: the book's sequence number and how many rows came before."""
+
+    as_of: int
+    rows: int
+
+
+PATHS = {
+    Kind.ACCOUNT: "/api/accounts",
+    Kind.OPENING_CREDIT: "/api/transactions",
+    Kind.FUNDING: "/api/transactions",
+    Kind.PAYMENT: "/api/payments",
+}
+OUTCOMES = {
+    "PENDING": Outcome.NONE,
+    "SETTLED": Outcome.SETTLED,
+    "REJECTED": Outcome.REJECTED,
+}
+
+
+class Platform:
+    """The default platform, over HTTP: see docs/contract.md."""
+
+    idempotent = True
+    """A command sent again under the same id takes effect once."""
+    has_statements = True
+    """The book can be read after the run."""
+    clearing_prefix = "clearing-"
+    """Accounts of the platform's own, which hold the other leg of every posting."""
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def http_command(self, sending: Sending) -> HttpRequest:
+        """Return the request that carries a command."""
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", sending.command_id),
+            ("X-Correlation-Id", sending.correlation_id),
+        )
+        path = PATHS[sending.command.kind]
+        return HttpRequest("POST", path, headers, self.payload(sending).encode())
+
+    def payload(self, sending: Sending) -> str:
+        """Return the command's compact JSON, with amounts as exact decimal numbers."""
+        kind = sending.command.kind
+        if kind is Kind.ACCOUNT:
+            return self._account_payload(sending)
+        if kind is Kind.PAYMENT:
+            return self._payment_payload(sending)
+        command = sending.command
+        amount = _amount(command.amount_minor, command.account.currency)
+        return (
+            f'{{"accountId":{_text(sending.account_id)},"transactionType":"CREDIT",'
+            f'"amount":{amount},"description":{_text(command.description)}}}'
+        )
+
+    def _account_payload(self, sending: Sending) -> str:
+        account = sending.command.account
+        limits = ",".join(
+            f'"{period}":{_amount(limit, account.currency)}'
+            for period, limit in zip(PERIODS, account.limits_minor, strict=True)
+        )
+        return (
+            f'{{"customerId":"{sending.customer_id}","currencyCode":"{account.currency}",'
+            f'"transitNumber":"{account.transit_number}",'
+            f'"accountType":"{account.account_type.name}",'
+            f'"limitBased":{"true" if account.limit_based else "false"},"limits":{{{limits}}}}}'
+        )
+
+    def _payment_payload(self, sending: Sending) -> str:
+        command = sending.command
+        to = command.beneficiary
+        assert to is not None, "a payment of the pool has a beneficiary"
+        return (
+            f'{{"customerId":"{sending.customer_id}","debitAccountId":{_text(sending.account_id)},'
+            f'"debitAmount":{_amount(command.amount_minor, command.account.currency)},'
+            f'"creditAmount":{_amount(command.credit_minor, command.credit_currency)},'
+            f'"valueDate":"{sending.value_date}",'
+            f'"beneficiary":{{"name":{_text(to.name)},"accountNumber":"{to.account_number}",'
+            f'"transitNumber":"{to.transit_number}","bankName":{_text(to.bank_name)}}},'
+            f'"description":{_text(command.description)}}}'
+        )
+
+    # -- answers --------------------------------------------------------------------------------
+
+    def read_acknowledgement(self, answer: HttpAnswer) -> Acknowledgement:
+        """Read the answer to a command; whatever cannot be read leaves the command unknown."""
+        if answer.status == 429:
+            return Acknowledgement(Acknowledged.REFUSED, reason="HTTP 429")
+        fields = _object(answer.body)
+        if answer.status == 202 and fields.get("status") == "ACCEPTED":
+            account_id = fields.get("accountId")
+            return Acknowledgement(
+                Acknowledged.ACCEPTED, account_id if _is_text(account_id) else None
+            )
+        if answer.status in (400, 422):
+            reason = str(fields.get("reason") or fields.get("error") or f"HTTP {answer.status}")
+            return Acknowledgement(Acknowledged.INVALID, reason=reason)
+        return Acknowledgement(Acknowledged.UNKNOWN, reason=f"HTTP {answer.status}")
+
+    def http_status(self, command_id: str) -> HttpRequest:
+        """Return the request that asks how a command ended."""
+        return HttpRequest("GET", f"/api/commands/{command_id}")
+
+    def read_status(self, answer: HttpAnswer) -> Completion | None:
+        """Read how a command ended; None while the platform has not decided, or does not know it."""
+        if answer.status != 200:
+            return None
+        fields = _object(answer.body)
+        outcome = OUTCOMES.get(str(fields.get("status")), Outcome.NONE)
+        return Completion(outcome, str(fields.get("reason") or "")) if outcome else None
+
+    # -- the book -------------------------------------------------------------------------------
+
+    accounts_statement = HttpRequest("GET", "/api/statements/accounts")
+    commands_statement = HttpRequest("GET", "/api/statements/commands")
+
+    def read_account_row(self, line: bytes) -> BookAccount | StatementEnd:
+        """Read a line of the accounts' statement. Raises ValueError for any other line."""
+        fields = _row(line)
+        if end := _statement_end(fields):
+            return end
+        try:
+            currency = str(fields["currencyCode"])
+            return BookAccount(
+                account_id=str(fields["accountId"]),
+                customer_id=str(fields.get("customerId") or ""),
+                currency=currency,
+                balance_minor=from_wire(str(fields["balance"]), currency),
+            )
+        except (LookupError, TypeError) as error:
+            raise _unreadable("account", line) from error
+
+    def read_command_row(self, line: bytes) -> BookCommand | StatementEnd:
+        """Read a line of the commands' statement. Raises ValueError for any other line."""
+        fields = _row(line)
+        if end := _statement_end(fields):
+            return end
+        try:
+            postings = tuple(_posting(leg) for leg in fields["postings"])
+            balance = fields.get("balanceAfter")
+            own = str(fields.get("accountId") or "")
+            return BookCommand(
+                command_id=str(fields["commandId"]),
+                account_id=own,
+                outcome=OUTCOMES[str(fields["status"])],
+                reason=str(fields.get("reason") or ""),
+                decided_ns=int(fields.get("decidedAt") or 0),
+                account_seq=int(fields.get("accountSeq") or 0),
+                postings=postings,
+                balance_after_minor=_balance_after(balance, own, postings),
+            )
+        except (LookupError, TypeError, AttributeError, OverflowError) as error:
+            raise _unreadable("command", line) from error
+
+    # -- recognising ----------------------------------------------------------------------------
+
+    def http_probe(self) -> HttpRequest:
+        """Return a request without effect, whose answer shows that this platform is there."""
+        return self.accounts_statement
+
+    def is_recognised(self, answer: HttpAnswer) -> bool:
+        """Tell whether the answer to the probe, perhaps cut after its first bytes, is this platform's."""
+        line = answer.body.split(b"\n", 1)[0]
+        try:
+            self.read_account_row(line)
+        except ValueError:
+            return False
+        return answer.status == 200
+
+
+def load_platform(spec: str | None) -> Platform:
+    """Return the adapter named "FILE:CLASS", or the default one. Raises Problems, naming the cause."""
+    if not spec:
+        return Platform()
+    name, _, class_name = spec.rpartition(":")
+    path = Path(name)
+    if not name or not path.is_file():
+        raise Problems(
+            [
+                f"--platform {spec}: give FILE:CLASS with a Python file that exists, such as my.py:Mine"
+            ]
+        )
+    module_spec = importlib.util.spec_from_file_location(f"paystorm_platform_{path.stem}", path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        raise Problems([f"--platform {spec}: {path} does not load: {error!r}"]) from error
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, Platform)):
+        raise Problems(
+            [f"--platform {spec}: {path} has no class {class_name} that extends Platform"]
+        )
+    return found()
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value != ""
+
+
+def _text(text: str | None) -> str:
+    return orjson.dumps(text).decode()
+
+
+def _amount(minor: int, currency: str) -> str:
+    return f'{{"amount":{to_wire(minor, currency)},"currencyCode":"{currency}"}}'
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """Parse a line exactly: numbers with a point stay text, so that no digit is rounded away."""
+    try:
+        fields = json.loads(line, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable("", line) from error
+    if not isinstance(fields, dict):
+        raise _unreadable("", line)
+    return fields
+
+
+def _unreadable(what: str, line: bytes) -> ValueError:
+    return ValueError(f"not {what or 'a'} row of a statement: {line[:120]!r}")
+
+
+def _statement_end(fields: dict[str, Any]) -> StatementEnd | None:
+    as_of, rows = fields.get("asOf"), fields.get("rows")
+    return StatementEnd(as_of, rows) if isinstance(as_of, int) and isinstance(rows, int) else None
+
+
+def _posting(leg: dict[str, Any]) -> Posting:
+    currency = str(leg["currency"])
+    return Posting(str(leg["account"]), from_wire(str(leg["amount"]), currency), currency)
+
+
+def _balance_after(balance: object, own: str, postings: tuple[Posting, ...]) -> int | None:
+    """Read the balance in the currency of the account's own leg, which its rows are written in."""
+    currency = next((leg.currency for leg in postings if leg.account_id == own), None)
+    return None if balance is None or currency is None else from_wire(str(balance), currency)
