@@ -3,7 +3,7 @@
 #   make demo      the main job, end to end, on the embedded sandbox
 #   make test      lint, types and all tests, with coverage
 #   make test-fast unit, property and golden tests      make test-e2e  integration and end-to-end tests
-#   make lint      ruff and mypy                        make bench     the benchmarks
+#   make lint      ruff and mypy
 #   make clean     remove the virtual environment and what tests leave behind
 
 PYTHON ?= python3.11
@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/coverage run -m pytest --durations=5 --durations-min=2
 COVERAGE_PERCENT := 90
 
-.PHONY: demo test test-fast test-e2e lint bench clean
+.PHONY: demo test test-fast test-e2e lint clean
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -43,9 +43,6 @@ test-fast: $(VENV)/.test
 test-e2e: $(VENV)/.test
 	$(call timed,integration tests,$(PYTEST) tests/integration)
 	$(call timed,end-to-end tests,$(PYTEST) tests/e2e)
-
-bench: $(VENV)/.test
-	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
 $(VENV)/.python:
 	@command -v $(PYTHON) >/dev/null || { echo 'paystorm needs Python 3.11 or later: make PYTHON=python3.12'; exit 2; }

@@ -1,0 +1,110 @@
+"""The project's shape: which way imports go, how long files and functions are, what is not named."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("e2e_data", "reports", "locustfiles", "sandbox")
+MAY_IMPORT = {
+    "e2e_data": {"e2e_data"},
+    "reports": {"reports", "e2e_data"},
+    "locustfiles": {"locustfiles", "reports", "e2e_data"},
+    "sandbox": {"sandbox"},
+}
+LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+
+
+def modules() -> list[Path]:
+    """Return our own modules."""
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top names that a module imports, wherever it does so."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def tracked() -> list[Path]:
+    """Return the files that are committed, or about to be."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    """`locustfiles` → `reports` → `e2e_data`, never back; the sandbox shares nothing with the tester."""
+    package = path.relative_to(ROOT).parts[0]
+    ours = imported(path) & {*PACKAGES, "paystorm", "tests"}
+    assert ours <= MAY_IMPORT[package], f"{package} must not import {ours - MAY_IMPORT[package]}"
+
+
+@pytest.mark.parametrize("package", ["e2e_data", "reports"])
+def test_the_pool_and_the_judge_know_no_locust(package: str) -> None:
+    """What is sent and what is judged can be used without Locust or gevent."""
+    for path in (ROOT / package).rglob("*.py"):
+        assert not imported(path) & {"locust", "gevent"}, path
+
+
+def test_the_command_line_does_not_patch_the_standard_library() -> None:
+    """`paystorm` imports no Locust: its patches would stop the sandbox's threads."""
+    code = "import paystorm, sys; print('locust' in sys.modules, 'gevent.monkey' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_no_package_takes_the_locustfiles_name() -> None:
+    """Locust registers the locustfile as `payments`, so nothing else may have that name."""
+    assert not (ROOT / "payments.py").exists()
+    assert not (ROOT / "payments").exists()
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short(path: Path) -> None:
+    """A file beyond 400 lines or a function beyond 60 is several things: name them, and part them."""
+    text = path.read_text()
+    assert text.count("\n") <= LINES_MAX, f"{path.name} has {text.count(chr(10))} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= FUNCTION_LINES_MAX, f"{node.name} has {lines} lines"
+
+
+def test_no_file_names_a_package_registry_or_puts_work_off() -> None:
+    """Versions are pinned without naming where they come from; nothing says it is to be done later."""
+    registry = re.compile(r"pypi\.(org|python)|files\.pythonhosted|registry\.npmjs|index-url")
+    later = re.compile(r"\b(TODO|FIXME|HACK)\b")
+    for path in tracked():
+        if path == Path(__file__) or path.suffix in {".png", ".parquet"}:
+            continue
+        text = path.read_text(errors="replace")
+        assert not registry.search(text), path
+        assert not later.search(text), path
+
+
+def test_every_dependency_is_pinned() -> None:
+    """Each dependency of pyproject.toml has one version in constraints.txt, and a reason beside it."""
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
+    wanted = re.findall(r'^    "([a-z0-9-]+)",(.*)$', (ROOT / "pyproject.toml").read_text(), re.M)
+    names = {name for name, _ in wanted}
+    assert {"locust", "numpy", "pytest"} <= names
+    assert names <= pinned, names - pinned
