@@ -145,8 +145,6 @@ class Platform:
     """A command sent again under the same id takes effect once."""
     has_statements = True
     """The book can be read after the run."""
-    clearing_prefix = "clearing-"
-    """Accounts of the platform's own, which hold the other leg of every posting."""
 
     # -- sending --------------------------------------------------------------------------------
 

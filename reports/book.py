@@ -1,0 +1,204 @@
+"""The book: the platform's own statements, taken after the drain and kept with the run.
+
+Accounts and commands are fetched until both come with the same sequence number, so that they are one
+consistent picture. Ids are decoded on the way: what is not this run's is marked foreign.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from e2e_data.ids import Ids, Namespace
+from e2e_data.platform import BookAccount, BookCommand, HttpRequest, Platform, StatementEnd
+from e2e_data.problems import Problems
+from reports.rundir import RunDirectory
+
+Row = TypeVar("Row", BookAccount, BookCommand)
+
+TRIES = 5
+TRY_AGAIN_S = 1.0
+TIMEOUT_S = 60
+BATCH_ROWS = 20_000
+
+_PLACE = [("known", pa.bool_()), ("lap", pa.int32()), ("shard", pa.int32()), ("index", pa.int32())]
+ACCOUNTS = pa.schema(
+    [
+        *_PLACE,
+        ("account_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("currency", pa.string()),
+        ("balance_minor", pa.int64()),
+    ]
+)
+"""`index` is the account's number in its shard; `known` is false for accounts not of this run."""
+COMMANDS = pa.schema(
+    [
+        *_PLACE,
+        ("command_id", pa.string()),
+        ("account_id", pa.string()),
+        ("outcome", pa.uint8()),
+        ("reason", pa.string()),
+        ("decided_ns", pa.int64()),
+        ("account_seq", pa.int64()),
+        ("legs", pa.int16()),
+        ("own_minor", pa.int64()),
+        ("own_currency", pa.string()),
+        ("other_minor", pa.int64()),
+        ("other_currency", pa.string()),
+        ("other_account_id", pa.string()),
+        ("balance_after_minor", pa.int64()),
+    ]
+)
+"""`own` sums the legs on the command's own account, `other` those on all others."""
+
+
+def take_snapshot(host: str, platform: Platform, ids: Ids, directory: RunDirectory) -> int:
+    """Fetch both statements into `directory` and return their common sequence number.
+
+    Raises Problems where they cannot be had, cannot be read, or never agree.
+    """
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(TRY_AGAIN_S)
+        accounts_as_of = _fetch(
+            host,
+            platform.accounts_statement,
+            platform.read_account_row,
+            directory.book / "accounts.parquet",
+            ACCOUNTS,
+            lambda rows: _account_table(rows, ids),
+        )
+        commands_as_of = _fetch(
+            host,
+            platform.commands_statement,
+            platform.read_command_row,
+            directory.book / "commands.parquet",
+            COMMANDS,
+            lambda rows: _command_table(rows, ids),
+        )
+        if accounts_as_of == commands_as_of:
+            end = {"as_of": accounts_as_of, "taken_utc_ns": time.time_ns()}
+            directory.write("book/book.json", orjson.dumps(end))
+            return accounts_as_of
+    raise Problems(
+        [
+            f"the platform's book kept changing: its statements stood at {accounts_as_of} and "
+            f"{commands_as_of} after {TRIES} tries; make sure that nobody else uses the platform"
+        ]
+    )
+
+
+def _fetch(
+    host: str,
+    request: HttpRequest,
+    read: Callable[[bytes], Row | StatementEnd],
+    path: Path,
+    schema: pa.Schema,
+    table: Callable[[list[Row]], pa.Table],
+) -> int:
+    """Stream one statement into a Parquet file and return its sequence number."""
+    batch: list[Row] = []
+    rows = 0
+    temporary = path.with_name(f".{path.name}")
+    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for line in _lines(host, request):
+            try:
+                row = read(line)
+            except ValueError as error:
+                raise Problems([f"{host}{request.path}: {error}"]) from error
+            if isinstance(row, StatementEnd):
+                break
+            batch.append(row)
+            rows += 1
+            if len(batch) == BATCH_ROWS:
+                writer.write_table(_tabled(host, request, table, batch))
+                batch = []
+        else:
+            raise Problems([f"{host}{request.path}: the statement was cut off after {rows} rows"])
+        if batch:
+            writer.write_table(_tabled(host, request, table, batch))
+    if row.rows != rows:
+        raise Problems([f"{host}{request.path}: {rows} rows came, but it says {row.rows}"])
+    temporary.replace(path)
+    return row.as_of
+
+
+def _tabled(
+    host: str, request: HttpRequest, table: Callable[[list[Row]], pa.Table], rows: list[Row]
+) -> pa.Table:
+    """Make columns of rows. Raises Problems where a value does not fit, such as 2**64."""
+    try:
+        return table(rows)
+    except (ValueError, OverflowError) as error:
+        raise Problems([f"{host}{request.path}: {error}"]) from error
+
+
+def _lines(host: str, request: HttpRequest) -> Iterator[bytes]:
+    parts = urlsplit(host)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    try:
+        connection.request(request.method, request.path, request.body, dict(request.headers))
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise Problems([f"{host}{request.path}: answered {answer.status} {answer.reason}"])
+        yield from answer
+    except (OSError, http.client.HTTPException) as error:
+        raise Problems([f"{host}{request.path}: {error or type(error).__name__}"]) from error
+    finally:
+        connection.close()
+
+
+def _account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
+    place = ids.decode([row.customer_id for row in rows], Namespace.CUSTOMER)
+    columns = {
+        "known": place.known,
+        "lap": place.lap,
+        "shard": place.shard,
+        "index": place.index,
+        "account_id": [row.account_id for row in rows],
+        "customer_id": [row.customer_id for row in rows],
+        "currency": [row.currency for row in rows],
+        "balance_minor": [row.balance_minor for row in rows],
+    }
+    return _cast(columns, ACCOUNTS)
+
+
+def _command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
+    place = ids.decode([row.command_id for row in rows])
+    own = [[leg for leg in row.postings if leg.account_id == row.account_id] for row in rows]
+    other = [[leg for leg in row.postings if leg.account_id != row.account_id] for row in rows]
+    columns = {
+        "known": place.known,
+        "lap": place.lap,
+        "shard": place.shard,
+        "index": place.index,
+        "command_id": [row.command_id for row in rows],
+        "account_id": [row.account_id for row in rows],
+        "outcome": [int(row.outcome) for row in rows],
+        "reason": [row.reason for row in rows],
+        "decided_ns": [row.decided_ns for row in rows],
+        "account_seq": [row.account_seq for row in rows],
+        "legs": [len(row.postings) for row in rows],
+        "own_minor": [sum(leg.amount_minor for leg in legs) for legs in own],
+        "own_currency": [legs[0].currency if legs else "" for legs in own],
+        "other_minor": [sum(leg.amount_minor for leg in legs) for legs in other],
+        "other_currency": [legs[0].currency if legs else "" for legs in other],
+        "other_account_id": [legs[0].account_id if legs else "" for legs in other],
+        "balance_after_minor": [row.balance_after_minor for row in rows],
+    }
+    return _cast(columns, COMMANDS)
+
+
+def _cast(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
+    arrays = [pa.array(columns[field.name]).cast(field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,108 @@
+"""What every check has in common: what it can rely on, and when it is UNKNOWN.
+
+A check says HOLDS, VIOLATED or UNKNOWN. It cannot pass for want of evidence, and one that crashes
+is UNKNOWN with the cause, never silent.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from e2e_data.platform import Platform
+from reports.classes import Judged
+from reports.findings import Gathering
+from reports.judgement import Check, Finding, Status
+from reports.rundir import PhaseRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What the checks can rely on."""
+
+    phases: tuple[PhaseRecord, ...]
+    drained: bool
+    crashed: tuple[str, ...]
+    """Processes that never closed their journals."""
+    has_book: bool
+    platform: Platform
+    foreign: int
+    own_rows: int
+    """Rows of the book's commands with ids of this run."""
+    platform_accounts: dict[str, int]
+    """Account id -> balance in the book, of the accounts that are no customer's."""
+
+
+class Invariant(ABC):
+    """One check. `look` is called for each shard, `check` once at the end."""
+
+    number: str
+    title: str
+    needs_book = True
+    needs_drain = False
+
+    def __init__(self, grounds: Grounds) -> None:
+        self.grounds = grounds
+        self.examined = 0
+        self._gatherings: dict[str, Gathering] = {}
+        self._crash = ""
+
+    def gather(self, name: str, consequence_of: str = "") -> Gathering:
+        """Return the gathering of a kind of fault, making it at the first use."""
+        if name not in self._gatherings:
+            self._gatherings[name] = Gathering(name, self.grounds.phases, consequence_of)
+        return self._gatherings[name]
+
+    def look(self, judged: Judged) -> None:
+        """Look at one shard; a crash is kept as the reason for an UNKNOWN."""
+        if self._crash or self._unavailable():
+            return
+        try:
+            self.examine(judged)
+        except Exception as error:
+            self._crash = f"the check failed on shard {judged.evidence.shard.number}: {error!r}"
+
+    @abstractmethod
+    def examine(self, judged: Judged) -> None:
+        """Look for faults in one shard."""
+
+    def conclude(self) -> str:
+        """Say what only the whole run shows to be wrong; empty when nothing is."""
+        return ""
+
+    def check(self) -> Check:
+        """Return what was found."""
+        concluded = self._concluded()
+        findings = tuple(f for g in self._gatherings.values() if (f := g.finding()))
+        status, note = self._status(findings, concluded)
+        return Check(self.number, self.title, status, self.examined, findings, note)
+
+    def _concluded(self) -> str:
+        if self._crash or self._unavailable():
+            return ""
+        try:
+            return self.conclude()
+        except Exception as error:
+            self._crash = f"the check failed at its end: {error!r}"
+            return ""
+
+    def _status(self, findings: tuple[Finding, ...], concluded: str) -> tuple[Status, str]:
+        if findings or concluded:
+            return Status.VIOLATED, "; ".join(filter(None, (concluded, self._crash)))
+        if self.needs_book and not self.grounds.platform.has_statements:
+            return Status.NOT_ASKED, "the platform's adapter declares no statements"
+        for reason in (self._crash, self._unavailable(), self._unfinished()):
+            if reason:
+                return Status.UNKNOWN, reason
+        return Status.HOLDS, ""
+
+    def _unavailable(self) -> str:
+        missing = self.needs_book and not self.grounds.has_book
+        return "the run directory has no statement of the platform's book" if missing else ""
+
+    def _unfinished(self) -> str:
+        if self.grounds.crashed:
+            return f"{', '.join(self.grounds.crashed)} died before its journal was complete"
+        if self.needs_drain and not self.grounds.drained:
+            return "the run was not drained"
+        return ""

@@ -1,0 +1,178 @@
+"""Classes: what became of each command. Every command of the pool gets exactly one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind, Outcome
+from e2e_data.platform import Acknowledged
+from reports.evidence import NEVER, Booked, Bools, Evidence, Ints
+from reports.judgement import Class
+
+PRECEDENCE = (
+    Class.DUPLICATED,
+    Class.WRONG_AMOUNT,
+    Class.WRONG_OUTCOME,
+    Class.LOST,
+    Class.PENDING,
+    Class.RECOVERED,
+    Class.UNKNOWN,
+    Class.REFUSED,
+    Class.INVALID,
+    Class.SETTLED_LATE,
+    Class.SETTLED,
+    Class.REJECTED_LATE,
+    Class.REJECTED,
+    Class.BLOCKED,
+    Class.NOT_SENT,
+)
+"""Where several would fit, the first one is a command's class."""
+
+LEGS = 2
+"""The legs of one set of postings: the account's, and the clearing account's."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A shard's commands with what the rules derive from the evidence, one row per command."""
+
+    evidence: Evidence
+    final: Ints
+    """The final outcome, by the book where there is one, else as observed; 0 for none."""
+    accepted: Bools
+    """It was acknowledged: by an answer, or by its outcome."""
+    duplicated: Bools
+    wrong_amount: Bools
+    wrong_outcome: Bools
+    lost: Bools
+    taken_back: Bools
+    """Several final outcomes: one was observed, and then, or in the book, another."""
+    no_effect: Bools
+    """The platform said that it did nothing: refused, or answered as invalid."""
+    late: Bools
+    classes: NDArray[np.int64]
+    """Indices into PRECEDENCE."""
+
+
+def judge_shard(
+    evidence: Evidence, *, drained: bool, deadline_ns: int, epoch_utc_ns: int
+) -> Judged:
+    """Derive what became of each command of a shard."""
+    seen, booked = evidence.seen, evidence.booked
+    final = seen.outcomes if booked is None else np.where(booked.rows > 0, booked.outcome, 0)
+    accepted = seen.acknowledged == Acknowledged.ACCEPTED
+    invalid = seen.acknowledged == Acknowledged.INVALID
+    refused = (seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent
+    in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0
+    # What was observed was acknowledged by that; what was sent and has no further fact was not.
+    known = accepted | (seen.outcomes != 0)
+    silent = evidence.sent & (seen.acknowledged < 0) & ~known
+    open_end = (
+        seen.unanswered | (seen.acknowledged == Acknowledged.UNKNOWN) | evidence.in_doubt | silent
+    )
+    undecided = (known | in_book) & (final == 0)
+    lost = known & (final == 0) & drained & ~in_book
+    duplicated = _duplicated(evidence, booked)
+    wrong_amount = _wrong_amount(evidence, booked)
+    both = Outcome.SETTLED | Outcome.REJECTED
+    taken_back = ((final | seen.outcomes) & both == both) & ~duplicated
+    no_effect = (refused | invalid) & ~known
+    wrong_outcome = _wrong_outcome(evidence, final, invalid) | (no_effect & (final != 0))
+    late = _late(evidence, deadline_ns, epoch_utc_ns)
+    settled, rejected = final == Outcome.SETTLED, final == Outcome.REJECTED
+    fits = {
+        Class.DUPLICATED: duplicated,
+        Class.WRONG_AMOUNT: wrong_amount,
+        Class.WRONG_OUTCOME: wrong_outcome | taken_back,
+        Class.LOST: lost,
+        Class.PENDING: undecided,
+        Class.RECOVERED: open_end & (final != 0),
+        Class.UNKNOWN: open_end,
+        Class.REFUSED: refused,
+        Class.INVALID: invalid,
+        Class.SETTLED_LATE: settled & late,
+        Class.SETTLED: settled,
+        Class.REJECTED_LATE: rejected & late,
+        Class.REJECTED: rejected,
+        Class.BLOCKED: seen.blocked,
+        Class.NOT_SENT: np.ones(len(final), np.bool_),
+    }
+    classes = np.select([fits[name] for name in PRECEDENCE], list(range(len(PRECEDENCE))))
+    return Judged(
+        evidence=evidence,
+        final=final,
+        accepted=known,
+        duplicated=duplicated,
+        wrong_amount=wrong_amount & ~duplicated,
+        wrong_outcome=wrong_outcome & ~taken_back,
+        lost=lost,
+        taken_back=taken_back,
+        no_effect=no_effect,
+        late=late,
+        classes=classes,
+    )
+
+
+def expected_own_minor(evidence: Evidence) -> Ints:
+    """Return what each command adds to its account's balance when it is settled."""
+    shard = evidence.shard
+    return np.where(shard.kind == Kind.PAYMENT, -shard.amount_minor, shard.amount_minor)
+
+
+def expected_other_minor(evidence: Evidence) -> Ints:
+    """Return what each command adds to the clearing account when it is settled."""
+    shard = evidence.shard
+    return np.where(shard.kind == Kind.PAYMENT, shard.credit_minor, -shard.amount_minor)
+
+
+def _duplicated(evidence: Evidence, booked: Booked | None) -> Bools:
+    """Tell which commands took effect more than once; an account, when there are two of it."""
+    twice = np.zeros(len(evidence.shard), np.bool_)
+    if booked is None or evidence.accounts is None:
+        return twice
+    twice |= (booked.rows > 1) | (booked.legs > LEGS)
+    twice[: len(evidence.accounts.rows)] |= evidence.accounts.rows > 1
+    return twice
+
+
+def _wrong_amount(evidence: Evidence, booked: Booked | None) -> Bools:
+    """Tell which settled commands moved other amounts or currencies than the pool's."""
+    if booked is None:
+        return np.zeros(len(evidence.shard), np.bool_)
+    shard = evidence.shard
+    currencies = np.array(shard.config.currencies, dtype=np.object_)
+    own_currency = currencies[shard.currency[evidence.account]]
+    moves_money = (booked.outcome & Outcome.SETTLED != 0) & (shard.kind != Kind.ACCOUNT)
+    right = (
+        (booked.own_minor == expected_own_minor(evidence))
+        & (booked.other_minor == expected_other_minor(evidence))
+        & (booked.own_currency == own_currency)
+        & (booked.other_currency == currencies[shard.credit_currency])
+    )
+    moved_at_all = booked.legs > 0
+    wrong: Bools = np.where(moves_money, ~right, moved_at_all)
+    return wrong
+
+
+def _wrong_outcome(evidence: Evidence, final: Ints, invalid: Bools) -> Bools:
+    """Tell which outcomes, by the book, as observed or as answered, are not in the expected set."""
+    expected = evidence.shard.expected.astype(np.int64)
+    given = final | evidence.seen.outcomes | np.where(invalid, Outcome.INVALID, 0)
+    wrong: Bools = (given & ~expected) != 0
+    return wrong
+
+
+def _late(evidence: Evidence, deadline_ns: int, epoch_utc_ns: int) -> Bools:
+    """Tell which outcomes came after the deadline: by observation, or else by the book's time."""
+    seen, booked = evidence.seen, evidence.booked
+    ended_ns = seen.completed_ns
+    if booked is not None:
+        by_book = np.where(booked.decided_ns > 0, booked.decided_ns - epoch_utc_ns, NEVER)
+        ended_ns = np.where(ended_ns == NEVER, by_book, ended_ns)
+    known = (ended_ns != NEVER) & (seen.intended_ns != NEVER)
+    took_ns = np.where(known, ended_ns, 0) - np.where(known, seen.intended_ns, 0)
+    late: Bools = known & (took_ns > deadline_ns)
+    return late

@@ -1,0 +1,377 @@
+"""The invariants (docs/contract.md) as small checks that look at one shard after the other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind, Outcome
+from e2e_data.money import to_wire
+from reports.causes import (
+    DUPLICATED,
+    LOST,
+    MISSING,
+    NEVER_SENT,
+    OFF,
+    STEP,
+    TWO_OUTCOMES,
+    UNEXPECTED,
+    WRONG_AMOUNT,
+    WRONG_CURRENCY,
+    WRONG_OUTCOME,
+    any_of_account,
+    balances_off,
+    in_wrong_currency,
+    missing,
+    never_sent,
+    per_account,
+    unexpected,
+    unexplained_steps,
+)
+from reports.checks import Grounds, Invariant
+from reports.classes import Judged, expected_other_minor, expected_own_minor
+from reports.evidence import NEVER, Bools, Ints
+from reports.findings import Text
+
+
+class OneFinalOutcome(Invariant):
+    """Invariant 1."""
+
+    number = "1"
+    title = "every acknowledged command has exactly one final outcome"
+    needs_book = False
+    needs_drain = True
+
+    def examine(self, judged: Judged) -> None:
+        """Find commands that were acknowledged and then lost, and outcomes taken back."""
+        self.examined += int(judged.accepted.sum())
+        seen, booked = judged.evidence.seen, judged.evidence.booked
+        where = "it is not in the book" if booked is not None else "no outcome was observed"
+        self.gather(LOST).add(
+            judged,
+            judged.lost,
+            lambda i: f"{_acknowledged(judged, i)}; {where}",
+        )
+        undecided = judged.accepted & (judged.final == 0) & ~judged.lost & self.grounds.drained
+        self.gather("never decided").add(judged, undecided, lambda _: "the book has it undecided")
+        self.gather(TWO_OUTCOMES).add(
+            judged,
+            judged.taken_back,
+            lambda i: (
+                f"it was observed {_both(seen.outcomes[i])}"
+                + (f"; the book has it {_both(booked.outcome[i])}" if booked is not None else "")
+            ),
+        )
+
+
+def _both(outcomes: np.int64) -> str:
+    return " and ".join((part.name or "").lower() for part in Outcome(int(outcomes)))
+
+
+def _acknowledged(judged: Judged, index: int) -> str:
+    seen = judged.evidence.seen
+    if seen.acknowledged_ns[index] != NEVER:
+        return f"acknowledged at {seen.acknowledged_ns[index] / 1e9:.3f} s"
+    return f"observed {_both(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
+
+
+class AppliedOnce(Invariant):
+    """Invariant 2."""
+
+    number = "2"
+    title = "no command took effect more than once, and postings explain every balance"
+
+    def examine(self, judged: Judged) -> None:
+        """Find commands with several sets of postings, and steps of a balance that have none."""
+        booked = judged.evidence.booked
+        assert booked is not None
+        self.examined += int((booked.rows > 0).sum())
+        self.gather(DUPLICATED).add(
+            judged,
+            judged.duplicated,
+            lambda i: _times(judged, i),
+        )
+        unexplained, step = unexplained_steps(judged, gaps=self.grounds.foreign > 0)
+        beyond = np.where(unexplained, step - booked.own_minor, 0)
+        account, size = judged.evidence.account, judged.evidence.shard.counts.account
+        gone = per_account(
+            account, np.where(judged.lost, expected_own_minor(judged.evidence), 0), size
+        )
+        by_lost = ((gone != 0) & (per_account(account, beyond, size) == gone))[account]
+        for cause, chosen in (("", ~by_lost), (LOST, by_lost)):
+            self.gather(f"{STEP} ({cause})" if cause else STEP, cause).add(
+                judged,
+                unexplained & chosen,
+                lambda i: (
+                    f"the balance moved by {step[i]} minor units, its legs by {booked.own_minor[i]}"
+                ),
+                weight=np.abs(beyond),
+            )
+
+
+def _times(judged: Judged, index: int) -> str:
+    """Say how often the book has a command, or the account that it creates."""
+    booked, accounts = judged.evidence.booked, judged.evidence.accounts
+    assert booked is not None
+    assert accounts is not None
+    if index < len(accounts.rows) and accounts.rows[index] > 1:
+        return f"the book has {accounts.rows[index]} accounts of its customer"
+    return f"the book has {booked.rows[index]} rows and {booked.legs[index]} legs for it"
+
+
+class NothingUnexpected(Invariant):
+    """Invariant 3."""
+
+    number = "3"
+    title = "nothing was decided that was never granted for sending"
+
+    def __init__(self, grounds: Grounds) -> None:
+        super().__init__(grounds)
+        self._placed = 0
+
+    def examine(self, judged: Judged) -> None:
+        """Find commands of ours that are in the book outside every grant."""
+        evidence, booked = judged.evidence, judged.evidence.booked
+        assert booked is not None
+        self.examined += int((booked.rows > 0).sum())
+        self._placed += int(booked.rows.sum())
+        self.gather(UNEXPECTED).add(
+            judged,
+            unexpected(judged),
+            lambda _: "the book has it, but no worker was ever allowed to send it",
+        )
+        self.gather(NEVER_SENT).add(
+            judged,
+            never_sent(judged),
+            lambda i: (
+                f"the book has it, but by a complete journal it was never sent"
+                f"{evidence.seen.reason[i] and f' ({evidence.seen.reason[i]})'}"
+            ),
+        )
+
+    def conclude(self) -> str:
+        """Count the ids that were made with this run's key, for commands that it does not have."""
+        beyond = self.grounds.own_rows - self._placed
+        return (
+            f"{beyond} commands of the book have ids of this run, beyond its pool" if beyond else ""
+        )
+
+
+class BookIsExact(Invariant):
+    """Invariant 4a."""
+
+    number = "4a"
+    title = "the book's balances are the pool's amounts of what it settled, both legs, exactly"
+
+    def __init__(self, grounds: Grounds) -> None:
+        super().__init__(grounds)
+        self._clearing: dict[str, int] = defaultdict(int)
+        self._explained = True
+
+    def examine(self, judged: Judged) -> None:
+        """Compare each settled command's legs and each account's balance with the pool."""
+        evidence, booked, accounts = (
+            judged.evidence,
+            judged.evidence.booked,
+            judged.evidence.accounts,
+        )
+        assert booked is not None
+        assert accounts is not None
+        self.examined += len(accounts.rows)
+        self.gather(WRONG_AMOUNT).add(
+            judged,
+            judged.wrong_amount,
+            lambda i: (
+                f"legs of {booked.own_minor[i]} and {booked.other_minor[i]} minor units, not "
+                f"{expected_own_minor(evidence)[i]} and {expected_other_minor(evidence)[i]}"
+            ),
+        )
+        off, causes = balances_off(judged, gaps=self.grounds.foreign > 0)
+        _gather_accounts(
+            self,
+            OFF,
+            judged,
+            off != 0,
+            causes,
+            lambda i: f"its balance is off by {_money(judged, i, off[i])}",
+            np.abs(off),
+        )
+        for name, faulty, text in (
+            (MISSING, missing(judged), "its creation is settled, but no statement has it"),
+            (
+                WRONG_CURRENCY,
+                in_wrong_currency(judged),
+                "the statement has it in another currency",
+            ),
+        ):
+            _gather_accounts(
+                self, name, judged, faulty, np.full(len(off), ""), _saying(text), np.abs(off)
+            )
+        self._add_clearing(judged)
+
+    def _add_clearing(self, judged: Judged) -> None:
+        booked = judged.evidence.booked
+        assert booked is not None
+        other = expected_other_minor(judged.evidence)
+        moved = (booked.outcome & Outcome.SETTLED != 0) & (booked.legs > 0)
+        for account in np.unique(booked.other_account_id[moved].astype(str)):
+            mine = moved & (booked.other_account_id == account)
+            self._clearing[account] += int(other[mine].sum())
+            self._explained &= not (judged.duplicated | judged.wrong_amount)[mine].any()
+        # One that was observed and is gone has moved the clearing account, but nothing says which.
+        gone = judged.lost & (judged.evidence.seen.outcomes != 0)
+        self._explained &= not gone.any()
+
+    def conclude(self) -> str:
+        """Compare the clearing accounts, where all that ever moved them is this run's."""
+        if self.grounds.foreign or not self._explained:
+            return ""
+        wrong = [
+            f"{account} stands at {balance} minor units, not {self._clearing[account]}"
+            for account in sorted(self._clearing)
+            if (balance := self.grounds.platform_accounts.get(account)) is not None
+            and balance != self._clearing[account]
+        ]
+        return "; ".join(wrong)
+
+
+class BalanceWithinEvidence(Invariant):
+    """Invariant 4b."""
+
+    number = "4b"
+    title = "every balance lies within what was seen settled, give or take what is unknown"
+
+    def examine(self, judged: Judged) -> None:
+        """Find accounts whose balance the observed outcomes and the unknown commands cannot make."""
+        evidence, accounts = judged.evidence, judged.evidence.accounts
+        assert accounts is not None
+        self.examined += len(accounts.rows)
+        own = expected_own_minor(evidence)
+        outcomes = evidence.seen.outcomes
+        known = np.where(outcomes == Outcome.SETTLED, own, 0)
+        final = (outcomes == Outcome.SETTLED) | (outcomes == Outcome.REJECTED)
+        unknown = (evidence.sent | evidence.in_doubt) & ~final & ~judged.no_effect
+        size = len(accounts.rows)
+        middle = per_account(evidence.account, known, size)
+        low = middle + per_account(evidence.account, np.where(unknown, np.minimum(own, 0), 0), size)
+        high = middle + per_account(
+            evidence.account, np.where(unknown, np.maximum(own, 0), 0), size
+        )
+        balance = accounts.balance_minor
+        _gather_accounts(
+            self,
+            "balance beyond the evidence",
+            judged,
+            (balance < low) | (balance > high),
+            self._causes(judged),
+            lambda i: (
+                f"its balance of {_money(judged, i, balance[i])} is not between "
+                f"{_money(judged, i, low[i])} and {_money(judged, i, high[i])}"
+            ),
+            np.maximum(low - balance, balance - high),
+        )
+
+    def _causes(self, judged: Judged) -> NDArray[np.str_]:
+        """Return, for each account, the finding that explains a balance beyond the evidence."""
+        off, causes = balances_off(judged, gaps=self.grounds.foreign > 0)
+        return np.select(
+            [
+                causes != "",
+                off != 0,
+                any_of_account(judged, unexpected(judged)),
+                any_of_account(judged, never_sent(judged)),
+                any_of_account(judged, judged.lost),
+                any_of_account(judged, judged.taken_back),
+                any_of_account(judged, judged.wrong_outcome),
+            ],
+            [
+                causes,
+                *map(np.str_, (OFF, UNEXPECTED, NEVER_SENT, LOST, TWO_OUTCOMES, WRONG_OUTCOME)),
+            ],
+            default=np.str_(""),
+        )
+
+
+def _saying(text: str) -> Text:
+    return lambda _: text
+
+
+def _gather_accounts(
+    check: Invariant,
+    name: str,
+    judged: Judged,
+    faulty: Bools,
+    causes: NDArray[np.str_],
+    text: Text,
+    weight: Ints,
+) -> None:
+    """Gather faulty accounts, each by the command that created it, apart by what explains them."""
+    size = len(judged.final)
+    weights = np.zeros(size, dtype=np.int64)
+    weights[: len(weight)] = weight
+    for cause in np.unique(causes[faulty]).tolist():
+        commands = np.zeros(size, np.bool_)
+        commands[: len(faulty)] = faulty & (causes == cause)
+        title = f"{name} ({cause})" if cause else name
+        check.gather(title, cause).add(judged, commands, text, weights)
+
+
+def _money(judged: Judged, account: int, minor: np.int64) -> str:
+    currency = judged.evidence.shard.account(account).currency
+    return f"{to_wire(int(minor), currency)} {currency}"
+
+
+class OutcomeInSet(Invariant):
+    """Invariant 6a."""
+
+    number = "6a"
+    title = "every outcome is in its command's set of correct outcomes"
+    needs_book = False
+
+    def examine(self, judged: Judged) -> None:
+        """Find outcomes that no correct platform could have given."""
+        shard, seen = judged.evidence.shard, judged.evidence.seen
+        self.examined += int((judged.final != 0).sum())
+
+        def text(index: int) -> str:
+            got = Outcome(int(judged.final[index] | seen.outcomes[index])).label
+            why = f" ({seen.reason[index]})" if seen.reason[index] else ""
+            if judged.no_effect[index]:
+                return f"{got}, though the answer said that it has no effect{why}"
+            return f"{got}{why}, where only {Outcome(int(shard.expected[index])).label} is correct"
+
+        follows = self._consequences(judged)
+        for cause in ("", DUPLICATED, WRONG_AMOUNT):
+            name = f"{WRONG_OUTCOME} ({cause})" if cause else WRONG_OUTCOME
+            self.gather(name, cause).add(judged, judged.wrong_outcome & (follows == cause), text)
+
+    def _consequences(self, judged: Judged) -> NDArray[np.str_]:
+        """Return, for each command, the finding that may have spent or brought the money it needed.
+
+        The sets hold for a platform that is right about the account's other commands.
+        """
+        shard = judged.evidence.shard
+        account = judged.evidence.account
+        payment = shard.kind == Kind.PAYMENT
+        by_funds = judged.final == Outcome.REJECTED
+        by_funds |= (judged.final == Outcome.SETTLED) & ~shard.limit_based[account]
+        open_to = payment & by_funds & ~judged.no_effect
+        duplicated = any_of_account(judged, judged.duplicated)[account]
+        wrong = any_of_account(judged, judged.wrong_amount)[account]
+        return np.select(
+            [open_to & duplicated, open_to & wrong],
+            [np.str_(DUPLICATED), np.str_(WRONG_AMOUNT)],
+            default=np.str_(""),
+        )
+
+
+INVARIANTS: tuple[type[Invariant], ...] = (
+    OneFinalOutcome,
+    AppliedOnce,
+    NothingUnexpected,
+    BookIsExact,
+    BalanceWithinEvidence,
+    OutcomeInSet,
+)

@@ -1,0 +1,164 @@
+"""The journal: facts about commands, appended, never changed.
+
+A fact is a record of fixed width, packed as it happens (well under a microsecond) and written in
+chunks of Parquet. Whoever crashes loses its last chunk and nothing else: the grants, which are
+written before use, say which commands that can concern.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from e2e_data.commands import Channel, Outcome
+from e2e_data.platform import Acknowledged
+
+
+class Fact(IntEnum):
+    """What a row says of a command."""
+
+    SENT = 1
+    """Stamped before connect, put or produce: from here on the command may take effect."""
+    ACKNOWLEDGED = 2
+    """An answer was read; `code` is an Acknowledged."""
+    UNANSWERED = 3
+    """The attempt ended without an answer; `reason` says how."""
+    COMPLETED = 4
+    """The final outcome was observed; `code` is an Outcome."""
+    BLOCKED = 5
+    """Never sent, because the account was not ready; `reason` says why."""
+    NOT_SENT = 6
+    """The attempt failed before anything left: the connection was refused."""
+
+
+ROW = np.dtype(
+    [
+        ("fact", "u1"),
+        ("lap", "<u2"),
+        ("shard", "<u4"),
+        ("index", "<u4"),
+        ("attempt", "u1"),
+        ("phase", "u1"),
+        ("channel", "u1"),
+        ("code", "u1"),
+        ("reason", "<u2"),
+        ("at_ns", "<i8"),
+        ("intended_ns", "<i8"),
+        ("free_ns", "<i8"),
+    ]
+)
+"""One fact. Times are nanoseconds since the run's epoch; intended and free stand on SENT rows."""
+
+_PACK = struct.Struct("<BHIIBBBBHqqq")
+assert _PACK.size == ROW.itemsize
+
+SCHEMA = pa.schema(
+    [
+        (
+            name,
+            pa.dictionary(pa.int32(), pa.string())
+            if name == "reason"
+            else pa.from_numpy_dtype(ROW[name]),
+        )
+        for name in ROW.names or ()
+    ]
+)
+
+REASONS_MAX = 1000
+REASON_LENGTH_MAX = 160
+
+
+class Journal:
+    """Writes the facts of one process into `<directory>/<series>-<n>.parquet`."""
+
+    def __init__(self, directory: Path, series: str) -> None:
+        self._directory = directory
+        self._series = series
+        self._rows = bytearray()
+        self._reasons: dict[str, int] = {"": 0}
+        self.chunks = 0
+        """How many files were written."""
+
+    def sent(
+        self,
+        place: tuple[int, int, int],
+        attempt: int,
+        phase: int,
+        channel: Channel,
+        *,
+        at_ns: int,
+        intended_ns: int,
+        free_ns: int,
+    ) -> None:
+        """Record that an attempt at the command `place` (lap, shard, index) is about to leave."""
+        self._rows += _PACK.pack(
+            Fact.SENT, *place, attempt, phase, channel, 0, 0, at_ns, intended_ns, free_ns
+        )
+
+    def add(
+        self,
+        fact: Fact,
+        place: tuple[int, int, int],
+        attempt: int,
+        phase: int,
+        channel: Channel,
+        *,
+        at_ns: int,
+        code: Acknowledged | Outcome | int = 0,
+        reason: str = "",
+    ) -> None:
+        """Record any other fact about the command `place` (lap, shard, index)."""
+        number = self._intern(reason)
+        self._rows += _PACK.pack(fact, *place, attempt, phase, channel, code, number, at_ns, 0, 0)
+
+    def _intern(self, reason: str) -> int:
+        """Give a reason its number; reasons come from the network, so length and count are bounded."""
+        reason = reason[:REASON_LENGTH_MAX]
+        number = self._reasons.get(reason)
+        if number is None:
+            if len(self._reasons) >= REASONS_MAX:
+                reason = "(a further reason)"
+            # Half a surrogate pair, which some parsers let through, could not be written.
+            reason = reason.encode("utf-8", "replace").decode()
+            number = self._reasons.setdefault(reason, len(self._reasons))
+        return number
+
+    def __len__(self) -> int:
+        """Return how many facts wait to be written."""
+        return len(self._rows) // ROW.itemsize
+
+    def flush(self) -> int:
+        """Write what waits as one chunk and return its number of rows; may run on any one thread.
+
+        Where writing fails, nothing is lost: the rows wait for the next flush.
+        """
+        rows, self._rows = self._rows, bytearray()
+        if not rows:
+            return 0
+        table = _table(np.frombuffer(bytes(rows), dtype=ROW), list(self._reasons))
+        name = f"{self._series}-{self.chunks:06d}.parquet"
+        temporary = self._directory / f".{name}"
+        try:
+            pq.write_table(table, temporary, compression="zstd")
+            temporary.replace(self._directory / name)
+        except BaseException:
+            self._rows[:0] = rows
+            raise
+        self.chunks += 1
+        return len(table)
+
+
+def _table(rows: np.ndarray, reasons: list[str]) -> pa.Table:
+    columns = []
+    for name in ROW.names or ():
+        column = np.ascontiguousarray(rows[name])
+        if name == "reason":
+            columns.append(pa.DictionaryArray.from_arrays(column.astype(np.int32), reasons))
+        else:
+            columns.append(pa.array(column))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)

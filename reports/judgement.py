@@ -1,0 +1,177 @@
+"""What the judge says of a run: classes, checks with findings, SLOs, fitness, and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from e2e_data.exits import Exit
+from reports.slos import Latency
+
+
+class Status(StrEnum):
+    """The answer of a check. Unknown is not violated, and missing is not passed."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+    NOT_ASKED = "not asked"
+    """The platform's adapter declares that it cannot provide what the check needs."""
+
+
+class Class(StrEnum):
+    """What became of a command: every command of the pool ends in exactly one."""
+
+    SETTLED = "settled"
+    SETTLED_LATE = "settled late"
+    REJECTED = "rejected"
+    REJECTED_LATE = "rejected late"
+    INVALID = "answered as invalid"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    RECOVERED = "recovered"
+    LOST = "lost in the platform"
+    DUPLICATED = "duplicated"
+    WRONG_OUTCOME = "wrong outcome"
+    WRONG_AMOUNT = "wrong amount"
+    PENDING = "pending"
+    BLOCKED = "not sent: blocked"
+    NOT_SENT = "not sent: phase ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One command as evidence. Times are nanoseconds since the run's epoch; None: never seen."""
+
+    command_id: str
+    shard: int
+    index: int
+    kind: str
+    account_id: str
+    channel: str
+    phase: str
+    intended_ns: int | None
+    sent_ns: int | None
+    acknowledged_ns: int | None
+    completed_ns: int | None
+    text: str
+    """What is wrong with it, with the values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A kind of fault, how often it was found, and the cases to look at."""
+
+    name: str
+    count: int
+    first: Case
+    worst: Case
+    last: Case
+    consequence_of: str = ""
+    """The finding that explains this one; empty where it is a cause of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An invariant and whether it holds."""
+
+    invariant: str
+    """Its number in docs/contract.md, such as "4a"."""
+    title: str
+    status: Status
+    examined: int
+    """How many commands or accounts were looked at."""
+    findings: tuple[Finding, ...] = ()
+    note: str = ""
+    """Why a status is UNKNOWN or NOT_ASKED."""
+
+
+@dataclass(frozen=True, slots=True)
+class SloResult:
+    """An SLO and whether it was met; unknown counts as missed."""
+
+    title: str
+    status: Status
+    measured_ms: float | None
+    samples: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FitnessResult:
+    """Whether the load generator was fit to judge; anything but HOLDS is unfit."""
+
+    title: str
+    status: Status
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """The percentiles of one latency, in milliseconds, over a phase, channel and kind.
+
+    A percentile is None where the count of samples cannot support it; `censored` commands have no
+    end, so that percentiles beyond their share read as more than the largest sample.
+    """
+
+    latency: Latency
+    phase: str
+    channel: str
+    kind: str
+    count: int
+    censored: int
+    percentiles_ms: dict[str, float | None]
+    """"p50", "p90", "p95", "p99", "p99.9" and "max"."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRow:
+    """How a phase went."""
+
+    name: str
+    began_ns: int
+    ended_ns: int | None
+    sent: int
+    rate_per_s: float
+    """Commands sent per second, from the first to the last of them."""
+    intended_per_s: float
+    note: str = ""
+    """Why it ended, where it was not because it was drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything the judge found, as it stands in summary.json."""
+
+    run_id: str
+    plan_name: str
+    exit: Exit
+    verdict: str
+    """One line: right or not, fast enough or not, and why."""
+    reasons: tuple[str, ...]
+    """The causes of an exit that is not good, the most important first."""
+    commands: int
+    """Commands in the pool; the classes add up to it."""
+    classes: dict[str, dict[str, int]]
+    """Class -> kind -> count."""
+    surely_not_sent: int
+    perhaps_sent: int
+    """Granted, but the journal does not say: a process died before it could write."""
+    journaled: int
+    foreign: int
+    """Commands in the book with ids that are not this run's."""
+    checks: tuple[Check, ...]
+    slos: tuple[SloResult, ...]
+    fitness: tuple[FitnessResult, ...]
+    latencies: tuple[LatencyRow, ...]
+    phases: tuple[PhaseRow, ...]
+    settled_minor: dict[str, int]
+    """Currency -> money that settled payments moved, in minor units."""
+    expected_rejections: int
+    """Rejections among the outcomes that were the only correct one: successes."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """Versions, host, seed, nonce and the like: what it takes to reproduce the run."""
+
+    def class_total(self, name: Class) -> int:
+        """Return how many commands are of the class `name`."""
+        return sum(self.classes.get(name, {}).values())

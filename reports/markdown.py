@@ -1,0 +1,107 @@
+"""The report in Markdown, short enough for a pipeline's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from e2e_data.exits import Exit
+from reports import tables
+from reports.answers import fast, headline, right, without_findings
+from reports.hostile import markdown
+from reports.judgement import Case, Judgement
+from reports.paragraph import length_s, paragraph
+from reports.quantities import NOTHING, moment, sentence_case
+
+LATENCIES_MAX = 10
+"""Rows of the slowest latencies: the whole tables are in report.html."""
+
+_MARKS = {Exit.GOOD: "✅", Exit.SLOW: "⚠️", Exit.UNFIT: "⚠️", Exit.INTERRUPTED: "⚠️"}
+
+
+def to_markdown(judgement: Judgement, last_seen_s: float = 0.0) -> str:
+    """Return the summary: verdict, invariants, SLOs, fitness, classes, findings, top latencies.
+
+    `last_seen_s` is the last second since the run's epoch of which anything is known.
+    """
+    parts = [
+        *_opening(judgement, last_seen_s),
+        *_section("Invariants", tables.invariants(judgement.checks), "No invariant was checked."),
+        *_section("SLOs", tables.slos(judgement.slos), "The plan sets no SLO for this run."),
+        *_section(
+            "Load generator",
+            tables.fitness(judgement.fitness),
+            "There is no evidence of the load generator's fitness.",
+        ),
+        *_section("Commands", tables.classes(judgement), ""),
+        *_gap(judgement),
+        *_findings(judgement),
+        *_section(
+            f"Slowest latencies (ms, at most {LATENCIES_MAX} rows)",
+            tables.top_latencies(judgement, LATENCIES_MAX),
+            "No latency was measured.",
+        ),
+        "Response and completion count from the intended time: no coordinated omission.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(judgement: Judgement, last_seen_s: float) -> Iterator[str]:
+    word, _ = headline(judgement)
+    mark = _MARKS.get(judgement.exit, "❌")
+    yield f"# {mark} {markdown(sentence_case(judgement.verdict))}"
+    run = f"plan {markdown(judgement.plan_name)}, run {markdown(judgement.run_id)}"
+    yield f"{word} (exit code {int(judgement.exit)}), {run}"
+    if judgement.reasons:
+        yield "\n".join(f"- {markdown(reason)}" for reason in judgement.reasons)
+    yield paragraph(judgement, length_s(judgement, last_seen_s))
+    answered = (right(judgement), fast(judgement))
+    yield "\n".join(
+        f"- {answer.question} **{answer.word}.** {markdown(answer.text)}" for answer in answered
+    )
+
+
+def _section(title: str, frame: pd.DataFrame, otherwise: str) -> Iterator[str]:
+    yield f"## {title}"
+    yield _table(frame) if len(frame) else otherwise
+
+
+def _gap(judgement: Judgement) -> Iterator[str]:
+    gap = tables.classes_gap(judgement)
+    if gap:
+        yield f"**{gap}**"
+
+
+def _findings(judgement: Judgement) -> Iterator[str]:
+    yield "## Findings"
+    found = [(check, finding) for check in judgement.checks for finding in check.findings]
+    if not found:
+        yield without_findings(judgement)
+    for check, finding in found:
+        yield (
+            f"**{markdown(finding.name)}**: {markdown(tables.described(finding))} "
+            f"(invariant {markdown(check.invariant)})"
+        )
+        yield "\n".join(f"- {name}: {_case(case)}" for name, case in tables.named_cases(finding))
+
+
+def _case(case: Case) -> str:
+    where = ", ".join(part for part in (case.kind, case.channel, case.phase) if part)
+    return (
+        f"{markdown(case.text)} — command {markdown(case.command_id)}, account "
+        f"{markdown(case.account_id or NOTHING)} ({markdown(where)}), sent {moment(case.sent_ns)}, "
+        f"completed {moment(case.completed_ns)}"
+    )
+
+
+def _table(frame: pd.DataFrame) -> str:
+    """Write a frame of text as a table; columns that are empty all the way down are left out."""
+    frame = tables.filled(frame)
+    header = f"| {' | '.join(str(name) for name in frame.columns)} |"
+    rule = f"|{' --- |' * len(frame.columns)}"
+    rows = (
+        f"| {' | '.join(markdown(str(cell)) for cell in row)} |"
+        for row in frame.itertuples(index=False)
+    )
+    return "\n".join((header, rule, *rows))

@@ -1,0 +1,184 @@
+"""Reconciliation: pool, journal, book and timeline of a run become one judgement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from e2e_data import manifest as manifests
+from e2e_data.commands import Kind, Outcome
+from e2e_data.platform import load_platform
+from e2e_data.pool import Pool
+from reports.checks import Grounds, Invariant
+from reports.classes import PRECEDENCE, Judged, judge_shard
+from reports.evidence import NEVER, RunEvidence
+from reports.invariants import INVARIANTS
+from reports.judgement import Judgement, PhaseRow
+from reports.latencies import Samples, latency_rows, per_second
+from reports.rundir import RunDirectory, RunRecord
+from reports.timeline import Event, Second, read_timeline
+from reports.verdict import conclude, judge_fitness, judge_slo
+
+Timeline = tuple[list[Second], list[Event]]
+
+
+class _Counts:
+    """What is counted over the shards."""
+
+    def __init__(self) -> None:
+        self.classes: Counter[tuple[str, str]] = Counter()
+        self.surely_not_sent = self.perhaps_sent = self.journaled = self.expected_rejections = 0
+        self.settled_minor: Counter[str] = Counter()
+
+    def add(self, judged: Judged) -> None:
+        """Count a shard."""
+        evidence, shard = judged.evidence, judged.evidence.shard
+        for kind in Kind:
+            part = judged.classes[shard.slice_of(kind)]
+            for number, count in enumerate(np.bincount(part, minlength=len(PRECEDENCE)).tolist()):
+                self.classes[PRECEDENCE[number], kind.label] += count
+        journaled = (evidence.seen.sent_ns != NEVER) | evidence.seen.blocked
+        self.journaled += int(journaled.sum())
+        self.perhaps_sent += int(evidence.in_doubt.sum())
+        self.surely_not_sent += int((~journaled & ~evidence.in_doubt).sum())
+        certain_reject = shard.expected == Outcome.REJECTED
+        self.expected_rejections += int((certain_reject & (judged.final == Outcome.REJECTED)).sum())
+        paid = (shard.kind == Kind.PAYMENT) & (judged.final == Outcome.SETTLED)
+        currency = shard.currency[evidence.account]
+        for number, code in enumerate(shard.config.currencies):
+            moved = int(shard.amount_minor[paid & (currency == number)].sum())
+            if moved:
+                self.settled_minor[code] += moved
+
+    def table(self) -> dict[str, dict[str, int]]:
+        """Return class -> kind -> count, without empty classes."""
+        table = {
+            name: {kind.label: self.classes[name, kind.label] for kind in Kind}
+            for name in PRECEDENCE
+        }
+        return {name: counts for name, counts in table.items() if any(counts.values())}
+
+
+def reconcile(directory: RunDirectory) -> tuple[Judgement, pd.DataFrame, Timeline]:
+    """Judge a run directory; return the judgement, the run second by second, and its timeline.
+
+    Needs nothing but the directory. Raises Problems where it cannot be read at all.
+    """
+    pool = Pool.of_manifest(manifests.read(directory.pool))
+    evidence = RunEvidence(directory, pool)
+    record = evidence.record
+    checks = _checks(evidence)
+    counts, samples = _Counts(), Samples()
+    for shard in evidence.shards():
+        judged = judge_shard(
+            shard,
+            drained=record.drained,
+            deadline_ns=round(record.completion_deadline_s * 1e9),
+            epoch_utc_ns=record.epoch_utc_ns,
+        )
+        counts.add(judged)
+        samples.add(shard)
+        for check in checks:
+            check.look(judged)
+    timeline = read_timeline(directory.timeline)
+    judgement = _judgement(evidence, pool, checks, counts, samples.frame, timeline)
+    return judgement, per_second(samples.frame, record.phases), timeline
+
+
+def _checks(evidence: RunEvidence) -> list[Invariant]:
+    grounds = Grounds(
+        phases=evidence.record.phases,
+        drained=evidence.record.drained,
+        crashed=tuple(sorted(evidence.open_workers)),
+        has_book=evidence.has_book,
+        platform=load_platform(evidence.record.platform),
+        foreign=evidence.foreign_commands(),
+        own_rows=evidence.own_commands(),
+        platform_accounts=evidence.platform_accounts(),
+    )
+    return [invariant(grounds) for invariant in INVARIANTS]
+
+
+def _judgement(
+    evidence: RunEvidence,
+    pool: Pool,
+    checks: list[Invariant],
+    counts: _Counts,
+    frame: pd.DataFrame,
+    timeline: Timeline,
+) -> Judgement:
+    record = evidence.record
+    crashed = sorted(evidence.open_workers)
+    results = tuple(check.check() for check in checks)
+    slos = tuple(judge_slo(slo, frame, record.phases) for slo in record.slos)
+    fitness = tuple(judge_fitness(record.fitness, frame, crashed, has_timeline=bool(timeline[0])))
+    verdict = conclude(results, slos, fitness, record.state)
+    return Judgement(
+        run_id=record.run_id,
+        plan_name=record.plan_name,
+        exit=verdict.exit,
+        verdict=verdict.line,
+        reasons=verdict.reasons,
+        commands=len(pool),
+        classes=counts.table(),
+        surely_not_sent=counts.surely_not_sent,
+        perhaps_sent=counts.perhaps_sent,
+        journaled=counts.journaled,
+        foreign=evidence.foreign_commands(),
+        checks=results,
+        slos=slos,
+        fitness=fitness,
+        latencies=tuple(latency_rows(frame, record.phases)),
+        phases=tuple(_phase_rows(record, frame, timeline[1])),
+        settled_minor=dict(counts.settled_minor),
+        expected_rejections=counts.expected_rejections,
+        facts=_facts(record, pool),
+    )
+
+
+def _phase_rows(record: RunRecord, frame: pd.DataFrame, events: list[Event]) -> Iterator[PhaseRow]:
+    for number, phase in enumerate(record.phases):
+        began = [
+            event.at_ns
+            for event in events
+            if event.event == "phase began" and event.phase == phase.name
+        ]
+        if not began:
+            continue
+        ended = [
+            event for event in events if event.event == "phase ended" and event.phase == phase.name
+        ]
+        sent = frame if frame.empty else frame[frame["phase"] == number]
+        yield PhaseRow(
+            name=phase.name,
+            began_ns=began[0],
+            ended_ns=ended[0].at_ns if ended else None,
+            sent=len(sent),
+            rate_per_s=_rate(sent, "sent_ns"),
+            intended_per_s=_rate(sent, "intended_ns"),
+            note=ended[0].note if ended else "the run ended before it",
+        )
+
+
+def _rate(frame: pd.DataFrame, column: str) -> float:
+    """Return commands per second between the first and the last."""
+    if len(frame) < 2:
+        return 0.0
+    span_ns = int(frame[column].max() - frame[column].min())
+    return (len(frame) - 1) / (span_ns / 1e9) if span_ns else 0.0
+
+
+def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
+    """Return what it takes to reproduce the run."""
+    return {
+        "plan": record.plan_name,
+        "pool": f"{pool.config.accounts} accounts, {len(pool)} commands, seed {pool.seed}",
+        "platform": f"{record.host}{' (embedded sandbox)' if record.embedded_sandbox else ''}",
+        "adapter": record.platform or "default",
+        "nonce": f"{record.nonce:016x}",
+        "key": record.key,
+        **record.versions,
+    }

@@ -1,0 +1,47 @@
+"""What a plan asks of speed (SLOs) and of the load generator itself (fitness)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from e2e_data.commands import Kind
+
+Latency = Literal["lag", "service", "response", "completion"]
+
+LATENCY_MEANINGS: dict[Latency, str] = {
+    "lag": "sent - max(intended, a user was free): the generator's own delay",
+    "service": "acknowledged - sent: what the platform took",
+    "response": "acknowledged - intended: what a customer waits (no coordinated omission)",
+    "completion": "completed - intended: until the outcome was observed",
+}
+
+
+class Slo(BaseModel):
+    """A bound on one percentile of one latency, for all commands or some of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latency: Latency
+    percentile: float = Field(gt=0, lt=100)
+    below_ms: float = Field(gt=0)
+    phase: str | None = None
+    kind: Kind | None = None
+
+    @property
+    def title(self) -> str:
+        """The SLO in words, such as "response p99 below 200 ms (phase payments)"."""
+        scope = [f"phase {self.phase}"] if self.phase else []
+        scope += [f"kind {self.kind.label}"] if self.kind is not None else []
+        where = f" ({', '.join(scope)})" if scope else ""
+        return f"{self.latency} p{self.percentile:g} below {self.below_ms:g} ms{where}"
+
+
+class Fitness(BaseModel):
+    """When the load generator is fit to judge a platform."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lag_percentile: float = Field(default=99, gt=0, lt=100)
+    lag_below_ms: float = Field(default=100, gt=0)

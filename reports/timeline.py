@@ -1,0 +1,61 @@
+"""The timeline of a run: one row per second and one per event, as JSON lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.lines import damaged, read_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """How the run stood at a moment. Counts are cumulative over the run unless they say `now`."""
+
+    at_ns: int
+    phase: str
+    """Empty between phases."""
+    due: int
+    """Arrivals that were due until now."""
+    sent: int
+    acknowledged: int
+    completed: int
+    unanswered: int
+    blocked: int
+    overdue: int
+    """Arrivals that came due while every user waited for the platform."""
+    dropped: int
+    pending_now: int
+    users_now: int
+    waiting_now: int
+    """Users that wait for the platform's answer."""
+    loop_lag_ms: float
+    """The longest that the event loop kept a timer waiting since the row before."""
+    cpu_percent: float
+    """This process's share of one core since the row before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the run."""
+
+    at_ns: int
+    event: str
+    """One of: run began, phase began, phase settles, phase ended, stop asked, warning, run ended."""
+    phase: str = ""
+    note: str = ""
+
+
+def read_timeline(path: Path) -> tuple[list[Second], list[Event]]:
+    """Read the rows and the events of a timeline, each in the order they were written."""
+    seconds: list[Second] = []
+    events: list[Event] = []
+    for entry in read_lines(path):
+        try:
+            if "event" in entry:
+                events.append(Event(**entry))
+            else:
+                seconds.append(Second(**entry))
+        except TypeError as error:
+            raise damaged(path, f"the row {entry}", error) from error
+    return seconds, events

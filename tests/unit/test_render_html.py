@@ -1,0 +1,179 @@
+"""report.html is well-formed, needs nothing from outside, and shows hostile text as text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from reports import figures
+from reports.html import to_html
+from reports.judgement import Class
+from tests import samples
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+SCRIPT = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps what the tests ask for."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another tag at {self.getpos()}"
+
+    def handle_data(self, data):
+        self.text += data
+
+    def values(self, name):
+        return [attributes[name] for _, attributes in self.tags if name in attributes]
+
+    def count(self, tag):
+        return sum(found == tag for found, _ in self.tags)
+
+
+def _html(sample):
+    return to_html(sample.judgement, sample.seconds, sample.timeline)
+
+
+@pytest.fixture(scope="module", params=["good", "bad", "empty", "bare"])
+def html(request):
+    return _html(getattr(samples, request.param)())
+
+
+def test_every_tag_is_closed_and_ids_are_unique(html):
+    page = Page(html)
+    assert page.open == []
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_is_to_something_on_the_page(html):
+    page = Page(html)
+    ids = set(page.values("id"))
+    references = [href.removeprefix("#") for href in page.values("href")]
+    references += re.findall(r"url\(#([^)]+)\)", html)
+    references += " ".join(page.values("aria-labelledby")).split()
+    assert set(references) <= ids
+
+
+def test_nothing_is_loaded_from_outside_and_nothing_runs(html):
+    page = Page(html)
+    assert page.values("src") == []
+    assert all(href.startswith("#") for href in page.values("href"))
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", html))
+    assert "@import" not in html
+    assert page.count("script") == page.count("link") == page.count("iframe") == 0
+    assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
+
+
+def test_every_figure_is_drawn_and_told_in_words(html):
+    drawn = re.findall(r"<figure>(.*?)</figure>", html, re.DOTALL)
+    assert len(drawn) == 3
+    for figure in drawn:
+        page = Page(figure)
+        (attributes,) = [attributes for tag, attributes in page.tags if tag == "svg"]
+        assert attributes["role"] == "img"
+        assert page.count("path") > 3
+        assert page.count("text") > 3  # text stayed text
+        assert re.search(r"<title [^>]*>[^<]{10,}</title>", figure)
+        assert re.search(r"<desc [^>]*>[^<]{20,}</desc>", figure)
+        assert re.search(r"<figcaption>[^<]{20,}</figcaption>", figure)
+
+
+def test_landmarks_and_the_order_of_the_questions(html):
+    page = Page(html)
+    assert [page.count(tag) for tag in ("header", "nav", "main", "footer", "h1")] == [1] * 5
+    sections = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
+    assert sections[:4] == ["right", "fast", "limits", "story"]
+    assert page.count("h2") == len(sections)
+
+
+def test_the_same_run_gives_the_same_bytes():
+    assert _html(samples.bad()) == _html(samples.bad())
+
+
+def test_what_came_over_the_network_stays_text():
+    sample = samples.bad()
+    hostile = replace(
+        samples.case(f"reason {SCRIPT}\x1b[2J\u202e\ud800", 1), account_id=f'"{SCRIPT}'
+    )
+    check = sample.judgement.checks[0]
+    finding = replace(check.findings[0], name=f"lost {SCRIPT}", first=hostile)
+    judgement = replace(
+        sample.judgement,
+        plan_name=SCRIPT,
+        verdict=f"not right {SCRIPT}",
+        reasons=(SCRIPT,),
+        checks=(replace(check, findings=(finding,), note=SCRIPT), *sample.judgement.checks[1:]),
+        phases=(replace(sample.judgement.phases[0], name=f"{SCRIPT} $x_1$"),),
+        facts={SCRIPT: SCRIPT, "host": "https://bank.example/?a=<b>"},
+        classes={SCRIPT: {SCRIPT: 3}},
+    )
+    html = _html(replace(sample, judgement=judgement))
+    page = Page(html)
+    assert page.open == []
+    assert page.count("script") == 0
+    assert page.text.count(SCRIPT) >= 9
+    assert "reason <script>alert(1)</script>\\x1b[2J\\u202e\\ud800" in page.text
+    assert "\x1b" not in html
+    assert "\u202e" not in html
+
+
+def test_classes_that_do_not_add_up_are_told():
+    sample = samples.good()
+    judgement = replace(sample.judgement, classes={Class.SETTLED: {"payment": 5999}})
+    assert "add up to 5,999 commands, but the pool has 6,000" in _html(
+        replace(sample, judgement=judgement)
+    )
+    assert "do not rely on" not in _html(sample)
+
+
+def test_a_long_run_makes_no_long_file():
+    """A day's figures hold no more points than a screen can show."""
+    day = pd.concat([samples.good().seconds] * 960, ignore_index=True)
+    day["t_s"] = range(len(day))
+    sample = replace(samples.good(), seconds=day)
+    assert len(_html(sample)) < 400_000
+
+
+def test_a_user_s_own_settings_of_matplotlib_change_nothing():
+    expected = _html(samples.good())
+    with mpl.rc_context({"font.size": 30, "svg.fonttype": "path"}):
+        assert _html(samples.good()) == expected
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#14181f", "#1b212b"])
+@pytest.mark.parametrize("colour", figures.COLOURS.values())
+def test_lines_stand_out_from_the_page_light_and_dark(colour, background):
+    """Graphics need a contrast of 3:1 (WCAG 2.2, success criterion 1.4.11)."""
+    lighter, darker = sorted((_luminance(colour), _luminance(background)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def _luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -1,0 +1,218 @@
+"""The verdict: what SLOs, fitness and checks add up to, and which exit code wins."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from e2e_data.commands import Kind
+from e2e_data.exits import PRECEDENCE, Exit, worst
+from e2e_data.problems import Problems, of_validation
+from reports.judgement import Case, Check, Finding, FitnessResult, SloResult, Status
+from reports.latencies import Samples
+from reports.rundir import PhaseRecord
+from reports.slos import Fitness, Slo
+from reports.verdict import conclude, judge_fitness, judge_slo
+from tests.unit.test_latencies import PHASES, frame
+
+CASE = Case("id", 0, 0, "payment", "A", "HTTP", "payments", 0, 0, 0, 0, "")
+
+
+def test_exit_codes_are_what_pipelines_rely_on():
+    """The numbers are published, and never change."""
+    assert {code.name: int(code) for code in Exit} == {
+        "GOOD": 0, "WRONG_USE": 2, "SLOW": 10, "NOT_RIGHT": 20, "UNFIT": 30, "INTERRUPTED": 130,
+    }  # fmt: skip
+
+
+def test_the_worst_exit_wins_by_the_published_precedence():
+    """2, 130, 20, 30, 10, 0: of any two the one that stands first, in whatever order they came."""
+    assert [int(code) for code in PRECEDENCE] == [2, 130, 20, 30, 10, 0]
+    assert set(PRECEDENCE) == set(Exit)
+    for first, second in combinations(PRECEDENCE, 2):
+        assert worst([first, second]) is worst([second, first]) is first
+    assert worst([]) is Exit.GOOD
+
+
+def responses(*took_ms, end=None):
+    return frame(*[(1, 0, 0, 1, took, end) for took in took_ms])
+
+
+@pytest.mark.parametrize(
+    ("slo", "rows", "status", "measured"),
+    [
+        (Slo(latency="response", percentile=50, below_ms=11), (10, 10, 99), Status.HOLDS, 10.0),
+        (Slo(latency="response", percentile=50, below_ms=10), (10, 10, 99), Status.VIOLATED, 10.0),
+        (Slo(latency="response", percentile=99, below_ms=999), (10,) * 99, Status.UNKNOWN, None),
+        (Slo(latency="response", percentile=99, below_ms=999), (10,) * 100, Status.HOLDS, 10.0),
+        (Slo(latency="completion", percentile=50, below_ms=999), (9, 9), Status.VIOLATED, None),
+        (Slo(latency="response", percentile=50, below_ms=9, phase="accounts"), (9, 9),
+         Status.UNKNOWN, None),
+        (Slo(latency="response", percentile=50, below_ms=99, phase="payments"), (9, 9),
+         Status.HOLDS, 9.0),
+        (Slo(latency="response", percentile=50, below_ms=9, phase="none"), (9, 9),
+         Status.UNKNOWN, None),
+        (Slo(latency="response", percentile=50, below_ms=99, kind=Kind.PAYMENT), (9, 9),
+         Status.HOLDS, 9.0),
+        (Slo(latency="response", percentile=50, below_ms=99, kind=Kind.ACCOUNT), (9, 9),
+         Status.UNKNOWN, None),
+    ],
+)  # fmt: skip
+def test_an_slo_is_met_only_by_what_was_measured(slo, rows, status, measured):
+    """Below is below; too few samples or none are unknown; what never ended is a miss."""
+    result = judge_slo(slo, responses(*rows), PHASES)
+    assert (result.status, result.measured_ms) == (status, measured)
+    assert bool(result.note) == (measured is None)
+
+
+def test_an_slo_on_nothing_is_unknown():
+    """A run that sent nothing met no SLO."""
+    slo = Slo(latency="lag", percentile=50, below_ms=1, phase="payments")
+    assert judge_slo(slo, Samples().frame, PHASES).note == "nothing was sent"
+
+
+def test_an_slo_on_a_phase_that_is_not_there_says_so():
+    """A name that was misspelt is told, with those that exist."""
+    slo = Slo(latency="lag", percentile=50, below_ms=1, phase="paiments")
+    result = judge_slo(slo, responses(1, 1), PHASES)
+    assert result.note == "there is no phase paiments, only accounts, payments"
+
+
+def test_an_slos_title_says_what_it_asks():
+    """The report and JUnit name an SLO by its title."""
+    slo = Slo(latency="response", percentile=99.9, below_ms=200, phase="x", kind=Kind.PAYMENT)
+    assert slo.title == "response p99.9 below 200 ms (phase x, kind payment)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "crashed", "timeline", "wanted"),
+    [
+        (((1, 0, 0, 5, 9, 9),), [], True, "holds holds holds"),
+        (((1, 0, 0, 100, 200, 200),), [], True, "violated holds holds"),
+        (((1, 0, 0, 5, 9, 9),), ["w1"], True, "holds violated holds"),
+        (((1, 0, 0, 5, 9, 9),), [], False, "holds holds unknown"),
+    ],
+)
+def test_a_generator_is_fit_by_lag_losses_and_evidence(rows, crashed, timeline, wanted):
+    """Its own delay, a process that died, a missing timeline: each makes it unfit by itself."""
+    results = judge_fitness(Fitness(), frame(*rows), crashed, has_timeline=timeline)
+    assert " ".join(result.status for result in results) == wanted
+
+
+def test_a_platform_that_keeps_users_waiting_is_not_the_generators_fault():
+    """A command that was overdue because all users waited has no lag."""
+    results = list(
+        judge_fitness(Fitness(), frame((1, 0, 9000, 9001, 9500, 9600)), [], has_timeline=True)
+    )
+    assert results[0].status is Status.HOLDS
+
+
+def test_nothing_sent_shows_no_fitness():
+    """Without a sample of its lag the generator is not fit to judge."""
+    first = next(iter(judge_fitness(Fitness(), Samples().frame, [], has_timeline=True)))
+    assert (first.status, first.note) == (Status.UNKNOWN, "nothing was sent")
+
+
+def check(status, number="1", findings=(), note=""):
+    return Check(number, "title", status, 1, findings, note)
+
+
+def faults(*names, of=""):
+    return tuple(Finding(name, 2, CASE, CASE, CASE, of) for name in names)
+
+
+HOLDS = check(Status.HOLDS)
+FIT = FitnessResult("lag", Status.HOLDS, "")
+UNFIT = FitnessResult("lag", Status.UNKNOWN, "nothing was sent")
+MET = SloResult("response", Status.HOLDS, 1.0, 1)
+MISSED = SloResult("response", Status.VIOLATED, 12.34, 1)
+
+
+@pytest.mark.parametrize(
+    ("checks", "fitness", "slos", "code", "line"),
+    [
+        ([HOLDS], [FIT], [MET], 0, "RIGHT, and as fast as asked"),
+        ([HOLDS], [FIT], [MISSED], 10, "RIGHT, but too slow"),
+        ([HOLDS], [UNFIT], [MISSED], 30, "NO JUDGEMENT"),
+        ([check(Status.UNKNOWN)], [UNFIT], [MISSED], 20, "NOT SHOWN TO BE RIGHT"),
+        ([check(Status.VIOLATED), check(Status.UNKNOWN)], [FIT], [MET], 20, "NOT RIGHT: "),
+        ([check(Status.NOT_ASKED, "4a")], [FIT], [MET], 0, "RIGHT"),
+    ],
+)
+def test_the_verdict_is_the_worst_of_what_was_found(checks, fitness, slos, code, line):
+    """Wrong beats unfit beats slow; unknown is as bad as violated, but is called by its name."""
+    verdict = conclude(checks, slos, fitness, "ended")
+    assert int(verdict.exit) == code
+    assert verdict.line.startswith(line)
+    assert bool(verdict.reasons) == (code != 0)
+
+
+def test_reasons_name_causes_and_not_their_consequences():
+    """Consequences are told only where no cause is known."""
+    both = check(Status.VIOLATED, "4a", faults("wrong amount") + faults("off", of="wrong amount"))
+    only = check(Status.VIOLATED, "4b", faults("off", of="wrong amount"))
+    verdict = conclude([both, only], [MISSED], [UNFIT], "ended")
+    assert verdict.reasons == (
+        "invariant 4a violated: wrong amount (2)",
+        "invariant 4b violated: off (2)",
+        "generator: lag: nothing was sent",
+        "SLO missed: response: 12.3 ms",
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "tail"),
+    [("ended", "accounted for"), ("running", " - the run was cut off"),
+     ("failed", " - the run was failed"), ("interrupted", " - the run was interrupted")],
+)  # fmt: skip
+def test_a_run_that_did_not_end_by_itself_says_so(state, tail):
+    """Nobody takes the line of a run that was cut off for that of a whole one."""
+    assert conclude([HOLDS], [], [FIT], state).line.endswith(tail)
+
+
+def test_what_was_not_asked_stands_in_the_line():
+    """A verdict that could not look everywhere says where it did not."""
+    checks = [HOLDS, check(Status.NOT_ASKED, "4a"), check(Status.NOT_ASKED, "4b")]
+    assert conclude(checks, [], [FIT], "ended").line.endswith("(not asked: invariants 4a, 4b)")
+
+
+class _Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    rate: float = 1
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    phases: dict[str, _Inner]
+    users: int
+
+
+def test_problems_are_sentences_with_place_and_value():
+    """All that is wrong is told at once: where, the value, and what would be right."""
+    with pytest.raises(ValidationError) as raised:
+        _Settings.model_validate({"phases": {"a": {"rate": "x" * 200, "rat": 1}}})
+    told = of_validation("plan.toml", raised.value).problems
+    assert len(told) == 3
+    assert told[0].startswith("plan.toml: phases.a.rate = '" + "x" * 70)
+    assert "...: Input should be a valid number" in told[0]
+    assert told[1] == "plan.toml: phases.a.rat: there is no such setting; check the spelling"
+    assert told[2] == "plan.toml: users: Field required"
+
+
+def test_problems_end_a_command_with_2(capsys):
+    """Each problem is a line of its own on standard error, and the exit code is 2."""
+    problems = Problems(["one is wrong", "two is wrong"])
+    problems.show()
+    assert problems.exit_code == Exit.WRONG_USE
+    assert capsys.readouterr().err == "paystorm: one is wrong\npaystorm: two is wrong\n"
+    assert isinstance(PHASES[0], PhaseRecord)
+
+
+@pytest.mark.parametrize("found", [HOLDS, check(Status.VIOLATED)])
+def test_an_interrupted_run_exits_130_whatever_was_found(found):
+    """The line still tells whether what was seen was right; the code tells that it was cut short."""
+    verdict = conclude([found], [], [FIT], "interrupted")
+    assert verdict.exit is Exit.INTERRUPTED
+    assert verdict.line.startswith("RIGHT" if found is HOLDS else "NOT RIGHT")
