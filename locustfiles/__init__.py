@@ -1,0 +1,1 @@
+"""What happens: the locustfile, plans, phases, pacing, leases, users and channels."""

@@ -1,0 +1,81 @@
+"""Account bindings: which id the platform gave to an account, and how far its life has come.
+
+They are lease state: whoever sends for a shard's accounts needs them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+from e2e_data.commands import Kind, Outcome
+from reports.lines import LineLog
+
+
+class Stage(IntEnum):
+    """How far an account has come, by what was observed."""
+
+    NONE = 0
+    CREATED = 1
+    OPENED = 2
+    """Its opening credit is settled."""
+
+
+NEEDS = {
+    Kind.ACCOUNT: Stage.NONE,
+    Kind.OPENING_CREDIT: Stage.CREATED,
+    Kind.FUNDING: Stage.OPENED,
+    Kind.PAYMENT: Stage.OPENED,
+}
+"""What must have been observed of an account before a command of a kind may be sent for it."""
+
+WHY_BLOCKED = {
+    Stage.NONE: "the account's creation was not observed complete",
+    Stage.CREATED: "the account's opening credit was not observed settled",
+}
+WHY_UNBOUND = "the account was created, but its id was not seen"
+
+Key = tuple[int, int, int]
+"""(lap, shard, account number in the shard)."""
+
+
+class Bindings:
+    """The bindings of the accounts that this process sends for, written down as they are made."""
+
+    def __init__(self, path: Path) -> None:
+        self._ids: dict[Key, str] = {}
+        self._stages: dict[Key, Stage] = {}
+        self._log = LineLog(path)
+
+    def bind(self, key: Key, account_id: str) -> None:
+        """Remember the id that the platform assigned to an account; the first one stays in use.
+
+        A second, different id is written down as well: the judge has to see it.
+        """
+        if self._ids.get(key) != account_id:
+            self._log.write({"place": key, "account_id": account_id})
+        self._ids.setdefault(key, account_id)
+
+    def completed(self, key: Key, kind: Kind, outcome: Outcome) -> None:
+        """Move an account on when the completion of its creation or opening credit is observed."""
+        if outcome is not Outcome.SETTLED:
+            return
+        if kind is Kind.ACCOUNT:
+            self._stages[key] = max(self._stages.get(key, Stage.NONE), Stage.CREATED)
+        elif kind is Kind.OPENING_CREDIT:
+            self._stages[key] = Stage.OPENED
+
+    def account_id(self, key: Key) -> str | None:
+        """Return the account's id; None while it has none."""
+        return self._ids.get(key)
+
+    def blocked(self, key: Key, kind: Kind) -> str | None:
+        """Return why a command of `kind` may not be sent for the account yet; None when it may."""
+        stage = self._stages.get(key, Stage.NONE)
+        if stage < NEEDS[kind]:
+            return WHY_BLOCKED[stage]
+        return WHY_UNBOUND if kind is not Kind.ACCOUNT and key not in self._ids else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._log.close()

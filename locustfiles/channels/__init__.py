@@ -1,0 +1,1 @@
+"""How commands go in: one module per channel."""

@@ -1,0 +1,273 @@
+"""The conductor: ties Locust's life cycle to runs, one after the other, in one process.
+
+Locust                              the conductor
+init                                reads the settings; headless: looks for the platform
+test_start                          launches a run
+the shape's tick                    begins the run, moves it on, closes it when it has ended
+test_stopping (UI stop, quit)       asks for an orderly end, and waits for it
+test_stop                           is ready for another test
+first SIGINT or SIGTERM             the same; a second one ends the process at once
+quitting                            sets the exit code
+quit (after Locust's own tables)    prints the verdict
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from weakref import WeakKeyDictionary
+
+import click
+import gevent
+from gevent import subprocess
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import LocalRunner
+
+from e2e_data.exits import Exit, worst
+from e2e_data.problems import Problems
+from locustfiles.channels.http import HttpConnection
+from locustfiles.csvs import LocustCsvs
+from locustfiles.launch import Launched, launch, probe
+from locustfiles.phases import State
+from locustfiles.pulse import Pulse
+from locustfiles.run import Run
+from locustfiles.settings import as_allowed, read_settings
+from reports.book import take_snapshot
+
+log = logging.getLogger(__name__)
+
+SPAWN_RATE_MAX = 100
+"""Locust warns of anything faster; the pacer shapes the load, not the number of users."""
+
+
+class Conductor:
+    """What one Locust process knows of its runs."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.run: Run | None = None
+        self._launched: Launched | None = None
+        self._pulse: Pulse | None = None
+        self._csvs: LocustCsvs | None = None
+        self._closing: gevent.Greenlet[..., None] | None = None
+        self._over = Event()
+        self._over.set()
+        self._started = False
+        """Between Locust's test_start and test_stop: the first tick comes before, so it needs to know."""
+        self._stopping = False
+        self._exits: list[Exit] = []
+        self._said = ""
+        self._signals = 0
+        self._fixed = argparse.Namespace()
+        """The options as they were given; the web UI's form may overwrite the live ones."""
+
+    # -- Locust's events ------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Check everything that can be checked before a test starts. Raises Problems."""
+        options = self._options
+        if not isinstance(self.environment.runner, LocalRunner):
+            raise Problems(
+                ["paystorm runs in one process: leave --master, --worker and --processes out"]
+            )
+        settings = read_settings(options, self.environment.host)
+        # From here on the options say what will be done, in the web UI's form too.
+        options.num_users = settings.users
+        options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
+        self._fixed = argparse.Namespace(**vars(options))
+        if options.headless and settings.origin:
+            probe(settings.origin, settings.platform)
+        gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
+        if options.headless:
+            self.environment.events.quit.add_listener(self.say_verdict)
+            # In the web UI Locust handles SIGTERM itself: it quits, and `end_orderly` is called.
+            gevent.signal_handler(signal.SIGTERM, self._on_signal, "SIGTERM")
+
+    def start(self) -> None:
+        """Launch a run; what is wrong is said in one line each, and ends the test."""
+        self._started, self._stopping, self._exits, self._said = True, False, [], ""
+        try:
+            allowed = as_allowed(self._options, self._fixed)
+            self._launched = launch(read_settings(allowed, self.environment.host))
+        except Problems as problems:
+            self._exits.append(Exit.WRONG_USE)
+            self._tell(problems)
+            return
+        except Exception:
+            # Locust swallows what its listeners raise: a run that never began must not exit 0.
+            self._exits.append(Exit.UNFIT)
+            raise
+        self._over.clear()
+        self.run = self._launched.run
+        self._pulse = Pulse(self.run, self._user_count, self._fail)
+        self._csvs = LocustCsvs(self.environment, self.run.directory.path)
+        log.info("run directory: %s", self.run.directory.path)
+
+    def tick(self) -> tuple[int, float] | None:
+        """Move the run on; return the users wanted and how fast, or None when the test is over."""
+        options = self._options
+        users = options.num_users or 1
+        rate = float(options.spawn_rate or users)
+        if self._over.is_set():
+            # Whoever stops the test himself waits for us, and needs no second stop from the shape.
+            return None if self._started and not self._stopping else (users, rate)
+        run = self.run
+        assert run is not None
+        if run.machine.state is State.WAITING and self._user_count() >= users:
+            run.begin()
+        if options.run_time and run.clock.now_ns() >= options.run_time * 1e9:
+            run.stop(f"--run-time of {options.run_time} s is over")
+        if run.advance() is State.ENDED and self._closing is None:
+            self._closing = gevent.spawn(self._close)
+        return users, rate
+
+    def end_orderly(self) -> None:
+        """End the current run in good order, and wait until it is judged."""
+        if self.run is not None and not self._over.is_set():
+            self._stopping = True
+            self.run.stop("the test was stopped")
+            self._over.wait()
+
+    def ended(self) -> None:
+        """Make room for another test: Locust has ended this one."""
+        self._started = False
+
+    def set_exit_code(self) -> None:
+        """Tell Locust what to exit with; its own rule would take expected rejections for failures."""
+        self.end_orderly()
+        self.environment.process_exit_code = int(worst(self._exits))
+
+    def say_verdict(self, **_: object) -> None:
+        """Print what the judge said; as Locust's last event, below everything that it prints."""
+        if self._said:
+            click.echo(self._said)
+
+    # -- the run's end --------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        """Close the run, take the book's snapshot, and have it judged."""
+        launched, pulse, csvs = self._launched, self._pulse, self._csvs
+        assert launched is not None
+        assert pulse is not None
+        assert csvs is not None
+        run = launched.run
+        try:
+            while run.tracker.tally.waiting:
+                gevent.sleep(0.05)
+            assert run.completions is not None
+            run.completions.stop()
+            pulse.stop()
+            csvs.close()
+            run.close()
+            if run.platform.has_statements:
+                self._take_book(launched)
+            self._write_end(launched)
+        except Exception as error:
+            log.exception("the run could not be closed")
+            self._fail(f"the run could not be closed: {error}")
+        finally:
+            if launched.sandbox:
+                launched.sandbox.stop()
+            self._judge(run)
+            self.run = self._launched = self._pulse = self._csvs = self._closing = None
+            self._over.set()
+
+    def _take_book(self, launched: Launched) -> None:
+        run = launched.run
+        try:
+            take_snapshot(launched.record.host, run.platform, run.ids, run.directory)
+        except Problems as problems:
+            # Without the book the judge says UNKNOWN; the run directory tells why.
+            self._tell(problems)
+            run.event("warning", note=str(problems))
+
+    def _write_end(self, launched: Launched) -> None:
+        run = launched.run
+        state = "interrupted" if self._signals else "ended"
+        run.directory.write_record(
+            launched.record.model_copy(
+                update={
+                    "state": state,
+                    # The machine ends when nothing is pending, or nothing moved for so long that
+                    # nothing more will.
+                    "drained": True,
+                    "ended_ns": run.clock.now_ns(),
+                }
+            )
+        )
+
+    def _judge(self, run: Run) -> None:
+        """Judge the run as anybody can later, from its directory and in a process of its own."""
+        command = [sys.executable, "-m", "paystorm", "reconcile", str(run.directory.path)]
+        environment = {**os.environ, "FORCE_COLOR": "1"} if sys.stdout.isatty() else None
+        judged = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+        self._exits.append(_exit_of(judged.returncode))
+        self._said = str(judged.stdout)
+        if not self._options.headless:
+            self.say_verdict()
+
+    def _fail(self, reason: str) -> None:
+        """End the run because it can no longer be observed."""
+        log.error(reason)
+        self._exits.append(Exit.UNFIT)
+        if self.run is not None:
+            self.run.stop(reason)
+
+    # -- small matters --------------------------------------------------------------------------
+
+    def connect(self) -> HttpConnection:
+        """Return a new connection to the current run's platform."""
+        assert self._launched is not None
+        return self._launched.connect()
+
+    @property
+    def _options(self) -> argparse.Namespace:
+        options: argparse.Namespace | None = self.environment.parsed_options
+        assert options is not None, "Locust parses its options before it fires any event"
+        return options
+
+    def _tell(self, problems: Problems) -> None:
+        """Say what is wrong: on standard error, and among the exceptions that the web UI shows."""
+        problems.show()
+        if self.environment.runner is not None:
+            self.environment.runner.log_exception("paystorm", str(problems), "")
+
+    def _user_count(self) -> int:
+        runner = self.environment.runner
+        return runner.user_count if runner else 0
+
+    def _on_signal(self, name: str) -> None:
+        self._signals += 1
+        self._exits.append(Exit.INTERRUPTED)
+        if self._signals > 1 or self.run is None:
+            # The embedded sandbox ends by itself when its standard input closes with us.
+            os._exit(Exit.INTERRUPTED)
+        click.echo(
+            f"{name}: draining; what is there will be reported. Again to stop at once.", err=True
+        )
+        self.run.stop(name)
+        if self.environment.web_ui is not None:
+            self.environment.web_ui.stop()
+
+
+def _exit_of(code: int) -> Exit:
+    try:
+        return Exit(code)
+    except ValueError:
+        return Exit.NOT_RIGHT
+
+
+_CONDUCTORS: WeakKeyDictionary[Environment, Conductor] = WeakKeyDictionary()
+
+
+def conductor_of(environment: Environment) -> Conductor:
+    """Return the conductor of a Locust environment; there is one of each."""
+    if environment not in _CONDUCTORS:
+        _CONDUCTORS[environment] = Conductor(environment)
+    return _CONDUCTORS[environment]

@@ -1,0 +1,245 @@
+"""A plan: what a run sends, when, and what is asked of it. A TOML file that reads as its story."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from e2e_data import config as pool_config
+from e2e_data.commands import Channel, Kind
+from e2e_data.config import PoolConfig
+from e2e_data.problems import Problems, of_validation
+from locustfiles.durations import parse_duration_s
+from reports.slos import Fitness, Slo
+
+SHIPPED = files("locustfiles") / "plans"
+
+
+def _kind(value: object) -> object:
+    """Read a kind by its label, such as "opening credit"."""
+    labels = {kind.label: kind for kind in Kind}
+    if isinstance(value, str) and value not in labels:
+        raise ValueError(f"there is no such kind; the kinds are {', '.join(labels)}")
+    return labels.get(value, value) if isinstance(value, str) else value
+
+
+def _duration(value: object) -> object:
+    return parse_duration_s(value) if isinstance(value, str) else value
+
+
+KindName = Annotated[Kind, BeforeValidator(_kind)]
+Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
+"""A number of seconds, or text such as "90s" and "2m"."""
+
+
+class Part(BaseModel):
+    """What all parts of a plan have in common: they do not change, and know their settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Phase(Part):
+    """One phase: it begins when the one before has its completions."""
+
+    sends: tuple[KindName, ...]
+    """Kinds of commands, interleaved evenly."""
+    rate_per_s: float = Field(gt=0, le=1_000_000)
+    late: Literal["overdue", "drop"] = "overdue"
+    """What becomes of an arrival that is due while all users wait: sent as soon as one is free, or
+    given up after `drop_after_s`. The command itself is never given up."""
+    drop_after_s: Seconds = Field(default=1, ge=0)
+    duration_s: Seconds | None = Field(default=None, gt=0)
+    """Ends the sending after so long; without it, the phase sends all that the pool has."""
+    settle_s: Seconds = Field(default=10, gt=0)
+    """Without any movement for so long, pending commands are left behind."""
+
+    @field_validator("sends")
+    @classmethod
+    def _sends(cls, value: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        # No min_length: pydantic would say it of a kind that is misspelt, too.
+        if not value:
+            raise ValueError(f"name one kind or more of {', '.join(kind.label for kind in Kind)}")
+        return value
+
+    @property
+    def per_s(self) -> Fraction:
+        """The rate, as exact as it was written."""
+        return Fraction(str(self.rate_per_s))
+
+
+class PoolChoice(Part):
+    """Which pool to play: a preset, and what differs from it."""
+
+    preset: str = "smoke"
+    seed: int = Field(default=7, ge=0, lt=2**63)
+    overrides: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect(cls, value: Any) -> Any:
+        """Take every other setting of the table as an override of the preset."""
+        if not isinstance(value, Mapping) or "overrides" in value:
+            return value
+        own = {name: value[name] for name in ("preset", "seed") if name in value}
+        return {**own, "overrides": {k: v for k, v in value.items() if k not in own}}
+
+    def config(self) -> PoolConfig:
+        """Return the pool's configuration. Raises Problems, naming all that is wrong with it."""
+        return pool_config.load(self.preset, self.overrides)
+
+
+class Plan(Part):
+    """A whole plan."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")
+    description: str = ""
+    users: int = Field(default=64, ge=1, le=100_000)
+    """The most users at once: what bounds the commands in flight."""
+    timeout_s: Seconds = Field(default=10, gt=0)
+    """The whole time that one request may take; after it the command is unknown."""
+    completion_deadline_s: Seconds = Field(default=30, gt=0)
+    """A command whose outcome is observed later than this after its intended time is late."""
+    pool: PoolChoice = PoolChoice()
+    channels: dict[str, float] = {"http": 100}
+    phases: dict[str, Phase] = Field(min_length=1)
+    slos: tuple[Slo, ...] = ()
+    fitness: Fitness = Fitness()
+
+    @field_validator("channels")
+    @classmethod
+    def _channels(cls, value: dict[str, float]) -> dict[str, float]:
+        if value != {"http": 100}:
+            known = ", ".join(channel.name.lower() for channel in Channel)
+            raise ValueError(f"this version sends over HTTP only: http = 100 (of {known})")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Plan:
+        wrong = _order_faults(list(self.phases.values()))
+        wrong += [
+            f"slos: phase {slo.phase!r} is none of {', '.join(self.phases)}"
+            for slo in self.slos
+            if slo.phase is not None and slo.phase not in self.phases
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+
+def _order_faults(phases: Sequence[Phase]) -> list[str]:
+    """Name the kinds that are sent twice, or before what they need (docs/contract.md, order)."""
+    faults: list[str] = []
+    sent: list[Kind] = []
+    for phase in phases:
+        for kind in phase.sends:
+            if kind in sent:
+                faults.append(f"phases: {kind.label} is sent twice")
+            sent.append(kind)
+        before = sent[: -len(phase.sends)]
+        for kind, needed in NEEDED.items():
+            if kind in phase.sends and needed not in before:
+                faults.append(
+                    f"phases: {kind.label} needs a phase before it that sends {needed.label}"
+                )
+    return faults
+
+
+NEEDED = {
+    Kind.OPENING_CREDIT: Kind.ACCOUNT,
+    Kind.FUNDING: Kind.OPENING_CREDIT,
+    Kind.PAYMENT: Kind.OPENING_CREDIT,
+}
+"""What must be complete, by a phase before, when a kind is sent."""
+
+
+def shipped_plans() -> list[str]:
+    """Return the names of the plans that come with paystorm."""
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in SHIPPED.iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
+    """Read the plan `source`, a shipped one's name or a file, changed by `settings`.
+
+    A setting is "path.to.value=VALUE" with VALUE in TOML, such as
+    "phases.payments.rate_per_s=500". Raises Problems with everything that is wrong.
+    """
+    document = _document(source)
+    problems = [fault for text in settings if (fault := _apply(document, text))]
+    plan = None
+    try:
+        plan = Plan.model_validate(document)
+    except ValidationError as error:
+        problems += of_validation(f"plan {source}", error).problems
+    problems += _pool_faults(document.get("pool", {}))
+    if problems or plan is None:
+        raise Problems(problems)
+    return plan
+
+
+def _pool_faults(table: object) -> tuple[str, ...]:
+    """Name what is wrong with the pool that a plan's table `pool` describes."""
+    try:
+        PoolChoice.model_validate(table).config()
+    except Problems as found:
+        return found.problems
+    except ValidationError:
+        return ()  # Told with the plan, of which the table is a part.
+    return ()
+
+
+def _document(source: str) -> dict[str, Any]:
+    if source in shipped_plans():
+        text = (SHIPPED / f"{source}.toml").read_text("utf-8")
+    elif Path(source).is_file():
+        text = Path(source).read_text("utf-8", errors="replace")
+    else:
+        raise Problems(
+            [
+                f"there is no plan {source!r}: give a TOML file, or one of {', '.join(shipped_plans())}"
+            ]
+        )
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Problems([f"plan {source} is not TOML: {error}"]) from error
+
+
+def _apply(document: dict[str, Any], setting: str) -> str | None:
+    """Change `document` by one setting; return what is wrong with the setting, if anything is."""
+    path, equals, text = setting.partition("=")
+    names = path.strip().split(".")
+    if not equals or not all(names):
+        return f"--set {setting}: write path=value, such as phases.payments.rate_per_s=500"
+    table = document
+    for name in names[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            return f"--set {setting}: {name} is a value, not a table"
+    table[names[-1]] = _toml_value(text.strip())
+    return None
+
+
+def _toml_value(text: str) -> Any:
+    """Read a TOML value; what is none, such as a bare word, is taken as text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

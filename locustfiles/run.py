@@ -1,0 +1,318 @@
+"""A run: the plan's phases carried out, one command at a time per user."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.event import Event
+
+from e2e_data.commands import Channel
+from e2e_data.ids import Correlation, Ids
+from e2e_data.platform import Platform, Sending
+from e2e_data.pool import Pool
+from locustfiles.arrivals import Arrival, Arrivals
+from locustfiles.bindings import Bindings
+from locustfiles.clock import RunClock
+from locustfiles.completions import CompletionSource, Place
+from locustfiles.hand import Card, Hand
+from locustfiles.leases import LeaseBook
+from locustfiles.pacing import SECOND_NS, Constant
+from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
+from locustfiles.plans import Phase, Plan
+from locustfiles.tracker import ATTEMPT, Tracker
+from reports.grants import GrantLog
+from reports.journal import Journal
+from reports.lines import LineLog
+from reports.rundir import RunDirectory
+from reports.timeline import Event as TimelineEvent
+
+log = logging.getLogger(__name__)
+
+WORKER = "local"
+"""The name of the one process that sends, in grants and journals."""
+
+BLOCKED_AT_ONCE = 1000
+"""So many blocked commands are recorded before others have their turn on the event loop."""
+
+LEAD_NS = 20_000_000
+"""From the decision to begin a phase to its first arrival, so that free users are there in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A command whose time has come, for one user to send now."""
+
+    card: Card
+    arrival: Arrival
+    sending: Sending
+    phase: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is left of the current phase."""
+
+    number: int
+    name: str
+    arrivals: Arrivals
+    over: Event = field(default_factory=Event)
+    in_hand: int = 0
+    """Commands that users hold while they wait for their time."""
+
+
+class Run:
+    """The state of one run in one process. `advance` is the shape's, `take` is the users'."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        pool: Pool,
+        platform: Platform,
+        ids: Ids,
+        directory: RunDirectory,
+        clock: RunClock,
+        users: int,
+    ) -> None:
+        self.plan = plan
+        self.users = users
+        self.directory = directory
+        self.clock = clock
+        self.platform = platform
+        self.ids = ids
+        self.pool = pool
+        self.journal = Journal(directory.journal, WORKER)
+        self.timeline = LineLog(directory.timeline)
+        self.bindings = Bindings(directory.bindings / f"{WORKER}.jsonl")
+        self.tracker = Tracker(self.journal, self.bindings, clock.now_ns)
+        self.machine = PhaseMachine([_times(phase) for phase in plan.phases.values()])
+        self._grants = GrantLog(directory.grants)
+        self._book = LeaseBook(self._grants, clock.now_ns)
+        self._hand = Hand(self._book, pool, ids, WORKER)
+        self.completions: CompletionSource | None = None
+        self._work: _Work | None = None
+        self._began = Event()
+        self._began_once = False
+        self._finished_arrivals = [0, 0, 0]
+        self._warned_overdue = False
+
+    # -- the shape's side -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin the first phase: the users are there."""
+        if self.machine.begin(self.clock.now_ns()):
+            self.event("run began")
+            self._enter()
+
+    def stop(self, reason: str) -> None:
+        """Ask for an orderly end: nothing further is sent, and what was sent is awaited."""
+        if self.machine.state is not State.ENDED and not self.machine.stopping:
+            self.event("stop asked", note=reason)
+            self.machine.stop()
+
+    def advance(self) -> State:
+        """Move on through the phases as far as progress allows, and return where the run stands."""
+        while self.machine.advance(self.clock.now_ns(), self._progress()):
+            self._enter()
+        return self.machine.state
+
+    def close(self) -> None:
+        """Close the journal in good order. Nothing may be sent or observed any more."""
+        self._hand.lay_down()
+        self.journal.flush()
+        self.bindings.close()
+        self._grants.write_closed(WORKER, self.journal.chunks)
+        self._grants.close()
+
+    def event(self, name: str, phase: str = "", note: str = "") -> None:
+        """Write down that something happened."""
+        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note))
+
+    def _enter(self) -> None:
+        """Do what entering the machine's state means."""
+        state, number = self.machine.state, self.machine.phase
+        name, phase = list(self.plan.phases.items())[number]
+        if state is State.SENDING:
+            if number > 0:
+                self._note_end(number - 1)
+            self.event("phase began", name)
+            log.info("phase %s: %s at %g/s", name, _kinds(phase), phase.rate_per_s)
+            self._began_once = True
+            self._work = self._begin(number, name, phase)
+            self._began.set()
+        elif state is State.SETTLING:
+            self._leave()
+            self.event("phase settles", name)
+        elif state is State.ENDED:
+            if self._began_once:
+                self._note_end(number)
+            self.event("run ended")
+
+    def _begin(self, number: int, name: str, phase: Phase) -> _Work:
+        sizes = [
+            sum(counts[kind] for kind in phase.sends)
+            for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
+        ]
+        self._book.open(number, sizes)
+        self._hand.begin(phase.sends)
+        drop_after_ns = round(phase.drop_after_s * SECOND_NS) if phase.late == "drop" else None
+        began_ns = self.clock.now_ns() + LEAD_NS
+        arrivals = Arrivals(Constant(phase.per_s), began_ns, drop_after_ns)
+        return _Work(number, name, arrivals)
+
+    def _leave(self) -> None:
+        """End the sending of the current phase; users that wait for their time come back empty."""
+        work = self._work
+        if work is None:
+            return
+        self._began.clear()
+        self._work = None
+        self._hand.lay_down()
+        for place, count in enumerate(self._arrival_counts(work)):
+            self._finished_arrivals[place] += count
+        work.over.set()
+
+    def _note_end(self, number: int) -> None:
+        name = list(self.plan.phases)[number]
+        left = len(self.tracker.pending)
+        note = f"{left} commands were pending" if left else ""
+        if left:
+            log.warning(
+                "phase %s ended with %d commands pending, oldest %s", name, left, self.oldest()
+            )
+        self.event("phase ended", name, note)
+
+    def _progress(self) -> Progress:
+        work = self._work
+        return Progress(
+            exhausted=work is not None and work.arrivals.ended and work.in_hand == 0,
+            pending=len(self.tracker.pending),
+            moved_ns=self.tracker.moved_ns,
+        )
+
+    # -- what is to be seen ---------------------------------------------------------------------
+
+    @property
+    def phase_name(self) -> str:
+        """The phase that is being sent; empty between phases."""
+        return self._work.name if self._work else ""
+
+    def arrivals(self) -> tuple[int, int, int]:
+        """Return the arrivals due, overdue and dropped until now, over all phases."""
+        now = self._arrival_counts(self._work) if self._work else (0, 0, 0)
+        due, overdue, dropped = (a + b for a, b in zip(self._finished_arrivals, now, strict=True))
+        return due, overdue, dropped
+
+    def oldest(self) -> str:
+        """Describe the pending command that was sent first."""
+        oldest = self.tracker.oldest()
+        if oldest is None:
+            return "none"
+        (lap, shard, index), pending = oldest
+        age_s = (self.clock.now_ns() - pending.sent_ns) / SECOND_NS
+        command_id = self.ids.command_ids(lap, shard, [index])[0]
+        return f"{pending.kind.label} {command_id}, sent {age_s:.1f} s ago"
+
+    def _arrival_counts(self, work: _Work) -> tuple[int, int, int]:
+        arrivals = work.arrivals
+        return arrivals.due(self.clock.now_ns()), arrivals.overdue, arrivals.dropped
+
+    # -- the users' side ------------------------------------------------------------------------
+
+    def take(self, channel: Channel) -> Turn | None:
+        """Wait for the next command and its time; None where the phase ended meanwhile."""
+        self._began.wait()
+        work = self._work
+        if work is None:
+            return None
+        # Before a card is drawn: making its shard takes time, which is ours and not the platform's.
+        free_ns = self.clock.now_ns()
+        card = self._draw(work, channel)
+        if card is None:
+            work.arrivals.end()
+            work.over.wait()
+            return None
+        arrival = work.arrivals.take(free_ns)
+        self._warn_overdue(work)
+        work.in_hand += 1
+        try:
+            early_ns = arrival.intended_ns - self.clock.now_ns()
+            if early_ns > 0 and work.over.wait(early_ns / SECOND_NS):
+                return None
+        finally:
+            work.in_hand -= 1
+        if self._work is not work:
+            return None
+        return Turn(card, arrival, self._address(card, arrival, channel, work.number), work.number)
+
+    def expect(self, place: Place, command_id: str) -> None:
+        """Look for the outcome of a command that was sent."""
+        assert self.completions is not None, "a run has its completion source before its users"
+        self.completions.expect(place, command_id)
+
+    def _draw(self, work: _Work, channel: Channel) -> Card | None:
+        """Draw the next command that may be sent, setting aside those whose account is not ready."""
+        while (card := self._hand.draw()) is not None:
+            account = (card.lap, card.shard.number, card.account)
+            why = self.bindings.blocked(account, card.kind)
+            if why is None:
+                return card
+            self.tracker.blocked(card, work.number, channel, why)
+            if self.tracker.tally.blocked % BLOCKED_AT_ONCE == 0:
+                # A whole phase may be blocked: heartbeats and the journal need their turn.
+                gevent.sleep(0)
+                if self._work is not work:
+                    return None
+        return None
+
+    def _address(self, card: Card, arrival: Arrival, channel: Channel, phase: int) -> Sending:
+        command = card.shard.command(card.index)
+        correlation = Correlation(
+            tag=self.ids.tag,
+            lap=card.lap,
+            shard=card.shard.number,
+            index=card.index,
+            attempt=ATTEMPT,
+            kind=card.kind,
+            channel=channel,
+            expected=command.expected,
+            phase=phase,
+            intended_us=max(arrival.intended_ns, 0) // 1000,
+        )
+        return Sending(
+            command=command,
+            command_id=card.command_id,
+            customer_id=card.customer_id,
+            correlation_id=correlation.pack().hex(),
+            account_id=self.bindings.account_id((card.lap, card.shard.number, card.account)),
+            value_date=self.clock.day(command.value_day).isoformat(),
+        )
+
+    def _warn_overdue(self, work: _Work) -> None:
+        arrivals = work.arrivals
+        if (arrivals.overdue or arrivals.dropped) and not self._warned_overdue:
+            self._warned_overdue = True
+            what = (
+                "arrivals are dropped, as the plan asks"
+                if arrivals.dropped
+                else "arrivals are overdue. They count against its response time"
+            )
+            note = (
+                f"all {self.users} users are waiting for the platform: {what}. "
+                "More users (-u) would keep the rate."
+            )
+            log.warning("phase %s: %s", work.name, note)
+            self.event("warning", work.name, note)
+
+
+def _times(phase: Phase) -> PhaseTimes:
+    duration_s = phase.duration_s
+    return PhaseTimes(
+        duration_ns=None if duration_s is None else round(duration_s * SECOND_NS),
+        settle_ns=round(phase.settle_s * SECOND_NS),
+    )
+
+
+def _kinds(phase: Phase) -> str:
+    return ", ".join(kind.label for kind in phase.sends)

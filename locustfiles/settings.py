@@ -1,0 +1,222 @@
+"""The locustfile's options: one table for Locust's command line, the environment and the web UI."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from e2e_data.commands import Kind
+from e2e_data.platform import Platform, load_platform
+from e2e_data.pool import Pool
+from e2e_data.problems import Problems
+from locustfiles.channels.http import Origin
+from locustfiles.durations import parse_duration_s
+from locustfiles.plans import Phase, Plan, load_plan
+
+if TYPE_CHECKING:
+    # Importing Locust patches the standard library, which the command line must be spared.
+    from locust.argument_parser import LocustArgumentParser
+
+DEFAULT_PLAN = "demo"
+POOL_RESERVE_PERCENT = 10
+"""How much larger than a rate and duration need, on average, a pool is made for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: `--plan` has the environment variable PAYSTORM_PLAN."""
+
+    flag: str
+    help: str
+    metavar: str
+    default: str | None = None
+    repeated: bool = False
+    in_web_ui: bool = False
+    """Whether the web UI's form offers it; whatever else a form sends is not used."""
+
+    @property
+    def env_var(self) -> str:
+        """The environment variable that sets the option."""
+        return "PAYSTORM_" + self.flag.removeprefix("--").upper().replace("-", "_")
+
+    @property
+    def name(self) -> str:
+        """The option's attribute on Locust's parsed options."""
+        return "paystorm_" + self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option("--plan", "a shipped plan or a TOML file", "PLAN", DEFAULT_PLAN, in_web_ui=True),
+    Option("--rate", "commands per second of the plan's last phase", "PER_S", in_web_ui=True),
+    Option("--duration", "how long the last phase sends, such as 2m", "TIME", in_web_ui=True),
+    Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
+    Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
+    Option("--platform", "the adapter of your platform", "FILE:CLASS"),
+    Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
+)
+
+
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add the options to Locust's parser; may be called again and again, as Locust does."""
+    if any(option.name in vars(parser.parse_known_args([])[0]) for option in OPTIONS):
+        return
+    # Locust listens on all interfaces unless told otherwise, without a login.
+    parser.set_defaults(web_host="127.0.0.1")
+    for option in OPTIONS:
+        extra: dict[str, Any] = {"action": "append"} if option.repeated else {}
+        parser.add_argument(
+            option.flag,
+            dest=option.name,
+            metavar=option.metavar,
+            default=option.default,
+            help=f"(paystorm) {option.help}",
+            env_var=option.env_var,
+            include_in_web_ui=option.in_web_ui,
+            **extra,
+        )
+
+
+def as_allowed(live: argparse.Namespace, fixed: argparse.Namespace) -> argparse.Namespace:
+    """Return the command line's options (`fixed`) with those that the web UI's form may change.
+
+    Locust lets the form overwrite any option, such as where files are written.
+    """
+    from_form = {option.name for option in OPTIONS if option.in_web_ui}
+    from_form |= {"num_users", "spawn_rate", "run_time"}
+    return argparse.Namespace(
+        **{**vars(fixed), **{name: getattr(live, name) for name in from_form}}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is made of, read and checked."""
+
+    plan: Plan
+    pool: Pool
+    platform: Platform
+    platform_spec: str | None
+    origin: Origin | None
+    """Where the platform listens; None for the embedded sandbox."""
+    users: int
+    runs_dir: Path
+
+
+def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
+    """Check Locust's parsed options and the host. Raises Problems with everything that is wrong."""
+    values: dict[str, Any] = {
+        option.flag: getattr(options, option.name) or option.default for option in OPTIONS
+    }
+    problems: list[str] = []
+    plan = pool = platform = origin = None
+    with _collecting(problems):
+        plan = plan_for(
+            values["--plan"],
+            values["--set"] or [],
+            values["--rate"],
+            values["--duration"],
+            fixed_pool=bool(values["--pool"]),
+        )
+        pool = _pool(plan, values["--pool"])
+    with _collecting(problems):
+        platform = load_platform(values["--platform"])
+    with _collecting(problems):
+        origin = Origin.parse(host) if host else None
+    if problems:
+        raise Problems(problems)
+    assert plan is not None
+    assert pool is not None
+    assert platform is not None
+    return Settings(
+        plan=plan,
+        pool=pool,
+        platform=platform,
+        platform_spec=values["--platform"],
+        origin=origin,
+        users=options.num_users or plan.users,
+        runs_dir=Path(values["--runs-dir"]),
+    )
+
+
+@contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    """Add what is found wrong to `problems`, so that all of it can be said at once."""
+    try:
+        yield
+    except Problems as found:
+        problems += found.problems
+
+
+def plan_for(
+    source: str,
+    changes: Sequence[str],
+    rate: str | None,
+    duration: str | None,
+    *,
+    fixed_pool: bool,
+) -> Plan:
+    """Return the plan with its last phase at `rate` for `duration`, and a pool that suffices.
+
+    The pool keeps its size where it is given (`fixed_pool`) or set by hand. Raises Problems.
+    """
+    plan = load_plan(source, changes)
+    phase = list(plan.phases)[-1]
+    shorthand = _shorthand(phase, rate, duration)
+    if not shorthand:
+        return plan
+    plan = load_plan(source, [*changes, *shorthand])
+    if fixed_pool or any(change.partition("=")[0].strip() == "pool.accounts" for change in changes):
+        return plan
+    return load_plan(source, [*changes, *shorthand, *_pool_size(plan, plan.phases[phase])])
+
+
+def _shorthand(phase: str, rate: str | None, duration: str | None) -> list[str]:
+    """Return what --rate and --duration set."""
+    settings: list[str] = []
+    problems: list[str] = []
+    if rate is not None:
+        settings.append(f"phases.{phase}.rate_per_s={rate}")
+        if not _positive(rate):
+            problems.append(f"--rate {rate}: give a number of commands per second above 0")
+    if duration is not None:
+        try:
+            settings.append(f"phases.{phase}.duration_s={parse_duration_s(duration)}")
+        except ValueError as error:
+            problems.append(f"--duration: {error}")
+    if problems:
+        raise Problems(problems)
+    return settings
+
+
+def _pool_size(plan: Plan, phase: Phase) -> list[str]:
+    """Return the setting that makes the pool large enough for a phase of a known duration."""
+    if phase.duration_s is None:
+        return []
+    config = plan.pool.config()
+    each = {
+        Kind.ACCOUNT: 1,
+        Kind.OPENING_CREDIT: 1,
+        Kind.FUNDING: sum(config.funding) / 2,
+        Kind.PAYMENT: sum(config.payments) / 2,
+    }
+    per_account = sum(each[kind] for kind in phase.sends)
+    wanted = phase.rate_per_s * phase.duration_s * (1 + POOL_RESERVE_PERCENT / 100)
+    return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
+
+
+def _positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
+
+
+def _pool(plan: Plan, directory: str | None) -> Pool:
+    """Open the given pool, or describe the plan's, whose shards are made when they are needed."""
+    if directory:
+        return Pool.open(Path(directory))
+    return Pool.in_memory(plan.pool.config(), plan.pool.seed)

@@ -1,0 +1,159 @@
+"""A trial: one account's life against a platform, step by step, everything shown.
+
+This is how a team checks its adapter before any load.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from rich.console import Console
+
+from e2e_data import config as pool_config
+from e2e_data.commands import Channel, Command, Kind, Outcome
+from e2e_data.ids import Correlation, Ids
+from e2e_data.platform import Acknowledged, HttpAnswer, HttpRequest, Sending, load_platform
+from e2e_data.pool import Pool
+from locustfiles.channels.http import HttpConnection, NotSentError, Origin, UnansweredError
+from locustfiles.launch import probe
+
+ANSWER_S = 10
+DECISION_S = 30
+ASK_AGAIN_S = 0.1
+SHOWN_BYTES = 2000
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class TrialError(Exception):
+    """The step at which tester and platform did not understand each other."""
+
+
+class Trial:
+    """Walks one account of a tiny pool through creation, opening, funding and a payment."""
+
+    def __init__(self, host: str, platform_spec: str | None, console: Console) -> None:
+        """Make sure that the platform is there. Raises Problems where it is not."""
+        self._platform = load_platform(platform_spec)
+        origin = Origin.parse(host)
+        probe(origin, self._platform)
+        self._connection = HttpConnection(origin, timeout_s=ANSWER_S)
+        self._console = console
+        self._ids = Ids.fresh()
+        config = pool_config.load("smoke", {"accounts": 1, "payments": (1, 1), "funding": (1, 1)})
+        self._shard = Pool.in_memory(config, 1).shard(0)
+        self._account_id: str | None = None
+
+    def walk(self) -> None:
+        """Send one command of each kind, each after the one before is final. Raises TrialError."""
+        for kind in Kind:
+            for index in self._shard.range_of(kind)[:1]:
+                self._step(self._shard.command(index))
+        self._console.print(
+            "every step was understood: commands out, answers and outcomes back", style="green"
+        )
+
+    def _step(self, command: Command) -> None:
+        kind = command.kind.label
+        self._console.rule(f"{kind}, HTTP", align="left")
+        sending = self._sending(command)
+        request = _adapted(f"{kind}: http_command", self._platform.http_command, sending)
+        answer = self._exchange(f"{kind}: send", request)
+        read = _adapted(
+            f"{kind}: read_acknowledgement", self._platform.read_acknowledgement, answer
+        )
+        self._print(f"  read as: {read.status.name.lower()} {read.reason}")
+        if read.status is not Acknowledged.ACCEPTED:
+            raise TrialError(
+                f"{kind}: read_acknowledgement reads this answer as {read.status.name}"
+            )
+        if command.kind is Kind.ACCOUNT:
+            self._account_id = read.account_id
+            if read.account_id is None:
+                raise TrialError(f"{kind}: read_acknowledgement found no account id in the answer")
+        outcome = self._outcome(kind, sending.command_id)
+        if not outcome & command.expected:
+            raise TrialError(
+                f"{kind}: the platform says {outcome.label}, where {command.expected.label} is correct"
+            )
+
+    def _outcome(self, kind: str, command_id: str) -> Outcome:
+        """Ask for a command's outcome until it is final."""
+        until = time.monotonic() + DECISION_S
+        request = _adapted(f"{kind}: http_status", self._platform.http_status, command_id)
+        while True:
+            answer = self._request(f"{kind}: outcome", request)
+            completion = _adapted(f"{kind}: read_status", self._platform.read_status, answer)
+            if completion is not None:
+                self._show_request(request)
+                self._show_answer(answer)
+                self._print(f"  read as: {completion.outcome.label} {completion.reason}")
+                return completion.outcome
+            if time.monotonic() > until:
+                self._show_request(request)
+                self._show_answer(answer)
+                raise TrialError(
+                    f"{kind}: read_status finds no final outcome within {DECISION_S} s"
+                )
+            time.sleep(ASK_AGAIN_S)
+
+    def _sending(self, command: Command) -> Sending:
+        correlation = Correlation(
+            tag=self._ids.tag,
+            lap=0,
+            shard=0,
+            index=command.index,
+            attempt=0,
+            kind=command.kind,
+            channel=Channel.HTTP,
+            expected=command.expected,
+            phase=0,
+            intended_us=0,
+        )
+        return Sending(
+            command=command,
+            command_id=self._ids.command_ids(0, 0, [command.index])[0],
+            customer_id=self._ids.customer_ids(0, 0, [command.account.number])[0],
+            correlation_id=correlation.pack().hex(),
+            account_id=self._account_id,
+            value_date=datetime.now(UTC).date().isoformat(),
+        )
+
+    def _exchange(self, step: str, request: HttpRequest) -> HttpAnswer:
+        self._show_request(request)
+        answer = self._request(step, request)
+        self._show_answer(answer)
+        return answer
+
+    def _request(self, step: str, request: HttpRequest) -> HttpAnswer:
+        try:
+            return self._connection.request(request)
+        except (NotSentError, UnansweredError) as error:
+            raise TrialError(f"{step}: {request.method} {request.path}: {error}") from error
+
+    def _show_request(self, request: HttpRequest) -> None:
+        self._print(f"-> {request.method} {request.path}")
+        for name, value in request.headers:
+            self._print(f"   {name}: {value}")
+        if request.body:
+            self._print(f"   {request.body.decode(errors='replace')}")
+
+    def _show_answer(self, answer: HttpAnswer) -> None:
+        self._print(f"<- {answer.status} {answer.body[:SHOWN_BYTES].decode(errors='replace')}")
+
+    def _print(self, line: str) -> None:
+        # What comes from a platform is text, never markup or a terminal's control sequence.
+        shown = "".join(char if char.isprintable() else "?" for char in line)
+        self._console.print(shown, markup=False, soft_wrap=True)
+
+
+def _adapted(step: str, call: Callable[[_In], _Out], given: _In) -> _Out:
+    """Let the adapter do its part of a step. Raises TrialError where it fails."""
+    try:
+        return call(given)
+    except Exception as error:
+        raise TrialError(f"{step} raised {error!r}") from error

@@ -1,0 +1,101 @@
+"""Locust's users: each sends one command after the other, when its time has come."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gevent
+from gevent import GreenletExit
+from locust import User, task
+from locust.env import Environment
+
+from e2e_data.commands import Channel
+from e2e_data.platform import Acknowledged, Acknowledgement
+from locustfiles.channels.http import HttpConnection, NotSentError, UnansweredError
+from locustfiles.conductor import conductor_of
+from locustfiles.run import Run, Turn
+
+log = logging.getLogger(__name__)
+
+ABORTED = "aborted: the user was stopped"
+
+
+class NotAcceptedError(Exception):
+    """What Locust's statistics show of a command that was not accepted."""
+
+
+class HttpPaymentsUser(User):
+    """A client that sends the commands of the current phase over one HTTP connection."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._run: Run | None = None
+        self._connection: HttpConnection | None = None
+
+    @task
+    def send_next(self) -> None:
+        """Wait for the next command, and send it."""
+        run = conductor_of(self.environment).run
+        if run is None:
+            gevent.sleep(0.1)
+            return
+        turn = run.take(Channel.HTTP)
+        if turn is not None:
+            self._send(run, turn, self._connection_to(run))
+
+    def on_stop(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connection_to(self, run: Run) -> HttpConnection:
+        if self._connection is None or self._run is not run:
+            self.on_stop()
+            self._run, self._connection = run, conductor_of(self.environment).connect()
+        return self._connection
+
+    def _send(self, run: Run, turn: Turn, connection: HttpConnection) -> None:
+        """Send a command and record what came of it, whatever that is."""
+        place, tracker = turn.card.place, run.tracker
+        sent_ns = tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)
+        length = 0
+        problem: Exception | None = None
+        try:
+            answer = connection.request(run.platform.http_command(turn.sending))
+            length = len(answer.body)
+            acknowledgement = run.platform.read_acknowledgement(answer)
+            at_ns = tracker.acknowledged(place, acknowledgement)
+            problem = _not_accepted(acknowledgement)
+        except NotSentError as error:
+            at_ns, problem = tracker.not_sent(place, str(error)), error
+        except UnansweredError as error:
+            at_ns, problem = tracker.unanswered(place, str(error)), error
+        except GreenletExit:
+            tracker.unanswered(place, ABORTED)
+            raise
+        except Exception as error:
+            # An adapter's fault must not lose the command: whether it left is not known.
+            log.exception("the platform adapter failed on %s", turn.card.command_id)
+            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}"), error
+        if place in tracker.pending:
+            run.expect(place, turn.card.command_id)
+        self._fire(turn, (at_ns - sent_ns) / 1e6, length, problem)
+
+    def _fire(self, turn: Turn, response_ms: float, length: int, problem: Exception | None) -> None:
+        context: dict[str, Any] = {}
+        self.environment.events.request.fire(
+            request_type="HTTP",
+            name=turn.card.kind.label,
+            response_time=response_ms,
+            response_length=length,
+            exception=problem,
+            context=context,
+        )
+
+
+def _not_accepted(answer: Acknowledgement) -> NotAcceptedError | None:
+    """Return what Locust should count as a failure: an answer that is no acceptance."""
+    if answer.status is Acknowledged.ACCEPTED:
+        return None
+    return NotAcceptedError(f"{answer.status.name.lower()}: {answer.reason}")

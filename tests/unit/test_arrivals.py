@@ -1,0 +1,93 @@
+"""Arrivals: each given once, in order; overdue or dropped when nobody was free."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from locustfiles.arrivals import Arrival, Arrivals
+from locustfiles.pacing import Constant
+
+TEN_PER_S = Constant(Fraction(10))
+MS = 1_000_000
+BEGAN = 5_000 * MS
+
+
+def numbers(arrivals: Arrivals, now_ms: int, count: int) -> list[int]:
+    return [arrivals.take(BEGAN + now_ms * MS).number for _ in range(count)]
+
+
+def test_an_arrival_knows_when_it_is_due_and_since_when_a_user_is_free():
+    """An arrival's intended time is the phase's beginning plus its due time, whoever takes it."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    assert arrivals.take(BEGAN - 7) == Arrival(0, BEGAN, BEGAN - 7)
+    assert arrivals.take(BEGAN + 3) == Arrival(1, BEGAN + 100 * MS, BEGAN + 3)
+
+
+@pytest.mark.parametrize(("now_ns", "overdue"), [(-1, 0), (0, 0), (1, 1)])
+def test_overdue_begins_one_nanosecond_after_the_intended_time(now_ns, overdue):
+    """An arrival is overdue when it was due before a user was free, not when at the same time."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    arrivals.take(BEGAN + now_ns)
+    assert arrivals.overdue == overdue
+
+
+def test_overdue_arrivals_are_all_given():
+    """Without dropping, whoever comes late gets every arrival in its turn, with its own time."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    assert numbers(arrivals, 350, 5) == [0, 1, 2, 3, 4]
+    assert (arrivals.overdue, arrivals.dropped) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("drop_after_ms", "now_ms", "first", "dropped"),
+    [
+        (0, 0, 0, 0),
+        (0, 100, 1, 1),
+        (0, 101, 2, 2),
+        (100, 100, 0, 0),
+        (100, 101, 1, 1),
+        (100, 1000, 9, 9),
+        (1000, 999, 0, 0),
+    ],
+)
+def test_an_arrival_is_given_up_when_it_is_later_than_the_plan_allows(
+    drop_after_ms, now_ms, first, dropped
+):
+    """An arrival exactly `drop_after` late is still given; a nanosecond later it is dropped."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, drop_after_ms * MS)
+    assert numbers(arrivals, now_ms, 1) == [first]
+    assert arrivals.dropped == dropped
+
+
+def test_dropping_counts_each_arrival_once():
+    """Taking again at the same time drops nothing further; the next arrival is the next number."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, 0)
+    assert numbers(arrivals, 250, 3) == [3, 4, 5]
+    assert (arrivals.overdue, arrivals.dropped) == (0, 3)
+
+
+def test_dropping_never_goes_back():
+    """Arrivals that were taken before they were due are not dropped when their time comes."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, 0)
+    assert numbers(arrivals, 0, 5) == [0, 1, 2, 3, 4]
+    assert numbers(arrivals, 350, 1) == [5]
+    assert arrivals.dropped == 0
+
+
+def test_after_the_end_no_further_arrival_is_due():
+    """Ended arrivals are due up to the last one that was taken, however much time passes."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    numbers(arrivals, 0, 3)
+    assert not arrivals.ended
+    arrivals.end()
+    assert arrivals.ended
+    due = [arrivals.due(BEGAN + ms * MS) for ms in (-1, 0, 100, 200, 300, 9000)]
+    assert due == [0, 1, 2, 3, 3, 3]
+
+
+def test_due_counts_arrivals_whether_anybody_took_them():
+    """Due is a matter of time alone while there is something left to send."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    assert arrivals.due(BEGAN + 950 * MS) == 10

@@ -1,0 +1,159 @@
+"""The phase machine: a test for each cell of the table in its docstring."""
+
+from __future__ import annotations
+
+import pytest
+
+from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
+
+LEFT = Progress(exhausted=False, pending=3, moved_ns=0)
+"""Commands are left to send and some are pending; nothing has moved since 0."""
+ALL_SENT = Progress(exhausted=True, pending=3, moved_ns=0)
+SETTLED = Progress(exhausted=False, pending=0, moved_ns=0)
+TWO = (PhaseTimes(duration_ns=None, settle_ns=100), PhaseTimes(duration_ns=50, settle_ns=100))
+
+
+def machine_in(state: State, phase: int = 0, at_ns: int = 0) -> PhaseMachine:
+    """Return a machine of two phases, the second of 50 ns, that entered a state at `at_ns`."""
+    machine = PhaseMachine(TWO)
+    if state is State.WAITING:
+        return machine
+    machine.begin(at_ns)
+    nothing = Progress(exhausted=True, pending=0, moved_ns=0)
+    while (machine.state, machine.phase) != (state, phase):
+        assert machine.advance(at_ns, nothing), f"no way to {state} of phase {phase}"
+    return machine
+
+
+def step(machine: PhaseMachine, now_ns: int, progress: Progress) -> tuple[bool, State, int]:
+    return machine.advance(now_ns, progress), machine.state, machine.phase
+
+
+def test_waiting_until_the_users_are_there():
+    """WAITING ends by `begin` alone: neither time nor progress moves it."""
+    machine = machine_in(State.WAITING)
+    assert step(machine, 10**12, SETTLED) == (False, State.WAITING, 0)
+    assert machine.begin(7)
+    assert (machine.state, machine.phase) == (State.SENDING, 0)
+
+
+def test_begin_counts_once():
+    """A second `begin` is told that it changed nothing, and changes nothing."""
+    machine = machine_in(State.SETTLING)
+    assert not machine.begin(9)
+    assert machine.state is State.SETTLING
+
+
+@pytest.mark.parametrize(
+    ("phase", "now_ns", "progress", "moves"),
+    [
+        (0, 10**12, LEFT, False),
+        (0, 10**12, SETTLED, False),
+        (0, 0, ALL_SENT, True),
+        (1, 49, LEFT, False),
+        (1, 50, LEFT, True),
+        (1, 10, ALL_SENT, True),
+    ],
+)
+def test_sending_ends_when_nothing_is_left_or_the_time_is_up(phase, now_ns, progress, moves):
+    """SENDING goes over to SETTLING when nothing is left or after its duration, and only then."""
+    machine = machine_in(State.SENDING, phase)
+    state = State.SETTLING if moves else State.SENDING
+    assert step(machine, now_ns, progress) == (moves, state, phase)
+
+
+def test_a_duration_counts_from_the_beginning_of_its_phase():
+    """The second phase's 50 ns begin when it is entered, not when the run began."""
+    machine = machine_in(State.SENDING, 1, at_ns=1000)
+    assert step(machine, 1049, LEFT) == (False, State.SENDING, 1)
+    assert step(machine, 1050, LEFT) == (True, State.SETTLING, 1)
+
+
+def test_nothing_pending_moves_on_at_once():
+    """A phase whose commands are all complete settles without waiting."""
+    machine = machine_in(State.SETTLING)
+    assert step(machine, 0, SETTLED) == (True, State.SENDING, 1)
+
+
+@pytest.mark.parametrize(
+    ("moved_ns", "now_ns", "moves"),
+    [(0, 99, False), (0, 100, True), (60, 159, False), (60, 160, True), (60, 100, False)],
+)
+def test_the_settle_time_counts_from_the_last_movement(moved_ns, now_ns, moves):
+    """Pending commands hold the phase until nothing has moved for the settle time."""
+    machine = machine_in(State.SETTLING)
+    progress = Progress(exhausted=True, pending=1, moved_ns=moved_ns)
+    assert machine.advance(now_ns, progress) is moves
+
+
+def test_the_settle_time_never_counts_from_before_settling():
+    """However long nothing moved while sending, settling gets its whole time."""
+    machine = machine_in(State.SETTLING, at_ns=1000)
+    assert not machine.advance(1099, ALL_SENT)
+    assert machine.advance(1100, ALL_SENT)
+
+
+@pytest.mark.parametrize(("now_ns", "progress"), [(0, SETTLED), (100, LEFT)])
+def test_after_the_last_phase_the_run_has_ended(now_ns, progress):
+    """SETTLING of the last phase goes over to ENDED, settled or not."""
+    machine = machine_in(State.SETTLING, 1)
+    assert step(machine, now_ns, progress) == (True, State.ENDED, 1)
+
+
+def test_the_end_is_final():
+    """ENDED stays, whatever comes."""
+    machine = machine_in(State.ENDED, 1)
+    machine.stop()
+    assert not machine.begin(5)
+    assert step(machine, 10**12, SETTLED) == (False, State.ENDED, 1)
+
+
+def test_advance_moves_by_one_state():
+    """Each call moves on by at most one state, so that none is passed unseen."""
+    machine = machine_in(State.SENDING)
+    done = Progress(exhausted=True, pending=0, moved_ns=0)
+    seen = [step(machine, 0, done)[1:] for _ in range(4)]
+    assert seen == [
+        (State.SETTLING, 0),
+        (State.SENDING, 1),
+        (State.SETTLING, 1),
+        (State.ENDED, 1),
+    ]
+
+
+def test_stop_while_waiting_ends_the_run_at_once():
+    """A stop in WAITING needs no users: the run has ended without a phase."""
+    machine = machine_in(State.WAITING)
+    assert not machine.stopping
+    machine.stop()
+    assert machine.stopping
+    assert step(machine, 0, LEFT) == (True, State.ENDED, 0)
+
+
+def test_stop_before_begin_sends_nothing():
+    """When users come after a stop was asked, no phase begins."""
+    machine = machine_in(State.WAITING)
+    machine.stop()
+    machine.begin(0)
+    assert machine.state is State.ENDED
+
+
+def test_stop_while_sending_settles_and_begins_no_further_phase():
+    """A stop in SENDING awaits the completions of what was sent, and then the run has ended."""
+    machine = machine_in(State.SENDING)
+    machine.stop()
+    assert step(machine, 10, LEFT) == (True, State.SETTLING, 0)
+    assert step(machine, 109, LEFT) == (False, State.SETTLING, 0)
+    assert step(machine, 110, LEFT) == (True, State.ENDED, 0)
+
+
+@pytest.mark.parametrize(
+    ("now_ns", "pending", "moves"), [(10, 0, True), (99, 1, False), (100, 1, True)]
+)
+def test_stop_while_settling_begins_no_further_phase(now_ns, pending, moves):
+    """A stop in SETTLING changes only what follows: the end instead of the next phase."""
+    machine = machine_in(State.SETTLING)
+    machine.stop()
+    progress = Progress(exhausted=True, pending=pending, moved_ns=0)
+    state = State.ENDED if moves else State.SETTLING
+    assert step(machine, now_ns, progress) == (moves, state, 0)

@@ -1,0 +1,269 @@
+"""Plans: what the shipped ones say, and every problem with its value and its remedy."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from e2e_data.commands import Kind
+from e2e_data.problems import Problems
+from locustfiles.plans import load_plan, shipped_plans
+
+PLAN = """
+name = "mine"
+
+[pool]
+preset = "smoke"
+
+[phases.accounts]
+sends = ["account"]
+rate_per_s = 20
+
+[phases.opening]
+sends = ["opening credit"]
+rate_per_s = 20.1
+
+[phases.payments]
+sends = ["funding", "payment"]
+rate_per_s = 50
+duration_s = "1m30s"
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load PLAN with a text replaced, and settings."""
+
+    def loaded(old="", new="", *settings):
+        assert old in PLAN
+        file = tmp_path / "mine.toml"
+        file.write_text(PLAN.replace(old, new, 1) if old else PLAN + new, "utf-8")
+        return load_plan(str(file), settings)
+
+    return loaded
+
+
+def problems_of(load, *args) -> list[str]:
+    """Return what is wrong, without the file's name in front."""
+    with pytest.raises(Problems) as found:
+        load(*args)
+    return [text.split(".toml: ", 1)[-1] for text in found.value.problems]
+
+
+@pytest.mark.parametrize("name", shipped_plans())
+def test_every_shipped_plan_is_in_order(name):
+    """A plan that comes with paystorm loads, has its file's name, and describes itself."""
+    plan = load_plan(name)
+    assert plan.name == name
+    assert plan.description
+    assert {kind for phase in plan.phases.values() for kind in phase.sends} == set(Kind)
+
+
+def test_the_shipped_plans():
+    """There is one to see that all is connected, and one for the main job."""
+    assert {"demo", "smoke"} <= set(shipped_plans())
+
+
+def test_a_plan_reads_as_it_is_written(load):
+    """Phases keep their order and names, kinds their labels, durations their units, rates all digits."""
+    plan = load()
+    assert list(plan.phases) == ["accounts", "opening", "payments"]
+    assert plan.phases["payments"].sends == (Kind.FUNDING, Kind.PAYMENT)
+    assert plan.phases["payments"].duration_s == 90
+    assert plan.phases["opening"].per_s == Fraction(201, 10)
+    assert plan.pool.config().accounts == 10
+
+
+def test_a_plan_without_its_own_settings_has_sensible_ones(load):
+    """Nothing but the phases has to be said."""
+    plan = load()
+    assert (plan.users, plan.timeout_s, plan.completion_deadline_s) == (64, 10, 30)
+    phase = plan.phases["payments"]
+    assert (phase.late, phase.drop_after_s, phase.settle_s) == ("overdue", 1, 10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            '"account"',
+            '"acount"',
+            "phases.accounts.sends.0 = 'acount': there is no such kind; "
+            "the kinds are account, opening credit, funding, payment",
+        ),
+        (
+            "rate_per_s = 50",
+            "rate_per_s = 0",
+            "phases.payments.rate_per_s = 0: Input should be greater than 0",
+        ),
+        (
+            "rate_per_s = 50",
+            "rate_per_sec = 50\nrate_per_s = 50",
+            "phases.payments.rate_per_sec: there is no such setting; check the spelling",
+        ),
+        ("rate_per_s = 50", "", "phases.payments.rate_per_s: Field required"),
+        (
+            '"1m30s"',
+            '"a while"',
+            "phases.payments.duration_s = 'a while': 'a while' is no duration; write 90s, 2m or 1h30m",
+        ),
+        ('"1m30s"', "inf", "phases.payments.duration_s = inf: Input should be a finite number"),
+        ('"1m30s"', "0", "phases.payments.duration_s = 0: Input should be greater than 0"),
+        (
+            '"mine"',
+            '"My Plan"',
+            "name = 'My Plan': String should match pattern '^[a-z0-9][a-z0-9-]{0,60}$'",
+        ),
+        (
+            '["funding", "payment"]',
+            "[]",
+            "phases.payments.sends = []: name one kind or more of account, opening credit, funding, payment",
+        ),
+        (
+            '[pool]\npreset = "smoke"\n',
+            "[channels]\nmq = 100\n",
+            "channels = {'mq': 100}: this version sends over HTTP only: http = 100 (of http, mq, kafka)",
+        ),
+        (
+            '["funding", "payment"]',
+            '["payment", "payment"]',
+            "phases: payment is sent twice",
+        ),
+        (
+            '["funding", "payment"]',
+            '["account", "payment"]',
+            "phases: account is sent twice",
+        ),
+        (
+            '["opening credit"]',
+            '["funding"]',
+            "phases: funding needs a phase before it that sends opening credit; "
+            "phases: funding is sent twice; "
+            "phases: funding needs a phase before it that sends opening credit; "
+            "phases: payment needs a phase before it that sends opening credit",
+        ),
+        (
+            '["account"]',
+            '["account", "opening credit"]',
+            "phases: opening credit needs a phase before it that sends account; "
+            "phases: opening credit is sent twice",
+        ),
+        (
+            "",
+            '[[slos]]\nlatency = "response"\npercentile = 99\nbelow_ms = 5\nphase = "payment"\n',
+            "slos: phase 'payment' is none of accounts, opening, payments",
+        ),
+        (
+            'preset = "smoke"',
+            'preset = "smoky"',
+            "preset 'smoky': there is no such preset; known: smoke, small, medium, large, stress",
+        ),
+        (
+            'preset = "smoke"',
+            "accounts = 0",
+            "pool (smoke): accounts = 0: Input should be greater than or equal to 1",
+        ),
+        (
+            'preset = "smoke"',
+            "acounts = 5",
+            "pool (smoke): acounts: there is no such setting; check the spelling",
+        ),
+        (
+            '[pool]\npreset = "smoke"',
+            'pool = "smoke"',
+            "pool = 'smoke': Input should be a valid dictionary or instance of PoolChoice",
+        ),
+        (
+            'preset = "smoke"',
+            "seed = -1",
+            "pool.seed = -1: Input should be greater than or equal to 0",
+        ),
+    ],
+)
+def test_a_problem_is_named_with_its_value_and_what_would_be_right(load, old, new, problem):
+    """Each fault of a plan is one sentence that says where, what is there, and what would do."""
+    assert problems_of(load, old, new) == [problem]
+
+
+def test_all_problems_are_said_at_once(load):
+    """A plan's faults, its pool's and a bad setting's are all named in one go."""
+    found = problems_of(
+        load,
+        'preset = "smoke"\n\n[phases.accounts]\nsends = ["account"]\nrate_per_s = 20',
+        'preset = "smoky"\n\n[phases.accounts]\nsends = ["x"]\nrate_per_s = -1',
+        "users",
+        "users=0",
+    )
+    assert [text[:36] for text in found] == [
+        "--set users: write path=value, such ",
+        "users = 0: Input should be greater t",
+        "phases.accounts.sends.0 = 'x': there",
+        "phases.accounts.rate_per_s = -1: Inp",
+        "preset 'smoky': there is no such pre",
+    ]
+
+
+@pytest.mark.parametrize("seconds", ["timeout_s", "completion_deadline_s"])
+def test_times_are_finite(load, seconds):
+    """No time can be endless: it would be a crash later, in the middle of a run."""
+    assert problems_of(load, "", "", f"{seconds}=inf") == [
+        f"{seconds} = inf: Input should be a finite number"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "value"),
+    [
+        ("phases.payments.rate_per_s=500", ("phases", "payments", "rate_per_s"), 500),
+        ("phases.payments.duration_s=2m", ("phases", "payments", "duration_s"), 120),
+        ("phases.payments.late=drop", ("phases", "payments", "late"), "drop"),
+        (" users = 7 ", ("users",), 7),
+        ('description="a = b"', ("description",), "a = b"),
+        ("pool.payments=[3, 4]", ("pool", "overrides", "payments"), [3, 4]),
+        ("fitness.lag_below_ms=5", ("fitness", "lag_below_ms"), 5),
+    ],
+)
+def test_a_setting_changes_one_value(load, setting, path, value):
+    """--set takes a path and a TOML value; a bare word is text, and tables are made as needed."""
+    found = load("", "", setting)
+    for name in path:
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("users", "--set users: write path=value, such as phases.payments.rate_per_s=500"),
+        ("=5", "--set =5: write path=value, such as phases.payments.rate_per_s=500"),
+        ("a..b=5", "--set a..b=5: write path=value, such as phases.payments.rate_per_s=500"),
+        ("name.x=5", "--set name.x=5: name is a value, not a table"),
+        ("usres=5", "usres: there is no such setting; check the spelling"),
+        (
+            "users=many",
+            "users = 'many': Input should be a valid integer, unable to parse string as an integer",
+        ),
+    ],
+)
+def test_a_bad_setting_is_named(load, setting, problem):
+    """A setting that cannot be applied, or whose value is none, is told with its text."""
+    assert problems_of(load, "", "", setting) == [problem]
+
+
+def test_an_unknown_plan():
+    """A name that is neither a shipped plan nor a file is told with the shipped ones."""
+    with pytest.raises(Problems) as found:
+        load_plan("dmeo")
+    [problem] = found.value.problems
+    assert problem == (
+        f"there is no plan 'dmeo': give a TOML file, or one of {', '.join(shipped_plans())}"
+    )
+
+
+def test_a_file_that_is_not_toml(tmp_path):
+    """What is no TOML is told with the file and the place in it; any bytes are taken."""
+    file = tmp_path / "x.toml"
+    file.write_bytes(b"name = \xff\n")
+    with pytest.raises(Problems, match=r"plan .*x\.toml is not TOML: .*line 1"):
+        load_plan(str(file))

@@ -1,0 +1,573 @@
+"""A run: phases as a barrier, commands in their time, and an orderly end."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import gevent
+import pyarrow.parquet as pq
+import pytest
+
+from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.ids import Correlation, Ids
+from e2e_data.platform import Acknowledged, Acknowledgement, Completion, Platform
+from e2e_data.pool import Pool
+from locustfiles import run as run_module
+from locustfiles.pacing import SECOND_NS
+from locustfiles.phases import State
+from locustfiles.plans import load_plan
+from locustfiles.run import LEAD_NS, Run
+from reports.grants import read_grants
+from reports.journal import Fact
+from reports.rundir import RunDirectory
+from reports.timeline import read_timeline
+from tests.helpers_wire import Clock
+
+IDS = Ids(bytes(range(16)), 12345)
+PATIENT_S = 10
+SETTLED = Completion(Outcome.SETTLED)
+ACCEPTED = Acknowledgement(Acknowledged.ACCEPTED)
+
+
+class Stage:
+    """A run of the smoke plan with three accounts, its clock, and users that play it."""
+
+    def __init__(self, path, *changes: str) -> None:
+        self.plan = load_plan("smoke", ["pool.accounts=3", *changes])
+        self.pool = Pool.in_memory(self.plan.pool.config(), self.plan.pool.seed)
+        self.clock = Clock(5 * SECOND_NS)
+        self.directory = RunDirectory.create(path, "smoke")
+        self.run = Run(self.plan, self.pool, Platform(), IDS, self.directory, self.clock, users=2)
+        self.turns = []
+        self.nones = 0
+        self.users = []
+
+    def begin(self) -> None:
+        self.run.begin()
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.ns += round(seconds * SECOND_NS)
+
+    def user(self, sends=None, turns: int | None = None):
+        """Start a user that takes turns; it sends as `sends` says, and settles them by default."""
+
+        def play():
+            left = turns
+            while left is None or left:
+                turn = self.run.take(Channel.HTTP)
+                left = left and left - 1
+                if turn is None:
+                    self.nones += 1
+                else:
+                    self.turns.append(turn)
+                    (sends or self.settle)(turn)
+
+        self.users.append(gevent.spawn(play))
+        return self.users[-1]
+
+    def sent(self, turn) -> None:
+        """Send a command whose answer never comes."""
+        self.run.tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)
+
+    def settle(self, turn, outcome=Outcome.SETTLED) -> None:
+        """Send a command that is accepted, and completed at once."""
+        self.sent(turn)
+        card, tracker = turn.card, self.run.tracker
+        account_id = f"acc-{card.shard.number}" if card.kind is Kind.ACCOUNT else None
+        tracker.acknowledged(card.place, Acknowledgement(Acknowledged.ACCEPTED, account_id))
+        tracker.completed(card.place, Completion(outcome))
+
+    def play(self, step_s: float = 100) -> None:
+        """Let the users play until the run has ended; each look at it is `step_s` later."""
+        with gevent.Timeout(PATIENT_S):
+            while self.run.advance() is not State.ENDED:
+                self.pass_time(step_s)
+                self.yield_()
+
+    def yield_(self) -> None:
+        for _ in range(3):
+            gevent.sleep(0)
+
+    def events(self):
+        """Return (event, phase) of the timeline, in the order of writing."""
+        return [(event.event, event.phase) for event in read_timeline(self.directory.timeline)[1]]
+
+    def notes(self, name):
+        return [e.note for e in read_timeline(self.directory.timeline)[1] if e.event == name]
+
+    def facts(self):
+        """Count (fact, reason) in the journal."""
+        self.run.journal.flush()
+        rows = pq.read_table(sorted(self.directory.journal.glob("*.parquet")))
+        return Counter((Fact(row["fact"]), row["reason"]) for row in rows.to_pylist())
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Make runs; their users end with the test."""
+    made = []
+
+    def make(*changes):
+        made.append(Stage(tmp_path / str(len(made)), *changes))
+        return made[-1]
+
+    yield make
+    for each in made:
+        gevent.killall(each.users)
+
+
+WHOLE = [
+    ("run began", ""),
+    ("phase began", "accounts"),
+    ("phase settles", "accounts"),
+    ("phase ended", "accounts"),
+    ("phase began", "opening-credits"),
+    ("phase settles", "opening-credits"),
+    ("phase ended", "opening-credits"),
+    ("phase began", "payments"),
+    ("phase settles", "payments"),
+    ("phase ended", "payments"),
+    ("run ended", ""),
+]
+
+
+def without_warnings(events):
+    return [(event, phase) for event, phase in events if event != "warning"]
+
+
+def test_a_run_sends_every_command_of_the_pool_once(stage):
+    """Phase by phase, each command is given to a user exactly once, and the timeline tells it."""
+    played = stage()
+    played.begin()
+    played.user()
+    played.user()
+    played.play()
+    assert Counter(turn.card.kind for turn in played.turns) == {
+        kind: played.pool.count_of(kind) for kind in Kind
+    }
+    assert len({turn.card.place for turn in played.turns}) == len(played.pool)
+    assert without_warnings(played.events()) == [
+        (event, phase if event.startswith("phase") else "") for event, phase in WHOLE
+    ]
+    assert played.run.advance() is State.ENDED
+
+
+def test_no_command_of_a_phase_before_the_one_before_is_complete(stage):
+    """The barrier: an opening credit is drawn only once every account's creation was observed."""
+    played = stage()
+    played.begin()
+    played.user(sends=played.sent)
+    played.pass_time(100)
+    played.yield_()
+    assert [turn.card.kind for turn in played.turns] == [Kind.ACCOUNT] * 3
+    tracker = played.run.tracker
+    for number, turn in enumerate(played.turns):
+        tracker.acknowledged(
+            turn.card.place, Acknowledgement(Acknowledged.ACCEPTED, f"id-{number}")
+        )
+        assert played.run.advance() is State.SETTLING
+        played.yield_()
+        assert len(played.turns) == 3
+        tracker.completed(turn.card.place, SETTLED)
+    assert played.run.advance() is State.SENDING
+    assert played.run.phase_name == "opening-credits"
+    played.pass_time(100)
+    played.yield_()
+    assert {turn.card.kind for turn in played.turns[3:]} == {Kind.OPENING_CREDIT}
+
+
+def test_nothing_is_sent_before_the_run_begins(stage):
+    """Users that are there early wait for the first phase."""
+    played = stage()
+    played.user()
+    played.yield_()
+    assert played.run.advance() is State.WAITING
+    assert not played.turns
+    assert played.events() == []
+
+
+def test_a_run_begins_once(stage):
+    """Beginning again changes nothing: no phase is opened twice."""
+    played = stage()
+    played.begin()
+    played.begin()
+    assert played.events() == [("run began", ""), ("phase began", "accounts")]
+
+
+def test_arrivals_have_their_intended_times(stage):
+    """The n-th command of a phase is intended n / rate after the phase's beginning and its lead."""
+    played = stage()
+    played.begin()
+    began_ns = played.clock.ns + LEAD_NS
+    played.pass_time(100)
+    played.user()
+    played.yield_()
+    intended = [turn.arrival.intended_ns - began_ns for turn in played.turns]
+    assert intended == [0, SECOND_NS // 20, 2 * SECOND_NS // 20]
+
+
+def test_a_user_does_not_send_before_the_intended_time(stage):
+    """A user that is early waits; its turn comes with the time, and not before."""
+    played = stage("phases.accounts.rate_per_s=0.001")
+    played.begin()
+    played.pass_time(1)
+    played.user()
+    played.yield_()
+    assert [turn.arrival.number for turn in played.turns] == [0]
+    assert not played.nones
+
+
+def test_making_a_shard_is_not_the_platforms_time(stage, monkeypatch):
+    """A user is free from when it asks for a command, however long it takes to make its shard."""
+    played = stage("pool.accounts=40")
+    played.begin()
+    played.pass_time(1)
+    asked_ns = played.clock.ns
+    draw = played.run._hand.draw
+
+    def slow_draw():
+        played.pass_time(30)
+        return draw()
+
+    monkeypatch.setattr(played.run._hand, "draw", slow_draw)
+    played.user(turns=1)
+    played.yield_()
+    assert played.turns[0].arrival.free_ns == asked_ns
+
+
+def test_a_turn_carries_all_that_its_command_needs(stage):
+    """Ids decode to the command's place, the account's id is the platform's, the correlation is whole."""
+    played = stage()
+    played.begin()
+    played.user()
+    played.play()
+    for turn in played.turns:
+        card, sending = turn.card, turn.sending
+        command = card.shard.command(card.index)
+        assert sending.command == command
+        assert sending.command_id == IDS.command_ids(0, card.shard.number, [card.index])[0]
+        owner = None if card.kind is Kind.ACCOUNT else f"acc-{card.shard.number}"
+        assert sending.account_id == owner
+        assert sending.value_date == f"1970-01-{1 + command.value_day:02d}"
+        assert Correlation.unpack(bytes.fromhex(sending.correlation_id)) == Correlation(
+            tag=IDS.tag,
+            lap=0,
+            shard=card.shard.number,
+            index=card.index,
+            attempt=0,
+            kind=card.kind,
+            channel=Channel.HTTP,
+            expected=command.expected,
+            phase=turn.phase,
+            intended_us=turn.arrival.intended_ns // 1000,
+        )
+
+
+# -- blocked ----------------------------------------------------------------------------------
+
+NOT_CREATED = "the account's creation was not observed complete"
+NOT_OPENED = "the account's opening credit was not observed settled"
+
+
+@pytest.mark.parametrize(
+    ("rejected", "reason", "sent"),
+    [(Kind.ACCOUNT, NOT_CREATED, 3), (Kind.OPENING_CREDIT, NOT_OPENED, 6)],
+)
+def test_commands_of_accounts_that_are_not_ready_are_written_down(stage, rejected, reason, sent):
+    """What may not be sent is blocked with its reason, takes no arrival, and the run goes on."""
+    played = stage()
+
+    def sends(turn):
+        refused = turn.card.kind is rejected
+        played.settle(turn, Outcome.REJECTED if refused else Outcome.SETTLED)
+
+    played.begin()
+    played.user(sends)
+    played.play()
+    assert len(played.turns) == sent
+    facts = played.facts()
+    assert facts[Fact.BLOCKED, reason] == len(played.pool) - sent
+    assert facts[Fact.SENT, ""] == sent
+    assert played.run.arrivals()[0] == sent
+    assert without_warnings(played.events())[-1] == ("run ended", "")
+
+
+def blocked_phase(stage, monkeypatch):
+    """Return a run whose opening credits are all blocked, five at a time."""
+    monkeypatch.setattr(run_module, "BLOCKED_AT_ONCE", 5)
+    played = stage("pool.accounts=18")
+    played.begin()
+    played.pass_time(100)
+    played.user(lambda turn: played.settle(turn, Outcome.REJECTED))
+    played.yield_()
+    assert played.run.advance() is State.SENDING
+    return played
+
+
+def test_a_phase_that_is_blocked_lets_others_have_their_turn(stage, monkeypatch):
+    """However many commands are blocked in a row, the event loop is not held up by them."""
+    played = blocked_phase(stage, monkeypatch)
+    seen = []
+    while played.run.tracker.tally.blocked < 18:
+        gevent.sleep(0)
+        seen.append(played.run.tracker.tally.blocked)
+    assert [count for count in seen if count] == [5, 10, 15, 18]
+
+
+def test_a_phase_may_end_while_its_commands_are_being_blocked(stage, monkeypatch):
+    """A stop comes through in between: what is left is neither sent nor blocked."""
+    played = blocked_phase(stage, monkeypatch)
+    while not played.run.tracker.tally.blocked:
+        gevent.sleep(0)
+    played.run.stop("enough")
+    assert played.run.advance() is State.ENDED
+    played.yield_()
+    assert played.run.tracker.tally.blocked == 5
+
+
+# -- the end of a phase -----------------------------------------------------------------------
+
+SLOW = ("phases.accounts.rate_per_s=0.001", "phases.accounts.duration_s=3")
+
+
+def test_when_its_time_is_up_waiting_users_come_back_at_once(stage):
+    """The end of a phase frees users that wait for an arrival minutes away; what they hold is not sent."""
+    played = stage(*SLOW)
+    played.begin()
+    played.pass_time(1)
+    user = played.user(turns=2)
+    played.yield_()
+    assert len(played.turns) == 1, "the second is due in a quarter of an hour"
+    assert played.run.advance() is State.SENDING
+    played.pass_time(2)
+    played.run.advance()
+    played.yield_()
+    assert user.dead
+    assert (len(played.turns), played.nones) == (1, 1)
+    assert played.run.tracker.tally.sent == 1
+
+
+def test_a_card_in_hand_when_the_phase_ends_was_granted_and_never_sent(stage):
+    """What a user held in vain has a grant and no fact, so a closed journal shows it as unsent."""
+    played = stage(*SLOW)
+    played.begin()
+    played.pass_time(1)
+    played.user(turns=2)
+    played.yield_()
+    played.run.stop("enough")
+    played.play()
+    played.run.close()
+    assert played.facts()[Fact.SENT, ""] == 1
+    book = read_grants(played.directory.grants)
+    assert sum(grant.stop - grant.start for grant in book.grants) == 2
+    assert not book.open_workers
+
+
+def test_a_user_that_comes_late_to_its_own_time_sends_nothing_of_the_phase_before(stage):
+    """A user whose time came just as the phase ended does not send into the next one."""
+    played = stage("phases.accounts.rate_per_s=100", "phases.accounts.duration_s=0.001")
+    played.begin()
+
+    class OverJustAfterItsTime:
+        """The user's wait is over by time, and the phase by the next look, before the user runs."""
+
+        def wait(self, _timeout=None):
+            played.pass_time(1)
+            played.run.advance()
+            assert played.run.phase_name == "opening-credits"
+            return False
+
+        def set(self):
+            """Nobody else waits."""
+
+    played.run._work.over = OverJustAfterItsTime()
+    played.user(turns=1).join(timeout=PATIENT_S)
+    assert (played.turns, played.nones) == ([], 1)
+
+
+def test_after_a_phase_that_was_cut_short_the_next_is_played_whole(stage):
+    """What a phase had no time for stays unsent; the next begins with its own commands."""
+    played = stage("phases.opening-credits.duration_s=1")
+    opened = []
+
+    def sends(turn):
+        if turn.card.kind is Kind.OPENING_CREDIT:
+            opened.append(turn.card.shard.number)
+            played.pass_time(2)
+            played.run.advance()
+        played.settle(turn)
+
+    played.begin()
+    played.user(sends)
+    played.play()
+    assert len(opened) == 1
+    paid = {turn.card.shard.number for turn in played.turns if turn.phase == 2}
+    assert paid == set(opened)
+    assert without_warnings(played.events())[-1] == ("run ended", "")
+
+
+def test_a_phase_is_not_over_while_a_user_holds_a_command(stage):
+    """Nothing left to draw is not nothing left to send."""
+    played = stage("phases.accounts.rate_per_s=0.001")
+    played.begin()
+    for _ in range(4):
+        played.user()
+    played.yield_()
+    assert played.run._work.arrivals.ended
+    assert played.run.advance() is State.SENDING
+    assert played.run.phase_name == "accounts"
+
+
+def test_pending_commands_are_left_behind_after_the_settle_time(stage):
+    """A phase with commands that never complete ends, and the timeline says how many there were."""
+    played = stage("phases.accounts.settle_s=10")
+    played.begin()
+    played.pass_time(1)
+    played.user(lambda turn: played.settle(turn) if turn.arrival.number else played.sent(turn))
+    played.yield_()
+    assert played.run.advance() is State.SETTLING
+    played.pass_time(9.999)
+    assert played.run.advance() is State.SETTLING
+    played.pass_time(0.001)
+    assert played.run.advance() is State.SENDING
+    assert played.notes("phase ended") == ["1 commands were pending"]
+
+
+# -- stop -------------------------------------------------------------------------------------
+
+
+def test_a_stop_sends_nothing_further_and_awaits_what_was_sent(stage):
+    """After a stop no user gets a command, and the run has ended when the completions are in."""
+    played = stage()
+    played.begin()
+    played.pass_time(1)
+    played.user(sends=played.sent, turns=1)
+    played.yield_()
+    played.run.stop("Ctrl-C")
+    assert played.run.advance() is State.SETTLING
+    played.user()
+    played.yield_()
+    [turn] = played.turns
+    played.run.tracker.acknowledged(turn.card.place, ACCEPTED)
+    assert played.run.advance() is State.SETTLING
+    played.run.tracker.completed(turn.card.place, SETTLED)
+    assert played.run.advance() is State.ENDED
+    assert len(played.turns) == 1
+    assert ("phase began", "opening-credits") not in played.events()
+
+
+def test_a_stop_is_written_down_once(stage):
+    """Whoever asks again, as --run-time does each second, adds nothing; nor does a stop after the end."""
+    played = stage()
+    played.begin()
+    for reason in ("first", "second", "third"):
+        played.run.stop(reason)
+    assert played.notes("stop asked") == ["first"]
+    played.play()
+    played.run.stop("after the end")
+    assert played.notes("stop asked") == ["first"]
+
+
+def test_a_stop_before_the_beginning_ends_the_run(stage):
+    """A run that is stopped while its users come has ended at once, without a phase."""
+    played = stage()
+    played.run.stop("too early")
+    assert played.run.advance() is State.ENDED
+    played.begin()
+    assert played.events() == [("stop asked", ""), ("run ended", "")]
+
+
+# -- what is to be seen -----------------------------------------------------------------------
+
+
+def test_arrivals_add_up_over_the_phases(stage):
+    """Due, overdue and dropped are counted over the whole run."""
+    played = stage()
+    played.begin()
+    played.user()
+    assert played.run.arrivals() == (0, 0, 0)
+    played.play()
+    commands = len(played.pool)
+    assert played.run.arrivals() == (commands, commands, 0)
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        ("overdue", "arrivals are overdue. They count against its response time"),
+        ("drop", "arrivals are dropped, as the plan asks"),
+    ],
+)
+def test_late_arrivals_are_warned_of_once_with_the_remedy(stage, late, said):
+    """When all users wait for the platform, the run says so once, and what would help."""
+    played = stage(f"phases.accounts.late={late}", "phases.accounts.drop_after_s=0")
+    played.begin()
+    played.user()
+    played.play()
+    assert played.notes("warning") == [
+        f"all 2 users are waiting for the platform: {said}. More users (-u) would keep the rate."
+    ]
+
+
+def test_in_time_there_is_no_warning(stage):
+    """Users that are free before their time are no reason to warn."""
+    played = stage("phases.accounts.rate_per_s=1000000")
+    played.begin()
+    user = played.user(turns=1)
+    user.join(timeout=PATIENT_S)
+    assert len(played.turns) == 1
+    assert played.notes("warning") == []
+
+
+def test_a_dropped_arrival_drops_no_command(stage):
+    """With late arrivals dropped, every command is sent all the same, at a later arrival."""
+    played = stage(*(f"phases.{name}.late=drop" for name in ("accounts", "opening-credits")))
+    played.begin()
+    played.user()
+    played.play()
+    assert len({turn.card.place for turn in played.turns}) == len(played.pool)
+    assert played.run.arrivals()[2] > 0
+
+
+def test_the_oldest_pending_command_is_described(stage):
+    """Whoever waits is told for what: the command that was sent first, and how long ago."""
+    played = stage()
+    assert played.run.oldest() == "none"
+    played.begin()
+    played.pass_time(1)
+    played.user(sends=played.sent)
+    played.yield_()
+    played.pass_time(2.5)
+    command_id = played.turns[0].card.command_id
+    assert played.run.oldest() == f"account {command_id}, sent 2.5 s ago"
+
+
+def test_what_was_sent_is_looked_for(stage):
+    """A command's outcome is expected of the run's completion source."""
+    played = stage()
+    asked = []
+
+    class Source:
+        def expect(self, place, command_id):
+            asked.append((place, command_id))
+
+        def stop(self):
+            """Nothing runs."""
+
+    played.run.completions = Source()
+    played.run.expect((0, 0, 1), "id")
+    assert asked == [((0, 0, 1), "id")]
+
+
+def test_closing_leaves_nothing_unwritten(stage):
+    """A closed run has its facts on disk, its bindings and grants, and says that they are complete."""
+    played = stage()
+    played.begin()
+    played.user()
+    played.play()
+    played.run.close()
+    assert len(played.run.journal) == 0
+    assert played.facts()[Fact.COMPLETED, ""] == len(played.pool)
+    book = read_grants(played.directory.grants)
+    assert not book.open_workers
+    assert sum(grant.stop - grant.start for grant in book.grants) == len(played.pool)
