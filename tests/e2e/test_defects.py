@@ -1,0 +1,45 @@
+"""The verdict can be bad: each defect of the sandbox is found, named and counted exactly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from e2e_data.exits import Exit
+from tests.e2e.conftest import PAYSTORM, Sandbox, run
+
+FAST = ["--set", "phases.payments.rate_per_s=200"]
+IMPATIENT = [
+    text
+    for phase in ("accounts", "opening-credits", "payments")
+    for text in ("--set", f"phases.{phase}.settle_s=1.5")
+]
+
+
+@pytest.mark.parametrize(
+    ("defect", "finding", "invariant"),
+    [("lose", "lost in the platform", "1"), ("apply-twice", "applied more than once", "2")],
+)
+def test_a_defect_is_the_one_cause_that_is_named(
+    defect: str,
+    finding: str,
+    invariant: str,
+    sandbox: Callable[..., Sandbox],
+    runs: list[str],
+) -> None:
+    """A platform with a defect ends with exit 20, its one finding named, and counted to the command."""
+    platform = sandbox("--defect", f"{defect}=0.05", "--seed", "4")
+    ended = run([*PAYSTORM, "run", "smoke", "--host", platform.url, *FAST, *IMPATIENT, *runs])
+    struck = re.search(rf"{defect}\D*(\d+)", platform.end())
+    assert ended.code == Exit.NOT_RIGHT, ended.out + ended.err
+    assert struck is not None
+    assert ended.findings() == {finding: int(struck[1])}
+    status = {check["invariant"]: check["status"] for check in ended.summary["checks"]}
+    assert status[invariant] == "violated"
+    cases = next(c for c in ended.summary["checks"] if c["invariant"] == invariant)["findings"][0]
+    for which in ("first", "worst", "last"):
+        assert re.fullmatch(r"[0-9a-f-]{36}", cases[which]["command_id"])
+        assert cases[which]["command_id"] in (ended.directory / "report.html").read_text()
+    assert finding in ended.out

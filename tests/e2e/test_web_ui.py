@@ -1,0 +1,135 @@
+"""The web UI starts a run as often as one likes, and stops it in good order."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from e2e_data.exits import Exit
+from tests.e2e.conftest import LOCUST, finish, start
+
+WAIT_S = 60
+
+
+@dataclass
+class WebUi:
+    """Locust's web UI in a process of its own."""
+
+    url: str
+    process: Popen[str]
+    runs: Path
+
+    def get(self, path: str) -> Any:
+        """Return the JSON that a GET brings."""
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+            return json.load(answer)
+
+    def swarm(self, **form: str) -> None:
+        """Press the start button."""
+        data = urllib.parse.urlencode({"user_count": "8", "spawn_rate": "8", "host": "", **form})
+        with urllib.request.urlopen(self.url + "/swarm", data.encode(), timeout=30) as answer:
+            assert json.load(answer)["success"]
+
+    def stop(self) -> None:
+        """Press the stop button, and wait for its answer."""
+        request = urllib.request.Request(self.url + "/stop", method="POST", data=b"")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["success"]
+
+    def wait_for(self, state: str) -> None:
+        """Wait until Locust is in a state."""
+        until = time.monotonic() + WAIT_S
+        while self.get("/stats/requests")["state"] != state:
+            assert time.monotonic() < until, f"never {state}"
+            time.sleep(0.1)
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """Return what was judged, oldest first."""
+        files = (self.runs / "smoke").glob("2*/summary.json")
+        return [
+            json.loads(path.read_text()) for path in sorted(files, key=lambda p: p.stat().st_mtime)
+        ]
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[WebUi]:
+    """The web UI of the locustfile, with the smoke plan."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    runs = tmp_path / "runs"
+    options = ["--plan", "smoke", "--runs-dir", str(runs), "--web-port", str(port)]
+    process = start([*LOCUST, *options])
+    web = WebUi(f"http://127.0.0.1:{port}", process, runs)
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            web.get("/stats/requests")
+            break
+        except (urllib.error.URLError, ConnectionError):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    yield web
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
+def test_runs_follow_each_other_and_each_starts_clean(web: WebUi) -> None:
+    """Two whole runs, one stopped, one that cannot begin, one ended by SIGTERM: each stands alone."""
+    for _ in range(2):
+        web.swarm()
+        web.wait_for("running")
+        web.wait_for("stopped")
+    first, second = web.summaries()
+    assert first["verdict"] == second["verdict"]
+    assert first["exit"] == second["exit"] == Exit.GOOD
+    assert first["commands"] == second["journaled"]
+    assert second["foreign"] == 0, "each run has a sandbox of its own"
+
+    web.swarm(paystorm_rate="5")
+    web.wait_for("running")
+    time.sleep(4)
+    web.stop()
+    stopped = web.summaries()[-1]
+    assert stopped["surely_not_sent"] > 0
+    assert {check["status"] for check in stopped["checks"]} == {"holds"}
+
+    web.swarm(paystorm_plan="nope", paystorm_rate="")
+    time.sleep(2)
+    web.wait_for("stopped")
+    assert "no plan 'nope'" in json.dumps(web.get("/exceptions"))
+    assert len(web.summaries()) == 3
+
+    web.swarm(paystorm_plan="smoke", paystorm_rate="5")
+    web.wait_for("running")
+    time.sleep(3)
+    web.process.terminate()
+    ended = finish(web.process)
+    assert len(web.summaries()) == 4, ended.out + ended.err
+    assert {check["status"] for check in web.summaries()[-1]["checks"]} == {"holds"}
+
+
+def test_the_form_offers_the_plan_and_cannot_redirect_files(web: WebUi, tmp_path: Path) -> None:
+    """The form has plan, rate and duration; a hostile form cannot choose where files are written."""
+    with urllib.request.urlopen(web.url, timeout=30) as answer:
+        page = answer.read().decode()
+    assert '"paystorm_plan"' in page
+    assert '"paystorm_runs_dir"' not in page
+    web.swarm(paystorm_runs_dir=str(tmp_path / "elsewhere"), paystorm_rate="50")
+    web.wait_for("running")
+    web.wait_for("stopped")
+    assert not (tmp_path / "elsewhere").exists()
+    assert web.summaries()[-1]["exit"] == Exit.GOOD
