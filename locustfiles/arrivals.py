@@ -20,22 +20,34 @@ class Arrival:
 class Arrivals:
     """Hands out the arrivals of a phase. Times are nanoseconds since the run's epoch."""
 
-    def __init__(self, pace: Pace, began_ns: int, drop_after_ns: int | None) -> None:
-        """Begin at `began_ns`; give up arrivals that are later than `drop_after_ns`, if not None."""
+    def __init__(
+        self,
+        pace: Pace,
+        began_ns: int,
+        *,
+        duration_ns: int | None = None,
+        drop_after_ns: int | None = None,
+    ) -> None:
+        """Begin at `began_ns`, and end after `duration_ns`, if not None.
+
+        Arrivals that are later than `drop_after_ns`, if not None, are given up.
+        """
         self._pace = pace
         self.began_ns = began_ns
         self._drop_after_ns = drop_after_ns
         self._next = 0
-        self._end: int | None = None
+        self._end = None if duration_ns is None else pace.due_by(duration_ns - 1)
         self.overdue = 0
         """Arrivals that were due before any user was free."""
         self.dropped = 0
         """Arrivals that were given up; the command goes to the next one."""
 
-    def take(self, now_ns: int) -> Arrival:
-        """Return the next arrival for a user that is free `now_ns`."""
+    def take(self, now_ns: int) -> Arrival | None:
+        """Return the next arrival for a user that is free `now_ns`; None when there are no more."""
         if self._drop_after_ns is not None:
             self._drop(now_ns - self._drop_after_ns)
+        if self.ended:
+            return None
         number, self._next = self._next, self._next + 1
         intended_ns = self.began_ns + self._pace.due_ns(number)
         self.overdue += intended_ns < now_ns
@@ -43,7 +55,7 @@ class Arrivals:
 
     def _drop(self, before_ns: int) -> None:
         """Skip the arrivals that were due before `before_ns`."""
-        first_kept = self._pace.due_by(before_ns - self.began_ns - 1)
+        first_kept = self.due(before_ns - 1)
         if first_kept > self._next:
             self.dropped += first_kept - self._next
             self._next = first_kept
@@ -52,10 +64,15 @@ class Arrivals:
         """Let no further arrival be due: there is nothing left to send."""
         self._end = self._next
 
+    def give_up(self, now_ns: int) -> None:
+        """Drop what is due until `now_ns`, and end: the phase is over."""
+        self._drop(now_ns + 1)
+        self.end()
+
     @property
     def ended(self) -> bool:
-        """Whether `end` was called."""
-        return self._end is not None
+        """Whether all arrivals were taken or given up."""
+        return self._end is not None and self._next >= self._end
 
     def due(self, now_ns: int) -> int:
         """Return how many arrivals were due until `now_ns`."""

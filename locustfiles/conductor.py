@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 SPAWN_RATE_MAX = 100
 """Locust warns of anything faster; the pacer shapes the load, not the number of users."""
 
+STOPPED = "the test was stopped"
+
 
 class Conductor:
     """What one Locust process knows of its runs."""
@@ -90,22 +92,26 @@ class Conductor:
     def start(self) -> None:
         """Launch a run; what is wrong is said in one line each, and ends the test."""
         self._started, self._stopping, self._exits, self._said = True, False, [], ""
+        self._over.clear()
         try:
             allowed = as_allowed(self._options, self._fixed)
             self._launched = launch(read_settings(allowed, self.environment.host))
         except Problems as problems:
             self._exits.append(Exit.WRONG_USE)
+            self._over.set()
             self._tell(problems)
             return
-        except Exception:
+        except BaseException:
             # Locust swallows what its listeners raise: a run that never began must not exit 0.
             self._exits.append(Exit.UNFIT)
+            self._over.set()
             raise
-        self._over.clear()
         self.run = self._launched.run
         self._pulse = Pulse(self.run, self._user_count, self._fail)
         self._csvs = LocustCsvs(self.environment, self.run.directory.path)
         log.info("run directory: %s", self.run.directory.path)
+        if self._stopping:
+            self.run.stop(STOPPED)
 
     def tick(self) -> tuple[int, float] | None:
         """Move the run on; return the users wanted and how fast, or None when the test is over."""
@@ -116,7 +122,9 @@ class Conductor:
             # Whoever stops the test himself waits for us, and needs no second stop from the shape.
             return None if self._started and not self._stopping else (users, rate)
         run = self.run
-        assert run is not None
+        if run is None:
+            # The launch takes its time, and Locust asks for ticks meanwhile.
+            return users, rate
         if run.machine.state is State.WAITING and self._user_count() >= users:
             run.begin()
         if options.run_time and run.clock.now_ns() >= options.run_time * 1e9:
@@ -127,9 +135,10 @@ class Conductor:
 
     def end_orderly(self) -> None:
         """End the current run in good order, and wait until it is judged."""
-        if self.run is not None and not self._over.is_set():
+        if not self._over.is_set():
             self._stopping = True
-            self.run.stop("the test was stopped")
+            if self.run is not None:
+                self.run.stop(STOPPED)
             self._over.wait()
 
     def ended(self) -> None:
@@ -139,6 +148,9 @@ class Conductor:
     def set_exit_code(self) -> None:
         """Tell Locust what to exit with; its own rule would take expected rejections for failures."""
         self.end_orderly()
+        if self._options.headless and not self._exits:
+            log.error("no run was judged")
+            self._exits.append(Exit.UNFIT)
         self.environment.process_exit_code = int(worst(self._exits))
 
     def say_verdict(self, **_: object) -> None:
@@ -150,31 +162,37 @@ class Conductor:
 
     def _close(self) -> None:
         """Close the run, take the book's snapshot, and have it judged."""
-        launched, pulse, csvs = self._launched, self._pulse, self._csvs
+        launched = self._launched
         assert launched is not None
-        assert pulse is not None
-        assert csvs is not None
-        run = launched.run
         try:
-            while run.tracker.tally.waiting:
-                gevent.sleep(0.05)
-            assert run.completions is not None
-            run.completions.stop()
-            pulse.stop()
-            csvs.close()
-            run.close()
-            if run.platform.has_statements:
-                self._take_book(launched)
-            self._write_end(launched)
+            self._write_evidence(launched)
         except Exception as error:
             log.exception("the run could not be closed")
             self._fail(f"the run could not be closed: {error}")
-        finally:
+        try:
             if launched.sandbox:
                 launched.sandbox.stop()
-            self._judge(run)
+            self._judge(launched.run)
+        finally:
             self.run = self._launched = self._pulse = self._csvs = self._closing = None
             self._over.set()
+
+    def _write_evidence(self, launched: Launched) -> None:
+        """Complete the run directory: journal, statistics, book and record."""
+        run = launched.run
+        assert run.completions is not None
+        assert self._pulse is not None
+        assert self._csvs is not None
+        while run.tracker.tally.waiting:
+            # Every request has a deadline, so this ends.
+            gevent.sleep(0.05)
+        run.completions.stop()
+        self._pulse.stop()
+        self._csvs.close()
+        run.close()
+        if run.platform.has_statements:
+            self._take_book(launched)
+        self._write_end(launched)
 
     def _take_book(self, launched: Launched) -> None:
         run = launched.run

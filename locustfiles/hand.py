@@ -87,6 +87,8 @@ class Hand:
     def _fill(self) -> None:
         for lease in self._book.offer(self._worker, HELD_MAX - len(self._held)):
             shard = self._pool.shard(lease.shard)
+            # The first command of a shard takes long: better now than when it is due.
+            shard.command(0)
             order = interleave([shard.range_of(kind) for kind in self._sends])
             self._held.append(_Held(lease, shard, order))
 

@@ -24,24 +24,15 @@ from e2e_data.commands import Channel, Kind
 from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
 from locustfiles.durations import parse_duration_s
-from reports.slos import Fitness, Slo
+from reports.slos import Fitness, KindName, Slo
 
 SHIPPED = files("locustfiles") / "plans"
-
-
-def _kind(value: object) -> object:
-    """Read a kind by its label, such as "opening credit"."""
-    labels = {kind.label: kind for kind in Kind}
-    if isinstance(value, str) and value not in labels:
-        raise ValueError(f"there is no such kind; the kinds are {', '.join(labels)}")
-    return labels.get(value, value) if isinstance(value, str) else value
 
 
 def _duration(value: object) -> object:
     return parse_duration_s(value) if isinstance(value, str) else value
 
 
-KindName = Annotated[Kind, BeforeValidator(_kind)]
 Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
 """A number of seconds, or text such as "90s" and "2m"."""
 

@@ -35,8 +35,6 @@ class Pulse:
     def stop(self) -> None:
         """End the observation with one last row; the journal is left to its owner."""
         gevent.killall(self._greenlets)
-        # A chunk that is being written is finished before anybody calls the journal complete.
-        self._writer.join()
         self._writer.kill()
         self._write_row()
 

@@ -157,8 +157,12 @@ class Run:
         self._book.open(number, sizes)
         self._hand.begin(phase.sends)
         drop_after_ns = round(phase.drop_after_s * SECOND_NS) if phase.late == "drop" else None
-        began_ns = self.clock.now_ns() + LEAD_NS
-        arrivals = Arrivals(Constant(phase.per_s), began_ns, drop_after_ns)
+        arrivals = Arrivals(
+            Constant(phase.per_s),
+            self.clock.now_ns() + LEAD_NS,
+            duration_ns=_times(phase).duration_ns,
+            drop_after_ns=drop_after_ns,
+        )
         return _Work(number, name, arrivals)
 
     def _leave(self) -> None:
@@ -169,6 +173,7 @@ class Run:
         self._began.clear()
         self._work = None
         self._hand.lay_down()
+        work.arrivals.give_up(self.clock.now_ns())
         for place, count in enumerate(self._arrival_counts(work)):
             self._finished_arrivals[place] += count
         work.over.set()
@@ -228,12 +233,15 @@ class Run:
             return None
         # Before a card is drawn: making its shard takes time, which is ours and not the platform's.
         free_ns = self.clock.now_ns()
-        card = self._draw(work, channel)
+        card = None if work.arrivals.ended else self._draw(work, channel)
         if card is None:
             work.arrivals.end()
             work.over.wait()
             return None
         arrival = work.arrivals.take(free_ns)
+        if arrival is None:
+            return None
+        sending = self._address(card, arrival, channel, work.number)
         self._warn_overdue(work)
         work.in_hand += 1
         try:
@@ -244,7 +252,7 @@ class Run:
             work.in_hand -= 1
         if self._work is not work:
             return None
-        return Turn(card, arrival, self._address(card, arrival, channel, work.number), work.number)
+        return Turn(card, arrival, sending, work.number)
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for the outcome of a command that was sent."""

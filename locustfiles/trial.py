@@ -24,6 +24,14 @@ ANSWER_S = 10
 DECISION_S = 30
 ASK_AGAIN_S = 0.1
 SHOWN_BYTES = 2000
+ONE_ACCOUNT = {
+    "accounts": 1,
+    "payments": (1, 1),
+    "funding": (1, 1),
+    # A single payment within the account's limits: a correct platform settles it.
+    "limit_based_percentage": 100,
+    "enable_limit_violations": False,
+}
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -44,8 +52,7 @@ class Trial:
         self._connection = HttpConnection(origin, timeout_s=ANSWER_S)
         self._console = console
         self._ids = Ids.fresh()
-        config = pool_config.load("smoke", {"accounts": 1, "payments": (1, 1), "funding": (1, 1)})
-        self._shard = Pool.in_memory(config, 1).shard(0)
+        self._shard = Pool.in_memory(pool_config.load("smoke", ONE_ACCOUNT), 1).shard(0)
         self._account_id: str | None = None
 
     def walk(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from e2e_data.commands import Kind
 
@@ -18,6 +18,18 @@ LATENCY_MEANINGS: dict[Latency, str] = {
 }
 
 
+def _kind(value: object) -> object:
+    """Read a kind by its label, such as "opening credit"."""
+    labels = {kind.label: kind for kind in Kind}
+    if isinstance(value, str) and value not in labels:
+        raise ValueError(f"there is no such kind; the kinds are {', '.join(labels)}")
+    return labels.get(value, value) if isinstance(value, str) else value
+
+
+KindName = Annotated[Kind, BeforeValidator(_kind)]
+"""A kind, which may be written as its label."""
+
+
 class Slo(BaseModel):
     """A bound on one percentile of one latency, for all commands or some of them."""
 
@@ -27,7 +39,7 @@ class Slo(BaseModel):
     percentile: float = Field(gt=0, lt=100)
     below_ms: float = Field(gt=0)
     phase: str | None = None
-    kind: Kind | None = None
+    kind: KindName | None = None
 
     @property
     def title(self) -> str:

@@ -20,7 +20,7 @@ def numbers(arrivals: Arrivals, now_ms: int, count: int) -> list[int]:
 
 def test_an_arrival_knows_when_it_is_due_and_since_when_a_user_is_free():
     """An arrival's intended time is the phase's beginning plus its due time, whoever takes it."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
     assert arrivals.take(BEGAN - 7) == Arrival(0, BEGAN, BEGAN - 7)
     assert arrivals.take(BEGAN + 3) == Arrival(1, BEGAN + 100 * MS, BEGAN + 3)
 
@@ -28,14 +28,14 @@ def test_an_arrival_knows_when_it_is_due_and_since_when_a_user_is_free():
 @pytest.mark.parametrize(("now_ns", "overdue"), [(-1, 0), (0, 0), (1, 1)])
 def test_overdue_begins_one_nanosecond_after_the_intended_time(now_ns, overdue):
     """An arrival is overdue when it was due before a user was free, not when at the same time."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
     arrivals.take(BEGAN + now_ns)
     assert arrivals.overdue == overdue
 
 
 def test_overdue_arrivals_are_all_given():
     """Without dropping, whoever comes late gets every arrival in its turn, with its own time."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
     assert numbers(arrivals, 350, 5) == [0, 1, 2, 3, 4]
     assert (arrivals.overdue, arrivals.dropped) == (4, 0)
 
@@ -56,21 +56,21 @@ def test_an_arrival_is_given_up_when_it_is_later_than_the_plan_allows(
     drop_after_ms, now_ms, first, dropped
 ):
     """An arrival exactly `drop_after` late is still given; a nanosecond later it is dropped."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, drop_after_ms * MS)
+    arrivals = Arrivals(TEN_PER_S, BEGAN, drop_after_ns=drop_after_ms * MS)
     assert numbers(arrivals, now_ms, 1) == [first]
     assert arrivals.dropped == dropped
 
 
 def test_dropping_counts_each_arrival_once():
     """Taking again at the same time drops nothing further; the next arrival is the next number."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, 0)
+    arrivals = Arrivals(TEN_PER_S, BEGAN, drop_after_ns=0)
     assert numbers(arrivals, 250, 3) == [3, 4, 5]
     assert (arrivals.overdue, arrivals.dropped) == (0, 3)
 
 
 def test_dropping_never_goes_back():
     """Arrivals that were taken before they were due are not dropped when their time comes."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, 0)
+    arrivals = Arrivals(TEN_PER_S, BEGAN, drop_after_ns=0)
     assert numbers(arrivals, 0, 5) == [0, 1, 2, 3, 4]
     assert numbers(arrivals, 350, 1) == [5]
     assert arrivals.dropped == 0
@@ -78,7 +78,7 @@ def test_dropping_never_goes_back():
 
 def test_after_the_end_no_further_arrival_is_due():
     """Ended arrivals are due up to the last one that was taken, however much time passes."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
     numbers(arrivals, 0, 3)
     assert not arrivals.ended
     arrivals.end()
@@ -89,5 +89,26 @@ def test_after_the_end_no_further_arrival_is_due():
 
 def test_due_counts_arrivals_whether_anybody_took_them():
     """Due is a matter of time alone while there is something left to send."""
-    arrivals = Arrivals(TEN_PER_S, BEGAN, None)
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
     assert arrivals.due(BEGAN + 950 * MS) == 10
+
+
+def test_a_duration_ends_the_arrivals_exactly():
+    """Ten a second for 250 ms are three arrivals, at 0, 100 and 200 ms: no fourth, however late."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, duration_ns=250 * MS)
+    taken = [arrivals.take(BEGAN) for _ in range(3)]
+    assert [arrival.intended_ns - BEGAN for arrival in taken] == [0, 100 * MS, 200 * MS]
+    assert arrivals.ended
+    assert arrivals.take(BEGAN + 10_000 * MS) is None
+    assert arrivals.due(BEGAN + 10_000 * MS) == 3
+
+
+def test_what_was_due_when_the_phase_ended_is_dropped():
+    """Arrivals that no user took before the end are counted as given up; later ones never were due."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
+    arrivals.take(BEGAN)
+    arrivals.give_up(BEGAN + 350 * MS)
+    assert arrivals.dropped == 3
+    assert arrivals.due(BEGAN + 10_000 * MS) == 4
+    arrivals.give_up(BEGAN + 900 * MS)
+    assert arrivals.dropped == 3

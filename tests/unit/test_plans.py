@@ -8,7 +8,7 @@ import pytest
 
 from e2e_data.commands import Kind
 from e2e_data.problems import Problems
-from locustfiles.plans import load_plan, shipped_plans
+from locustfiles.plans import SHIPPED, load_plan, shipped_plans
 
 PLAN = """
 name = "mine"
@@ -266,4 +266,15 @@ def test_a_file_that_is_not_toml(tmp_path):
     file = tmp_path / "x.toml"
     file.write_bytes(b"name = \xff\n")
     with pytest.raises(Problems, match=r"plan .*x\.toml is not TOML: .*line 1"):
+        load_plan(str(file))
+
+
+def test_an_slo_names_its_kind_as_a_phase_does(tmp_path):
+    """An SLO may be about one kind of command, by the label that phases use."""
+    file = tmp_path / "plan.toml"
+    slo = '[[slos]]\nlatency = "response"\npercentile = 99\nbelow_ms = 5\nkind = "opening credit"\n'
+    file.write_text((SHIPPED / "smoke.toml").read_text() + slo)
+    assert load_plan(str(file)).slos[0].title == "response p99 below 5 ms (kind opening credit)"
+    file.write_text(file.read_text().replace('opening credit"\n', 'cheque"\n'))
+    with pytest.raises(Problems, match="cheque"):
         load_plan(str(file))

@@ -1,0 +1,86 @@
+"""Launching: what a run directory says from its first moment on."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from types import SimpleNamespace
+
+import gevent
+import pytest
+
+from e2e_data.commands import Channel, Kind
+from e2e_data.problems import Problems
+from locustfiles.arrivals import Arrival
+from locustfiles.hand import Card
+from locustfiles.launch import launch
+from locustfiles.settings import OPTIONS, read_settings
+from reports.rundir import RunDirectory
+from tests.helpers_wire import answer, serving
+
+PATIENT_S = 10
+ROWS = answer(b'{"asOf":0,"rows":0}\n', "200 OK")
+
+
+def settings_for(peer, tmp_path):
+    values = {option.name: option.default for option in OPTIONS}
+    values |= {"paystorm_plan": "smoke", "paystorm_runs_dir": str(tmp_path), "num_users": 3}
+    return read_settings(Namespace(**values), str(peer.origin))
+
+
+def test_a_run_directory_can_be_judged_from_its_first_moment_on(tmp_path):
+    """Before anything is sent, the record, the ids' key and the pool's manifest are on disk."""
+    with serving(lambda connection, _: connection.sendall(ROWS)) as peer:
+        launched = launch(settings_for(peer, tmp_path))
+        launched.run.completions.stop()
+        launched.run.close()
+    directory = RunDirectory.open(launched.run.directory.path)
+    record = directory.record()
+    assert record == launched.record
+    assert (record.state, record.drained, record.host) == ("running", False, str(peer.origin))
+    assert [phase.sends for phase in record.phases] == [
+        (Kind.ACCOUNT,),
+        (Kind.OPENING_CREDIT,),
+        (Kind.FUNDING, Kind.PAYMENT),
+    ]
+    assert record.ids == launched.run.ids
+    assert record.versions["locust"]
+    assert not record.embedded_sandbox
+    assert launched.sandbox is None
+    assert any(directory.pool.iterdir())
+
+
+def test_outcomes_reach_the_tracker(tmp_path):
+    """What the platform says of a command's end is asked for, and ends the waiting for it."""
+    said = answer(b'{"status":"SETTLED"}', "200 OK")
+
+    def reply(connection, request):
+        connection.sendall(said if b"/api/commands/the-id" in request else ROWS)
+
+    card = Card(0, SimpleNamespace(number=0), 5, Kind.ACCOUNT, 0, "the-id", "customer")
+    with serving(reply) as peer:
+        run = launch(settings_for(peer, tmp_path)).run
+        run.tracker.sending(card, 0, Channel.HTTP, Arrival(0, 0, 0))
+        run.expect(card.place, card.command_id)
+        with gevent.Timeout(PATIENT_S):
+            while run.tracker.pending:
+                gevent.sleep(0)
+        run.completions.stop()
+        run.close()
+    assert run.tracker.tally.completed == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (b"SSH-2.0\r\n", "does not answer as a web server does"),
+        (answer(b"<html>", "200 OK"), "is not the payments platform of the adapter Platform"),
+    ],
+)
+def test_no_platform_no_run(tmp_path, said, problem):
+    """Where no platform answers, there is a problem and no run directory."""
+    with (
+        serving(lambda connection, _: connection.sendall(said)) as peer,
+        pytest.raises(Problems, match=problem),
+    ):
+        launch(settings_for(peer, tmp_path))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,108 @@
+"""`paystorm plan`, `run` and `try`: what they show, and what they hand over to Locust."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+
+import pytest
+from click.testing import CliRunner
+
+from e2e_data import config
+from e2e_data.pool import Pool
+from locustfiles import cli
+from locustfiles.settings import OPTIONS
+
+
+def invoke(command, *arguments):
+    return CliRunner().invoke(command, arguments)
+
+
+def test_plan_check_says_that_a_plan_is_in_order():
+    """A plan without faults is told in one line, with exit code 0."""
+    result = invoke(cli.plan, "check", "smoke")
+    assert (result.exit_code, result.output) == (0, "smoke: plan smoke is in order, 3 phases\n")
+
+
+def test_plan_check_names_what_is_wrong():
+    """A plan with faults ends with exit code 2."""
+    result = invoke(cli.plan, "check", "nowhere")
+    assert result.exit_code == 2
+    assert "there is no plan 'nowhere'" in result.output
+
+
+def test_plan_show_shows_the_plan():
+    """`plan show` prints the outline."""
+    result = invoke(cli.plan, "show", "smoke")
+    assert result.exit_code == 0
+    assert "10 accounts, 138 commands" in result.output
+
+
+def test_a_dry_run_shows_what_would_be_done(tmp_path):
+    """--dry-run shows the plan as it would run: with the given host, users, pool and rate."""
+    Pool.generate(config.load("smoke", {"accounts": 4}), 5, tmp_path / "pool", jobs=1)
+    given = ("--host", "http://x:1", "--users", "3", "--pool", str(tmp_path / "pool"))
+    result = invoke(cli.run, "smoke", "--dry-run", "--rate", "77", *given)
+    assert result.exit_code == 0, result.output
+    assert "pool: 4 accounts" in result.output
+    assert "seed 5; sent to http://x:1 by at most 3 users" in result.output
+    assert " 77 " in result.output
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What the process would have become."""
+    seen = []
+    monkeypatch.setattr(cli.os, "execv", lambda path, arguments: seen.append((path, arguments)))
+    return seen
+
+
+def test_run_becomes_locust(started):
+    """`paystorm run` is Locust with the locustfile, headless, on the demonstration's plan."""
+    assert invoke(cli.run).exit_code == 0
+    [(path, arguments)] = started
+    assert path == sys.executable
+    assert arguments[:5] == [sys.executable, "-m", "locust", "-f", str(cli.LOCUSTFILE)]
+    assert "--headless" in arguments
+    assert arguments[arguments.index("--plan") + 1] == "demo"
+    assert "--host" not in arguments
+
+
+def test_run_hands_every_option_over(started):
+    """Each of the locustfile's options can be given to `paystorm run`, and reaches Locust."""
+    values = {
+        "--plan": "smoke",
+        "--rate": "5",
+        "--duration": "2s",
+        "--pool": "somewhere",
+        "--set": "users=9",
+        "--platform": "mine.py:Mine",
+        "--runs-dir": "runs",
+    }
+    assert set(values) == {option.flag for option in OPTIONS}
+    given = [word for flag, value in values.items() if flag != "--plan" for word in (flag, value)]
+    more = ("--set", "pool.seed=1", "--host", "http://x", "--users", "4")
+    assert invoke(cli.run, "smoke", *given, *more).exit_code == 0
+    [(_, arguments)] = started
+    pairs = list(pairwise(arguments))
+    for pair in [
+        *values.items(),
+        ("--set", "pool.seed=1"),
+        ("--host", "http://x"),
+        ("--users", "4"),
+    ]:
+        assert pair in pairs
+
+
+@pytest.mark.parametrize("wrong", [("nowhere",), ("--rate", "0"), ("--set", "x")])
+def test_run_names_what_is_wrong_before_anything_starts(started, wrong):
+    """What is wrong with the plan is said with exit code 2, without Locust."""
+    assert invoke(cli.run, *wrong).exit_code == 2
+    assert not started
+
+
+def test_try_names_the_failure():
+    """A trial that cannot begin ends with exit code 2 and one line."""
+    result = invoke(cli.try_, "--host", "nothing")
+    assert result.exit_code == 2
+    assert "--host nothing: give an address such as http://127.0.0.1:8080" in result.output
