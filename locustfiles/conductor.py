@@ -18,6 +18,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import click
@@ -46,16 +47,22 @@ SPAWN_RATE_MAX = 100
 STOPPED = "the test was stopped"
 
 
+@dataclass(slots=True)
+class Stage:
+    """A run with all that observes it."""
+
+    launched: Launched
+    pulse: Pulse
+    csvs: LocustCsvs
+    closing: gevent.Greenlet[..., None] | None = None
+
+
 class Conductor:
     """What one Locust process knows of its runs."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self.run: Run | None = None
-        self._launched: Launched | None = None
-        self._pulse: Pulse | None = None
-        self._csvs: LocustCsvs | None = None
-        self._closing: gevent.Greenlet[..., None] | None = None
+        self._stage: Stage | None = None
         self._over = Event()
         self._over.set()
         self._started = False
@@ -95,7 +102,7 @@ class Conductor:
         self._over.clear()
         try:
             allowed = as_allowed(self._options, self._fixed)
-            self._launched = launch(read_settings(allowed, self.environment.host))
+            self._stage = self._set(launch(read_settings(allowed, self.environment.host)))
         except Problems as problems:
             self._exits.append(Exit.WRONG_USE)
             self._over.set()
@@ -106,12 +113,15 @@ class Conductor:
             self._exits.append(Exit.UNFIT)
             self._over.set()
             raise
-        self.run = self._launched.run
-        self._pulse = Pulse(self.run, self._user_count, self._fail)
-        self._csvs = LocustCsvs(self.environment, self.run.directory.path)
-        log.info("run directory: %s", self.run.directory.path)
         if self._stopping:
-            self.run.stop(STOPPED)
+            self._stage.launched.run.stop(STOPPED)
+
+    def _set(self, launched: Launched) -> Stage:
+        """Begin to observe a run."""
+        path = launched.run.directory.path
+        log.info("run directory: %s", path)
+        pulse = Pulse(launched.run, self._user_count, self._fail)
+        return Stage(launched, pulse, LocustCsvs(self.environment, path))
 
     def tick(self) -> tuple[int, float] | None:
         """Move the run on; return the users wanted and how fast, or None when the test is over."""
@@ -121,16 +131,17 @@ class Conductor:
         if self._over.is_set():
             # Whoever stops the test himself waits for us, and needs no second stop from the shape.
             return None if self._started and not self._stopping else (users, rate)
-        run = self.run
-        if run is None:
+        stage = self._stage
+        if stage is None:
             # The launch takes its time, and Locust asks for ticks meanwhile.
             return users, rate
+        run = stage.launched.run
         if run.machine.state is State.WAITING and self._user_count() >= users:
             run.begin()
         if options.run_time and run.clock.now_ns() >= options.run_time * 1e9:
             run.stop(f"--run-time of {options.run_time} s is over")
-        if run.advance() is State.ENDED and self._closing is None:
-            self._closing = gevent.spawn(self._close)
+        if run.advance() is State.ENDED and stage.closing is None:
+            stage.closing = gevent.spawn(self._close, stage)
         return users, rate
 
     def end_orderly(self) -> None:
@@ -160,39 +171,35 @@ class Conductor:
 
     # -- the run's end --------------------------------------------------------------------------
 
-    def _close(self) -> None:
+    def _close(self, stage: Stage) -> None:
         """Close the run, take the book's snapshot, and have it judged."""
-        launched = self._launched
-        assert launched is not None
         try:
-            self._write_evidence(launched)
+            self._write_evidence(stage)
         except Exception as error:
             log.exception("the run could not be closed")
             self._fail(f"the run could not be closed: {error}")
         try:
-            if launched.sandbox:
-                launched.sandbox.stop()
-            self._judge(launched.run)
+            if stage.launched.sandbox:
+                stage.launched.sandbox.stop()
+            self._judge(stage.launched.run)
         finally:
-            self.run = self._launched = self._pulse = self._csvs = self._closing = None
+            self._stage = None
             self._over.set()
 
-    def _write_evidence(self, launched: Launched) -> None:
+    def _write_evidence(self, stage: Stage) -> None:
         """Complete the run directory: journal, statistics, book and record."""
-        run = launched.run
-        assert run.completions is not None
-        assert self._pulse is not None
-        assert self._csvs is not None
+        run = stage.launched.run
         while run.tracker.tally.waiting:
             # Every request has a deadline, so this ends.
             gevent.sleep(0.05)
+        assert run.completions is not None
         run.completions.stop()
-        self._pulse.stop()
-        self._csvs.close()
+        stage.pulse.stop()
+        stage.csvs.close()
         run.close()
         if run.platform.has_statements:
-            self._take_book(launched)
-        self._write_end(launched)
+            self._take_book(stage.launched)
+        self._write_end(stage.launched)
 
     def _take_book(self, launched: Launched) -> None:
         run = launched.run
@@ -239,10 +246,15 @@ class Conductor:
 
     # -- small matters --------------------------------------------------------------------------
 
+    @property
+    def run(self) -> Run | None:
+        """The current run; None before, between and after runs."""
+        return self._stage.launched.run if self._stage else None
+
     def connect(self) -> HttpConnection:
         """Return a new connection to the current run's platform."""
-        assert self._launched is not None
-        return self._launched.connect()
+        assert self._stage is not None
+        return self._stage.launched.connect()
 
     @property
     def _options(self) -> argparse.Namespace:

@@ -75,12 +75,20 @@ def run(command: list[str], **environment: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def start(command: list[str]) -> subprocess.Popen[str]:
-    """Start a command that a test will signal."""
+def start(command: list[str], *, to_be_killed: bool = False) -> subprocess.Popen[str]:
+    """Start a command that a test will signal; one `to_be_killed` is not measured for coverage.
+
+    A process that dies while it writes its coverage leaves a file that cannot be read.
+    """
+    environment = {
+        key: value
+        for key, value in ENVIRONMENT.items()
+        if not (to_be_killed and key.startswith("COVERAGE_"))
+    }
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env=ENVIRONMENT,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -75,7 +75,8 @@ def test_kill_9_leaves_a_run_that_can_be_read(
 ) -> None:
     """After kill -9 each command is surely not sent, perhaps sent, or journaled; nothing is claimed right."""
     platform = sandbox()
-    process = start([*PAYSTORM, "run", "demo", "--host", platform.url, *runs])
+    command = [*PAYSTORM, "run", "demo", "--host", platform.url, *runs]
+    process = start(command, to_be_killed=True)
     wait_for_phase(process, runs, "payments")
     process.kill()
     process.communicate()
@@ -95,7 +96,7 @@ def test_kill_9_leaves_a_run_that_can_be_read(
 
 def test_the_embedded_sandbox_does_not_outlive_a_killed_run(runs: list[str]) -> None:
     """A run that is killed with -9 takes its sandbox with it."""
-    process = start([*PAYSTORM, "run", "demo", *runs])
+    process = start([*PAYSTORM, "run", "demo", *runs], to_be_killed=True)
     wait_for_phase(process, runs, "accounts")
     host = json.loads((directory_of(runs, "demo") / "run.json").read_text())["host"]
     process.kill()

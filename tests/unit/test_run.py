@@ -349,7 +349,7 @@ def test_when_its_time_is_up_waiting_users_come_back_at_once(stage):
 
 def test_a_card_in_hand_when_the_phase_ends_was_granted_and_never_sent(stage):
     """What a user held in vain has a grant and no fact, so a closed journal shows it as unsent."""
-    played = stage(*SLOW)
+    played = stage(SLOW[0])
     played.begin()
     played.pass_time(1)
     played.user(turns=2)
