@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -38,58 +40,62 @@ def show_plan(file: str) -> None:
     show(plan_for(file, (), None, None, fixed_pool=False), None, Console(highlight=False))
 
 
+def _locustfile_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the locustfile's options, with their environment variables and help."""
+    for option in reversed(OPTIONS):
+        if option.flag == "--plan":
+            plan_file = click.argument("plan", required=False, envvar=option.env_var)
+            command = plan_file(command)
+        else:
+            command = click.option(
+                option.flag,
+                metavar=option.metavar,
+                multiple=option.repeated,
+                # Locust and click read a list from the environment differently: Locust does it here.
+                envvar=None if option.repeated else option.env_var,
+                help=f"{option.help[0].upper()}{option.help[1:]}.",
+            )(command)
+    return command
+
+
 @click.command()
-@click.argument("plan_name", metavar="[PLAN]", required=False)
+@_locustfile_options
 @click.option(
     "--host", metavar="URL", help="Where the platform listens; without it, an embedded sandbox."
 )
-@click.option("--pool", metavar="DIR", help="Play this pool directory instead of the plan's pool.")
-@click.option("--rate", metavar="PER_S", help="Commands per second of the plan's last phase.")
-@click.option("--duration", metavar="TIME", help="How long the last phase sends, such as 2m.")
-@click.option(
-    "--set",
-    "changes",
-    metavar="PATH=VALUE",
-    multiple=True,
-    help="Change the plan, such as phases.payments.rate_per_s=500.",
-)
-@click.option("--platform", metavar="FILE:CLASS", help="The adapter of your platform.")
-@click.option("--runs-dir", metavar="DIR", help="Where run directories are made.")
 @click.option("--users", metavar="N", type=click.IntRange(min=1), help="The most users at once.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 def run(
-    plan_name: str | None,
     host: str | None,
     users: int | None,
     dry_run: bool,  # noqa: FBT001 - click calls with names
-    changes: tuple[str, ...],
-    **texts: str | None,
+    **values: Any,
 ) -> None:
     """Run a plan headless: a shipped plan's name or a TOML file; the demonstration without any.
 
     Exits 0 when the platform was right and fast enough, 20 when it was not right, 30 when the load
     generator was not fit to judge, 10 when an SLO was missed, 2 for wrong use, 130 when interrupted.
     """
-    source = plan_name or DEFAULT_PLAN
+    values["plan"] = values["plan"] or DEFAULT_PLAN
+    pool = values["pool"]
     chosen = plan_for(
-        source, changes, texts["rate"], texts["duration"], fixed_pool=bool(texts["pool"])
+        values["plan"], values["set"], values["rate"], values["duration"], fixed_pool=bool(pool)
     )
     if dry_run:
         from locustfiles.outline import show
 
-        given = Pool.open(Path(texts["pool"])) if texts["pool"] else None
+        given = Pool.open(Path(pool)) if pool else None
         chosen = chosen.model_copy(update={"users": users or chosen.users})
         show(chosen, host, Console(highlight=False), given)
         return
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
-    command += ["--only-summary", "--plan", source]
+    command += ["--only-summary"]
     command += ["--host", host] if host else []
     command += ["--users", str(users)] if users else []
-    for change in changes:
-        command += ["--set", change]
     for option in OPTIONS:
-        value = texts.get(option.flag.removeprefix("--").replace("-", "_"))
-        command += [option.flag, value] if value else []
+        value = values[option.keyword]
+        for text in value if option.repeated else [value]:
+            command += [option.flag, text] if text else []
     # In place of this process, so that signals and the exit code are Locust's own.
     os.execv(sys.executable, command)  # noqa: S606 - no shell, our own interpreter
 

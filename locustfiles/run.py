@@ -9,9 +9,10 @@ import gevent
 from gevent.event import Event
 
 from e2e_data.commands import Channel
-from e2e_data.ids import Correlation, Ids
+from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
+from locustfiles.addressing import Attempt, address
 from locustfiles.arrivals import Arrival, Arrivals
 from locustfiles.bindings import Bindings
 from locustfiles.clock import RunClock
@@ -276,25 +277,14 @@ class Run:
 
     def _address(self, card: Card, arrival: Arrival, channel: Channel, phase: int) -> Sending:
         command = card.shard.command(card.index)
-        correlation = Correlation(
-            tag=self.ids.tag,
-            lap=card.lap,
-            shard=card.shard.number,
-            index=card.index,
-            attempt=ATTEMPT,
-            kind=card.kind,
-            channel=channel,
-            expected=command.expected,
-            phase=phase,
-            intended_us=max(arrival.intended_ns, 0) // 1000,
-        )
-        return Sending(
-            command=command,
+        return address(
+            command,
+            Attempt(card.lap, ATTEMPT, channel, phase, arrival.intended_ns),
+            self.ids,
             command_id=card.command_id,
             customer_id=card.customer_id,
-            correlation_id=correlation.pack().hex(),
             account_id=self.bindings.account_id((card.lap, card.shard.number, card.account)),
-            value_date=self.clock.day(command.value_day).isoformat(),
+            value_date=self.clock.day(command.value_day),
         )
 
     def _warn_overdue(self, work: _Work) -> None:

@@ -39,14 +39,19 @@ class Option:
     """Whether the web UI's form offers it; whatever else a form sends is not used."""
 
     @property
+    def keyword(self) -> str:
+        """The flag as a Python name, such as runs_dir."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
     def env_var(self) -> str:
         """The environment variable that sets the option."""
-        return "PAYSTORM_" + self.flag.removeprefix("--").upper().replace("-", "_")
+        return f"PAYSTORM_{self.keyword.upper()}"
 
     @property
     def name(self) -> str:
         """The option's attribute on Locust's parsed options."""
-        return "paystorm_" + self.flag.removeprefix("--").replace("-", "_")
+        return f"paystorm_{self.keyword}"
 
 
 OPTIONS = (

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Command, Kind, Outcome
-from e2e_data.ids import Correlation, Ids
+from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged, HttpAnswer, HttpRequest, Sending, load_platform
 from e2e_data.pool import Pool
+from locustfiles.addressing import Attempt, address
 from locustfiles.channels.http import HttpConnection, NotSentError, Origin, UnansweredError
 from locustfiles.launch import probe
 
@@ -109,25 +110,14 @@ class Trial:
             time.sleep(ASK_AGAIN_S)
 
     def _sending(self, command: Command) -> Sending:
-        correlation = Correlation(
-            tag=self._ids.tag,
-            lap=0,
-            shard=0,
-            index=command.index,
-            attempt=0,
-            kind=command.kind,
-            channel=Channel.HTTP,
-            expected=command.expected,
-            phase=0,
-            intended_us=0,
-        )
-        return Sending(
-            command=command,
+        return address(
+            command,
+            Attempt(lap=0, number=0, channel=Channel.HTTP, phase=0, intended_ns=0),
+            self._ids,
             command_id=self._ids.command_ids(0, 0, [command.index])[0],
             customer_id=self._ids.customer_ids(0, 0, [command.account.number])[0],
-            correlation_id=correlation.pack().hex(),
             account_id=self._account_id,
-            value_date=datetime.now(UTC).date().isoformat(),
+            value_date=datetime.now(UTC).date(),
         )
 
     def _exchange(self, step: str, request: HttpRequest) -> HttpAnswer:

@@ -106,3 +106,12 @@ def test_try_names_the_failure():
     result = invoke(cli.try_, "--host", "nothing")
     assert result.exit_code == 2
     assert "--host nothing: give an address such as http://127.0.0.1:8080" in result.output
+
+
+def test_the_environment_chooses_as_it_does_for_the_locustfile(monkeypatch):
+    """PAYSTORM_PLAN and the other variables mean the same to `run`; what is given as an option wins."""
+    monkeypatch.setenv("PAYSTORM_PLAN", "smoke")
+    monkeypatch.setenv("PAYSTORM_RATE", "7")
+    assert "138 commands" in invoke(cli.run, "--dry-run").output
+    assert "│ 7 " in invoke(cli.run, "--dry-run").output
+    assert "│ 9 " in invoke(cli.run, "--dry-run", "--rate", "9").output
