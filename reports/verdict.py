@@ -112,7 +112,16 @@ _LINES = {
 
 
 def _not_right(checks: Sequence[Check]) -> str:
-    if any(check.status is Status.VIOLATED for check in checks):
+    violated = [check for check in checks if check.status is Status.VIOLATED]
+    causes = dict.fromkeys(
+        f"{finding.name} ({finding.count})"
+        for check in violated
+        for finding in check.findings
+        if not finding.consequence_of
+    )
+    if causes:
+        return f"NOT RIGHT: {', '.join(causes)}"
+    if violated:
         return "NOT RIGHT: an invariant is violated"
     return "NOT SHOWN TO BE RIGHT: evidence is missing"
 

@@ -139,7 +139,7 @@ def test_every_defect_is_named_as_the_cause(tmp_path, fate, keys, name, fault, i
     assert violated(judgement) == invariants
     assert set(statuses(judgement).values()) == {"holds", "violated"}
     assert judgement.exit is Exit.NOT_RIGHT
-    assert judgement.verdict == "NOT RIGHT: an invariant is violated"
+    assert judgement.verdict == f"NOT RIGHT: {fault} ({len(hit)})"
     assert all(reason.split()[1] in invariants.split() for reason in judgement.reasons)
     assert total(judgement) == len(POOL)
     found = history.classes()
