@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     # Importing Locust patches the standard library, which the command line must be spared.
     from locust.argument_parser import LocustArgumentParser
 
+EMBEDDED = "embedded sandbox"
+"""What the web UI shows, and takes, as the host where none is given."""
+
 DEFAULT_PLAN = "demo"
 POOL_RESERVE_PERCENT = 10
 """How much larger than a rate and duration need, on average, a pool is made for them."""
@@ -130,7 +133,7 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
     with _collecting(problems):
         platform = load_platform(values["--platform"])
     with _collecting(problems):
-        origin = Origin.parse(host) if host else None
+        origin = Origin.parse(host) if host and host != EMBEDDED else None
     if problems:
         raise Problems(problems)
     assert plan is not None

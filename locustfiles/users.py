@@ -15,6 +15,7 @@ from e2e_data.platform import Acknowledged, Acknowledgement
 from locustfiles.channels.http import HttpConnection, NotSentError, UnansweredError
 from locustfiles.conductor import conductor_of
 from locustfiles.run import Run, Turn
+from locustfiles.settings import EMBEDDED
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ class NotAcceptedError(Exception):
 
 class HttpPaymentsUser(User):
     """A client that sends the commands of the current phase over one HTTP connection."""
+
+    host = EMBEDDED
+    """Without it the web UI's form would ask for a host, which need not be given."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

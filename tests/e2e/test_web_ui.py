@@ -128,7 +128,10 @@ def test_the_form_offers_the_plan_and_cannot_redirect_files(web: WebUi, tmp_path
         page = answer.read().decode()
     assert '"paystorm_plan"' in page
     assert '"paystorm_runs_dir"' not in page
-    web.swarm(paystorm_runs_dir=str(tmp_path / "elsewhere"), paystorm_rate="50")
+    assert '"host": "embedded sandbox"' in page
+    assert '"missing_host_warning": false' in page
+    elsewhere = str(tmp_path / "elsewhere")
+    web.swarm(host="embedded sandbox", paystorm_runs_dir=elsewhere, paystorm_rate="50")
     web.wait_for("running")
     web.wait_for("stopped")
     assert not (tmp_path / "elsewhere").exists()

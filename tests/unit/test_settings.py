@@ -9,7 +9,7 @@ from e2e_data import config
 from e2e_data.commands import Kind
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.settings import OPTIONS, add_options, as_allowed, plan_for, read_settings
+from locustfiles.settings import EMBEDDED, OPTIONS, add_options, as_allowed, plan_for, read_settings
 
 
 class Parser(ArgumentParser):
@@ -65,6 +65,12 @@ def test_options_say_what_a_run_is_made_of():
     assert (settings.plan.name, settings.plan.users, settings.users) == ("smoke", 3, 5)
     assert settings.pool.seed == 9
     assert str(settings.origin) == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("host", [None, "", EMBEDDED])
+def test_without_a_host_the_sandbox_is_embedded(host):
+    """No host, an empty one, and what the web UI shows in its place mean the same."""
+    assert read_settings(parse(), host).origin is None
 
 
 def test_the_web_ui_listens_on_loopback_unless_told_otherwise():
