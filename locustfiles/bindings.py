@@ -29,6 +29,9 @@ NEEDS = {
 }
 """What must have been observed of an account before a command of a kind may be sent for it."""
 
+BRINGS = {Kind.ACCOUNT: Stage.CREATED, Kind.OPENING_CREDIT: Stage.OPENED}
+"""How far an account has come once a command of a kind was observed settled."""
+
 WHY_BLOCKED = {
     Stage.NONE: "the account's creation was not observed complete",
     Stage.CREATED: "the account's opening credit was not observed settled",
@@ -58,12 +61,8 @@ class Bindings:
 
     def completed(self, key: Key, kind: Kind, outcome: Outcome) -> None:
         """Move an account on when the completion of its creation or opening credit is observed."""
-        if outcome is not Outcome.SETTLED:
-            return
-        if kind is Kind.ACCOUNT:
-            self._stages[key] = max(self._stages.get(key, Stage.NONE), Stage.CREATED)
-        elif kind is Kind.OPENING_CREDIT:
-            self._stages[key] = Stage.OPENED
+        if outcome is Outcome.SETTLED and kind in BRINGS:
+            self._stages[key] = max(self._stages.get(key, Stage.NONE), BRINGS[kind])
 
     def account_id(self, key: Key) -> str | None:
         """Return the account's id; None while it has none."""

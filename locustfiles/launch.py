@@ -71,8 +71,10 @@ def probe(origin: Origin, platform: Platform) -> None:
 
 def launch(settings: Settings) -> Launched:
     """Make everything that a run needs, up to the point where users may begin. Raises Problems."""
-    sandbox = None if settings.origin else EmbeddedSandbox()
-    origin = settings.origin or Origin.parse(sandbox.url if sandbox else "")
+    origin, sandbox = settings.origin, None
+    if origin is None:
+        sandbox = EmbeddedSandbox()
+        origin = Origin.parse(sandbox.url)
     try:
         probe(origin, settings.platform)
         directory = RunDirectory.create(settings.runs_dir, settings.plan.name)

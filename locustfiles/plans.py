@@ -23,6 +23,7 @@ from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Kind
 from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
+from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.durations import parse_duration_s
 from reports.slos import Fitness, KindName, Slo
 
@@ -150,9 +151,10 @@ def _order_faults(phases: Sequence[Phase]) -> list[str]:
 
 
 NEEDED = {
-    Kind.OPENING_CREDIT: Kind.ACCOUNT,
-    Kind.FUNDING: Kind.OPENING_CREDIT,
-    Kind.PAYMENT: Kind.OPENING_CREDIT,
+    kind: brought_by
+    for kind, stage in NEEDS.items()
+    for brought_by, brought in BRINGS.items()
+    if brought is stage
 }
 """What must be complete, by a phase before, when a kind is sent."""
 

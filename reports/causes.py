@@ -6,6 +6,8 @@ cause, and lists the rest as its consequences, only where the amounts bear it ou
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,8 @@ def in_wrong_currency(judged: Judged) -> Bools:
     return wrong
 
 
+# Several checks ask the same of a shard before the next one comes: the last answer is kept.
+@lru_cache(maxsize=1)
 def unexplained_steps(judged: Judged, *, gaps: bool) -> tuple[Bools, Ints]:
     """Return where an account's balance after a command is not what its postings make of it.
 
@@ -89,6 +93,7 @@ def unexplained_steps(judged: Judged, *, gaps: bool) -> tuple[Bools, Ints]:
     return wrong & ~judged.duplicated, step
 
 
+@lru_cache(maxsize=1)
 def balances_off(judged: Judged, *, gaps: bool) -> tuple[Ints, NDArray[np.str_]]:
     """Return how far each balance is from what the book settled, and the finding that explains it."""
     evidence, booked, accounts = judged.evidence, judged.evidence.booked, judged.evidence.accounts

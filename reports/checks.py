@@ -48,10 +48,11 @@ class Invariant(ABC):
         self._crash = ""
 
     def gather(self, name: str, consequence_of: str = "") -> Gathering:
-        """Return the gathering of a kind of fault, making it at the first use."""
-        if name not in self._gatherings:
-            self._gatherings[name] = Gathering(name, self.grounds.phases, consequence_of)
-        return self._gatherings[name]
+        """Return the gathering of a kind of fault, apart for each cause; made at the first use."""
+        title = f"{name} ({consequence_of})" if consequence_of else name
+        if title not in self._gatherings:
+            self._gatherings[title] = Gathering(title, self.grounds.phases, consequence_of)
+        return self._gatherings[title]
 
     def look(self, judged: Judged) -> None:
         """Look at one shard; a crash is kept as the reason for an UNKNOWN."""

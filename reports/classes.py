@@ -35,7 +35,7 @@ LEGS = 2
 """The legs of one set of postings: the account's, and the clearing account's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """A shard's commands with what the rules derive from the evidence, one row per command."""
 

@@ -7,8 +7,8 @@ are expressions over columns. Shards are loaded in groups: memory is bounded wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from e2e_data.commands import Kind
 from e2e_data.ids import Ids
 from e2e_data.pool import Pool
-from e2e_data.problems import Problems
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
 from reports import book, journal
+from reports.dataset import Sliced, open_dataset, readable
 from reports.grants import Grant, read_grants
 from reports.journal import Fact
 from reports.lines import damaged, read_lines
@@ -137,17 +137,18 @@ class RunEvidence:
         chunks = sorted(directory.journal.glob("[!.]*.parquet"))
         self.open_workers = self._grants.open_workers | _with_gaps(chunks, self._grants.closed)
         self._granted = _by_shard(self._grants.grants)
-        self._journal = _dataset(chunks, journal.SCHEMA)
+        self._journal = open_dataset(chunks, journal.SCHEMA)
         self.has_book = (directory.book / "book.json").is_file()
         self._commands = self._book("commands.parquet", book.COMMANDS)
         self._accounts = self._book("accounts.parquet", book.ACCOUNTS)
         self._bound = _bindings(directory.bindings)
 
     def _book(self, name: str, schema: pa.Schema) -> ds.Dataset | None:
-        return _dataset([self._directory.book / name], schema) if self.has_book else None
+        return open_dataset([self._directory.book / name], schema) if self.has_book else None
 
+    @cached_property
     def foreign_commands(self) -> int:
-        """Return how many commands of the book are not this run's."""
+        """How many commands of the book are not this run's."""
         return self._count(~ds.field("known"))
 
     def own_commands(self) -> int:
@@ -157,14 +158,14 @@ class RunEvidence:
     def _count(self, wanted: pc.Expression) -> int:
         if self._commands is None:
             return 0
-        with _readable():
+        with readable():
             return int(self._commands.count_rows(filter=wanted))
 
     def platform_accounts(self) -> dict[str, int]:
         """Return account id -> balance of the accounts that are no customer's."""
         if self._accounts is None:
             return {}
-        with _readable():
+        with readable():
             table = self._accounts.to_table(filter=ds.field("customer_id") == "")
         ids, balances = table["account_id"].to_pylist(), table["balance_minor"].to_pylist()
         return dict(zip(ids, balances, strict=True))
@@ -172,9 +173,9 @@ class RunEvidence:
     def shards(self) -> Iterator[Evidence]:
         """Yield the evidence of each shard of the pool, in order."""
         for group in self._groups():
-            facts = _Sliced(self._journal, group)
-            commands = _Sliced(self._commands, group)
-            accounts = _Sliced(self._accounts, group)
+            facts = Sliced(self._journal, group)
+            commands = Sliced(self._commands, group)
+            accounts = Sliced(self._accounts, group)
             for number in group:
                 yield self._evidence(number, facts, commands, accounts)
 
@@ -188,9 +189,7 @@ class RunEvidence:
         if start < self._pool.shard_count:
             yield range(start, self._pool.shard_count)
 
-    def _evidence(
-        self, number: int, facts: _Sliced, commands: _Sliced, accounts: _Sliced
-    ) -> Evidence:
+    def _evidence(self, number: int, facts: Sliced, commands: Sliced, accounts: Sliced) -> Evidence:
         shard = self._pool.shard(number)
         granted, doubtful = _granted(
             shard, self.record.phases, self._granted.get(number, ()), self.open_workers
@@ -207,42 +206,6 @@ class RunEvidence:
             accounts=_booked_accounts(accounts.of(number), shard) if self.has_book else None,
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
         )
-
-
-class _Sliced:
-    """The rows of a data set that belong to a group of shards, cut by shard."""
-
-    def __init__(self, dataset: ds.Dataset | None, group: range) -> None:
-        if dataset is None:
-            self._table = None
-            return
-        wanted = (ds.field("shard") >= group.start) & (ds.field("shard") < group.stop)
-        if "known" in dataset.schema.names:
-            wanted &= ds.field("known") & (ds.field("lap") == 0)
-        with _readable():
-            table = dataset.to_table(filter=wanted)
-        shards = table["shard"].to_numpy()
-        if np.any(shards[1:] < shards[:-1]):
-            order = np.argsort(shards, kind="stable")
-            table, shards = table.take(pa.array(order)), shards[order]
-        self._table, self._shards = table, shards
-
-    def of(self, shard: int) -> pa.Table:
-        """Return the rows of one shard."""
-        assert self._table is not None
-        first, last = np.searchsorted(self._shards, [shard, shard + 1])
-        return self._table.slice(first, last - first)
-
-
-@contextmanager
-def _readable(what: object = "the evidence") -> Iterator[None]:
-    """Turn what Parquet says of damaged files into Problems."""
-    try:
-        yield
-    except (OSError, pa.ArrowInvalid) as error:
-        raise Problems(
-            [f"{what} cannot be read ({error}): restore it, or delete it and accept UNKNOWN"]
-        ) from error
 
 
 def _with_gaps(chunks: Sequence[Path], closed: dict[str, int]) -> frozenset[str]:
@@ -263,14 +226,6 @@ def _by_shard(grants: Sequence[Grant]) -> dict[int, list[Grant]]:
     for grant in grants:
         parts.setdefault(grant.shard, []).append(grant)
     return parts
-
-
-def _dataset(paths: Sequence[Path], schema: pa.Schema) -> ds.Dataset:
-    """Open Parquet files that must be readable. Raises Problems, naming the one that is not."""
-    for path in paths:
-        with _readable(path):
-            ds.dataset(path, format="parquet").schema  # noqa: B018 - reads the footer
-    return ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
 
 
 def _bindings(directory: Path) -> dict[tuple[int, int, int], str]:
@@ -345,11 +300,18 @@ def _seen(table: pa.Table, size: int) -> Seen:
     )
 
 
-def _booked(table: pa.Table, size: int) -> Booked:
+def _placed(table: pa.Table, size: int) -> tuple[pa.Table, Ints]:
+    """Return the rows of the book that have a place below `size`, and their places.
+
+    A row beyond the pool cannot be placed; invariant 3 misses it in what own_commands counts.
+    """
     index = table["index"].to_numpy().astype(np.int64)
-    # A row beyond the pool cannot be placed; invariant 3 misses it in what own_commands counts.
     inside = index < size
-    table, index = table.filter(pa.array(inside)), index[inside]
+    return table.filter(pa.array(inside)), index[inside]
+
+
+def _booked(table: pa.Table, size: int) -> Booked:
+    table, index = _placed(table, size)
 
     def numbers(column: str, nothing: int = 0) -> Ints:
         result = np.full(size, nothing, dtype=np.int64)
@@ -386,9 +348,7 @@ def _booked(table: pa.Table, size: int) -> Booked:
 
 def _booked_accounts(table: pa.Table, shard: Shard) -> BookedAccounts:
     size = shard.range_of(Kind.ACCOUNT).stop
-    index = table["index"].to_numpy().astype(np.int64)
-    inside = index < size
-    table, index = table.filter(pa.array(inside)), index[inside]
+    table, index = _placed(table, size)
     account_id = np.full(size, "", dtype=np.object_)
     balance = np.zeros(size, dtype=np.int64)
     currency = account_id.copy()

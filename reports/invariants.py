@@ -101,7 +101,7 @@ class AppliedOnce(Invariant):
         )
         by_lost = ((gone != 0) & (per_account(account, beyond, size) == gone))[account]
         for cause, chosen in (("", ~by_lost), (LOST, by_lost)):
-            self.gather(f"{STEP} ({cause})" if cause else STEP, cause).add(
+            self.gather(STEP, cause).add(
                 judged,
                 unexplained & chosen,
                 lambda i: (
@@ -314,8 +314,7 @@ def _gather_accounts(
     for cause in np.unique(causes[faulty]).tolist():
         commands = np.zeros(size, np.bool_)
         commands[: len(faulty)] = faulty & (causes == cause)
-        title = f"{name} ({cause})" if cause else name
-        check.gather(title, cause).add(judged, commands, text, weights)
+        check.gather(name, cause).add(judged, commands, text, weights)
 
 
 def _money(judged: Judged, account: int, minor: np.int64) -> str:
@@ -344,8 +343,8 @@ class OutcomeInSet(Invariant):
 
         follows = self._consequences(judged)
         for cause in ("", DUPLICATED, WRONG_AMOUNT):
-            name = f"{WRONG_OUTCOME} ({cause})" if cause else WRONG_OUTCOME
-            self.gather(name, cause).add(judged, judged.wrong_outcome & (follows == cause), text)
+            chosen = judged.wrong_outcome & (follows == cause)
+            self.gather(WRONG_OUTCOME, cause).add(judged, chosen, text)
 
     def _consequences(self, judged: Judged) -> NDArray[np.str_]:
         """Return, for each command, the finding that may have spent or brought the money it needed.

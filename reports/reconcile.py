@@ -95,7 +95,7 @@ def _checks(evidence: RunEvidence) -> list[Invariant]:
         crashed=tuple(sorted(evidence.open_workers)),
         has_book=evidence.has_book,
         platform=load_platform(evidence.record.platform),
-        foreign=evidence.foreign_commands(),
+        foreign=evidence.foreign_commands,
         own_rows=evidence.own_commands(),
         platform_accounts=evidence.platform_accounts(),
     )
@@ -127,7 +127,7 @@ def _judgement(
         surely_not_sent=counts.surely_not_sent,
         perhaps_sent=counts.perhaps_sent,
         journaled=counts.journaled,
-        foreign=evidence.foreign_commands(),
+        foreign=evidence.foreign_commands,
         checks=results,
         slos=slos,
         fitness=fitness,

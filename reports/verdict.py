@@ -113,12 +113,7 @@ _LINES = {
 
 def _not_right(checks: Sequence[Check]) -> str:
     violated = [check for check in checks if check.status is Status.VIOLATED]
-    causes = dict.fromkeys(
-        f"{finding.name} ({finding.count})"
-        for check in violated
-        for finding in check.findings
-        if not finding.consequence_of
-    )
+    causes = [cause for check in violated for cause in _named(check, consequences=False)]
     if causes:
         return f"NOT RIGHT: {', '.join(causes)}"
     if violated:
@@ -127,6 +122,13 @@ def _not_right(checks: Sequence[Check]) -> str:
 
 
 def _cause(check: Check) -> str:
-    causes = [f"{f.name} ({f.count})" for f in check.findings if not f.consequence_of]
-    consequences = [f"{f.name} ({f.count})" for f in check.findings if f.consequence_of]
-    return ", ".join(causes or consequences) or check.note
+    named = _named(check, consequences=False) or _named(check, consequences=True)
+    return ", ".join(named) or check.note
+
+
+def _named(check: Check, *, consequences: bool) -> list[str]:
+    return [
+        f"{finding.name} ({finding.count})"
+        for finding in check.findings
+        if bool(finding.consequence_of) is consequences
+    ]
