@@ -1,19 +1,23 @@
-"""Whether a pool's shares are those of its configuration, as far as chance allows to say."""
+"""Whether a pool is a likely draw of its configuration, as far as chance allows to say.
+
+Counts are compared with their weights by relative entropy. Its chance of being as large as found,
+or larger, has a bound that holds for samples of any size (R. Agrawal, "Finite-sample concentration
+of the multinomial in relative entropy", 2020): with n cases in k categories and the divergence D,
+at most exp(-nD) * (e * nD / (k - 1)) ** (k - 1). So no right pool is accused for being small.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from statistics import NormalDist
+from math import exp, log
 
 from e2e_data.config import PoolConfig
+from e2e_data.distributions import DISTRIBUTIONS
 from e2e_data.tally import Tally
 
 SIGNIFICANCE = 1e-6
-"""A right pool fails one of these tests with this probability: about once in a million seeds."""
-EXPECTED_LEAST = 20
-"""A test needs so many cases expected in each category; with fewer, chi-square says nothing."""
+"""A right pool fails any of its tests with at most this chance: once in a million seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,78 +29,88 @@ class Sample:
     weights: tuple[int, ...]
 
     @property
-    def needed(self) -> int:
-        """The number of cases from which on the sample can be tested."""
-        drawn = [weight for weight in self.weights if weight]
-        return -(-EXPECTED_LEAST * sum(drawn) // min(drawn))
+    def cases(self) -> int:
+        """The number of cases in all categories."""
+        return sum(self.observed)
 
-    @property
-    def testable(self) -> bool:
-        """Whether the sample is large enough."""
-        return sum(self.observed) >= self.needed
-
-    def fault(self) -> str | None:
+    def fault(self, significance: float) -> str | None:
         """Say how the counts contradict the weights; None if they do not, or nobody can tell."""
         pairs = list(zip(self.observed, self.weights, strict=True))
         if any(count for count, weight in pairs if weight == 0):
             return f"{self.observed} where the weights are {self.weights}: some have no weight"
-        drawn = [(count, weight) for count, weight in pairs if weight]
-        if len(drawn) < 2 or not self.testable:
-            return None
-        distance, limit = _chi_square(drawn), _critical(len(drawn) - 1)
-        if distance <= limit:
+        chance = _chance(self._divergence(), self._freedom)
+        if chance > significance:
             return None
         return (
-            f"{self.observed} where the weights are {self.weights}: chi-square {distance:.1f} is "
-            f"above {limit:.1f}, which has a chance of {SIGNIFICANCE:g}"
+            f"{self.observed} where the weights are {self.weights}: so far from them with a chance "
+            f"of at most {chance:.0e}"
+        )
+
+    def needed(self, significance: float) -> int:
+        """Return from how many cases on it shows that the rarest category is missing."""
+        if not self._freedom:
+            return 0
+        rarest = min(weight for weight in self.weights if weight)
+        return (
+            int(_critical(significance, self._freedom) / -log(1 - rarest / sum(self.weights))) + 1
+        )
+
+    @property
+    def _freedom(self) -> int:
+        return max(0, sum(weight > 0 for weight in self.weights) - 1)
+
+    def _divergence(self) -> float:
+        cases, total = self.cases, sum(self.weights)
+        return sum(
+            count * log(count * total / (cases * weight))
+            for count, weight in zip(self.observed, self.weights, strict=True)
+            if count
         )
 
 
 def samples(config: PoolConfig, tally: Tally) -> Iterator[Sample]:
-    """Go through what is drawn by weight; the share of limit-based accounts is exact instead."""
-    bands = tuple(band.weight_percent for band in config.payment_bands)
-    below = config.opening_balance.below_break_percent
-    yield Sample("payment bands", tally.bands, bands)
-    yield Sample("account types", tally.account_types, config.account_types.weights)
-    yield Sample("currencies of accounts", tally.currencies, (1,) * len(config.currencies))
-    yield Sample(
-        f"opening balances below and above {config.opening_balance.break_units}",
-        (tally.below_break, config.accounts - tally.below_break),
-        (below, 100 - below),
-    )
-    if len(config.currencies) > 1:
-        share = config.fx_percentage
-        yield Sample(
-            "payments with and without exchange",
-            (tally.fx, tally.payments - tally.fx),
-            (share, 100 - share),
-        )
+    """Go through all that is drawn under a configuration."""
+    for each in DISTRIBUTIONS:
+        weights = tuple(each.weights(config))
+        if weights:
+            yield Sample(each.name, tally.drawn[each.name], weights)
+
+
+def faults(config: PoolConfig, tally: Tally) -> Iterator[str]:
+    """Say which counts contradict the configuration; wrong for a right pool by SIGNIFICANCE."""
+    tests = list(samples(config, tally))
+    for sample in tests:
+        fault = sample.fault(SIGNIFICANCE / len(tests))
+        if fault:
+            yield f"{sample.name}: {fault}"
 
 
 def untested(config: PoolConfig, tally: Tally) -> list[str]:
-    """Say which shares were not tested for want of cases, and how many it would take."""
-    return [
-        f"{sample.name}: {sum(sample.observed)} cases are too few to test their shares; "
-        f"{sample.needed} would do"
-        for sample in samples(config, tally)
-        if not sample.testable
+    """Say of which distributions there are so few cases that a missing category would not show."""
+    tests = list(samples(config, tally))
+    few = [
+        f"{sample.name} ({sample.cases:,} of the {needed:,} it takes)"
+        for sample in tests
+        for needed in [sample.needed(SIGNIFICANCE / len(tests))]
+        if sample.cases < needed
     ]
+    return [f"too few cases to be sure of: {', '.join(few)}"] if few else []
 
 
-def _chi_square(drawn: list[tuple[int, int]]) -> float:
-    total = sum(count for count, _ in drawn)
-    weights = sum(weight for _, weight in drawn)
-    distance = Fraction(0)
-    for count, weight in drawn:
-        expected = Fraction(total * weight, weights)
-        distance += (count - expected) ** 2 / expected
-    return float(distance)
+def _chance(divergence: float, freedom: int) -> float:
+    """Return the bound of the chance of n * D, here `divergence`, or more."""
+    if divergence <= freedom:
+        return 1.0
+    return exp(freedom + freedom * log(divergence / freedom) - divergence) if freedom else 0.0
 
 
-def _critical(freedom: int) -> float:
-    if freedom == 1:
-        return NormalDist().inv_cdf(1 - SIGNIFICANCE / 2) ** 2
-    # Wilson and Hilferty, "The distribution of chi-square" (1931): its cube root is almost normal.
-    spread = 2 / (9 * freedom)
-    root = 1 - spread + NormalDist().inv_cdf(1 - SIGNIFICANCE) * float(spread**0.5)
-    return freedom * float(root**3)
+def _critical(significance: float, freedom: int) -> float:
+    """Return the divergence whose chance is bounded by `significance`."""
+    low, high = float(freedom), freedom - 4 * log(significance) + 8 * freedom
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        if _chance(middle, freedom) > significance:
+            low = middle
+        else:
+            high = middle
+    return high

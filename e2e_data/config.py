@@ -14,27 +14,27 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
 
 from e2e_data import money
+from e2e_data.config_checks import faults_of
 from e2e_data.config_parts import (
     DEFAULT_BANDS,
     DEFAULT_QUOTES,
     AccountTypes,
     Band,
     Count,
+    HostileFlavours,
     Limits,
+    Name,
     OpeningBalance,
     Part,
+    Patterns,
     Percent,
     Quote,
-    band_edge,
+    Share,
 )
 from e2e_data.problems import Problems, of_validation
 
-SHARDS_MAX = 2**20
-"""A shard's number and a command's index must each fit into 20 bits of an id."""
-COMMANDS_IN_SHARD_MAX = 2**20
 ACCOUNTS_IN_SHARD_MAX = 250
 SHARDS_WANTED = 16
-INT64_MAX = 2**63 - 1
 
 
 class PoolConfig(Part):
@@ -62,7 +62,21 @@ class PoolConfig(Part):
     value_days: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 5
     """A payment's value date is at most so many days after the run's first day."""
     transit_numbers: Annotated[int, Field(strict=True, ge=1, le=999)] = 20
-    """Transit numbers are "001" up to this one."""
+    """Transit numbers are "001" up to this one; with regions, their last two digits are."""
+    regions: Annotated[tuple[Name, ...], Field(max_length=9)] = ()
+    """Names of regions; the first digit of an account's transit number says which is its own."""
+    hot_account_share: Share = Decimal(0)
+    """Percent of each shard's accounts, at least one, that take `hot_payment_share`."""
+    hot_payment_share: Share = Decimal(0)
+    """Percent of the payments."""
+    boundary_percentage: Share = Decimal(0)
+    """Accounts whose payments sum up to a limit or the balance exactly, and go one beyond."""
+    pattern_percentage: Share = Decimal(0)
+    """Accounts that behave as a platform should notice."""
+    patterns: Patterns = Patterns()
+    hostile_percentage: Share = Decimal(0)
+    """Payments that must have no effect."""
+    hostile_flavours: HostileFlavours = HostileFlavours()
     accounts_per_shard: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     @property
@@ -96,6 +110,10 @@ class PoolConfig(Part):
             for debit, credit in [pair.split("/")]
         }
 
+    def region_of(self, transit: int) -> str:
+        """Return the region of an account by its transit number; empty without regions."""
+        return self.regions[transit // 100 - 1] if self.regions else ""
+
     def accounts_in(self, shard: int) -> int:
         """Return the number of accounts of shard number `shard`."""
         return min(self.shard_accounts, self.accounts - shard * self.shard_accounts)
@@ -124,6 +142,14 @@ class PoolConfig(Part):
             wrong.append(f"{', '.join(doubled)} must be named once")
         if wrong:
             raise ValueError("; ".join(wrong))
+        return value
+
+    @field_validator("regions")
+    @classmethod
+    def _regions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        doubled = sorted({name for name in value if value.count(name) > 1})
+        if doubled:
+            raise ValueError(f"{', '.join(doubled)} must be named once")
         return value
 
     @field_validator("usd_quotes")
@@ -160,7 +186,7 @@ class PoolConfig(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> PoolConfig:
-        faults = [*_size_faults(self), *_money_faults(self)]
+        faults = list(faults_of(self))
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -170,103 +196,6 @@ def _unknown_currencies(codes: Sequence[str] | Mapping[str, Decimal]) -> Iterato
     for code in codes:
         if code not in money.MINOR_DIGITS:
             yield f"{code!r} is not a currency known here; known: {' '.join(money.MINOR_DIGITS)}"
-
-
-def _size_faults(config: PoolConfig) -> Iterator[str]:
-    each = 2 + config.funding[1] + config.payments[1]
-    room = max(1, (COMMANDS_IN_SHARD_MAX - 1) // each)
-    if config.shard_count > SHARDS_MAX:
-        least = -(-config.accounts // SHARDS_MAX)
-        way = (
-            f"set accounts_per_shard to {least} or more"
-            if least <= room
-            else f"with up to {each} commands each, {room * SHARDS_MAX} accounts are the most"
-        )
-        yield (
-            f"accounts = {config.accounts} make {config.shard_count} shards, more than the "
-            f"{SHARDS_MAX} that ids can name; {way}"
-        )
-    if config.shard_accounts * each >= COMMANDS_IN_SHARD_MAX:
-        yield (
-            f"{config.shard_accounts} accounts in a shard with up to {each} commands each are "
-            f"more than the {COMMANDS_IN_SHARD_MAX - 1} that ids can number; set "
-            f"accounts_per_shard to {room} or fewer, "
-            "or have fewer payments or funding credits"
-        )
-
-
-def _money_faults(config: PoolConfig) -> Iterator[str]:
-    missing = [code for code in config.currencies if code not in config.usd_quotes]
-    if missing:
-        yield f"usd_quotes: {', '.join(missing)} needs a quote, such as {missing[0]} = '1.0842'"
-    for code in config.currencies:
-        yield from _amount_faults(config, code)
-    if missing:
-        return
-    for pair, rate in config.rates.items():
-        yield from _pair_faults(config, pair, rate)
-
-
-def _amount_faults(config: PoolConfig, code: str) -> Iterator[str]:
-    digits = money.MINOR_DIGITS[code]
-    hour_least = config.limits.hour.limit_minor(
-        config.opening_balance.low_units * 10**digits, digits
-    )
-    for band in config.payment_bands:
-        # Two per cent-and-units keep a band from being empty however its two edges are rounded.
-        if (band.to_percent - band.from_percent) * hour_least < 200:
-            yield (
-                f"payment_bands: {band.from_percent} to {band.to_percent} % of the least HOUR "
-                f"limit ({hour_least} minor units of {code}) holds no amount; raise limits.hour"
-            )
-    worst = config.shard_accounts * _account_total_max_minor(config, digits) * 100
-    if worst > INT64_MAX:
-        yield (
-            f"the amounts of one shard in {code} can reach {worst // 100} minor units, which "
-            f"64-bit arithmetic cannot hold (at most {INT64_MAX // 100}); lower opening_balance, "
-            "limits, payments, funding or accounts_per_shard"
-        )
-
-
-def _payment_max_minor(config: PoolConfig, digits: int) -> int:
-    high_minor: int = config.opening_balance.high_units * 10**digits
-    hour_most = config.limits.hour.limit_minor(high_minor, digits)
-    return band_edge(hour_most, config.payment_bands[-1].to_percent)
-
-
-def _account_total_max_minor(config: PoolConfig, digits: int) -> int:
-    high_minor: int = config.opening_balance.high_units * 10**digits
-    return (
-        high_minor * (1 + config.funding[1])
-        + max(1, config.payments[1]) * _payment_max_minor(config, digits)
-        + config.limits.month.limit_minor(high_minor, digits)
-    )
-
-
-def _pair_faults(config: PoolConfig, pair: str, rate: str) -> Iterator[str]:
-    debit, credit = pair.split("/")
-    ratio = money.minor_ratio(rate, debit, credit)
-    digits = money.MINOR_DIGITS[debit]
-    most = _payment_max_minor(config, digits)
-    payments = config.shard_accounts * config.payments[1]
-    credits_most = payments * (most * ratio[0] // ratio[1] + 1)
-    if max(most * ratio[0], ratio[1] * 2, credits_most) > INT64_MAX:
-        yield (
-            f"usd_quotes: converting {most} minor units of {pair} at {rate} leaves 64-bit "
-            "arithmetic; lower opening_balance or limits, or give quotes with fewer digits"
-        )
-    balance_least = config.opening_balance.low_units * 10**digits
-    room = band_edge(
-        config.limits.hour.limit_minor(balance_least, digits), config.payment_bands[0].to_percent
-    )
-    if not config.enable_limit_violations:
-        room = min(room, config.limits.minute.limit_minor(balance_least, digits) + 1)
-    least = money.least_convertible(ratio)
-    if least >= room:
-        yield (
-            f"usd_quotes: {pair} at {rate} needs {least} minor units to give one, but the "
-            f"smallest payments must be below {room}; raise limits, or leave out {credit} or {debit}"
-        )
 
 
 PRESETS: dict[str, dict[str, Any]] = {

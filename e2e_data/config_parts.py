@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from e2e_data.commands import PERIODS
 
 Count = Annotated[int, Field(strict=True, ge=0, le=2**40)]
 Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 Units = Annotated[int, Field(strict=True, ge=1, le=2**53)]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=40)]
 Quote = Annotated[Decimal, Field(gt=Decimal("1e-9"), lt=Decimal("1e9"))]
+Share = Annotated[
+    Decimal,
+    Field(ge=0, le=100, decimal_places=4),
+    PlainSerializer(lambda share: format(share.normalize(), "f")),
+]
+"""An exact percentage with up to four decimals, for what a hundredth is too coarse for."""
+MILLION = 10**6
 Minor = TypeVar("Minor", int, NDArray[np.int64])
+
+
+def millionths(share: Decimal) -> int:
+    """Return a Share as a whole number of millionths of the whole."""
+    return int(share * 10_000)
 
 
 class Part(BaseModel):
@@ -25,24 +38,53 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class AccountTypes(Part):
-    """The share of each account type, in percent; they add up to 100."""
+class Weights(Part):
+    """Shares in percent, which add up to 100."""
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The shares, in the order of the fields."""
+        return tuple(getattr(self, name) for name in type(self).model_fields)
+
+    @model_validator(mode="after")
+    def _sum(self) -> Self:
+        if sum(self.weights) != 100:
+            raise ValueError(f"the shares add up to {sum(self.weights)}, which must be 100")
+        return self
+
+
+class AccountTypes(Weights):
+    """The share of each AccountType, in their order."""
 
     checking: Percent = 70
     savings: Percent = 20
     credit_card: Percent = 5
     line_of_credit: Percent = 5
 
-    @property
-    def weights(self) -> tuple[int, ...]:
-        """The weights in the order of AccountType."""
-        return (self.checking, self.savings, self.credit_card, self.line_of_credit)
 
-    @model_validator(mode="after")
-    def _sum(self) -> AccountTypes:
-        if sum(self.weights) != 100:
-            raise ValueError(f"the shares add up to {sum(self.weights)}, which must be 100")
-        return self
+class Patterns(Weights):
+    """The share of each behaviour in the accounts that have one; in the order of Label."""
+
+    velocity: Percent = 20
+    structuring: Percent = 20
+    round: Percent = 20
+    dormant: Percent = 20
+    reportable: Percent = 20
+
+
+class HostileFlavours(Weights):
+    """The share of each flavour in the hostile payments; in the order of Label."""
+
+    unknown_account: Percent = 10
+    unknown_currency: Percent = 10
+    negative: Percent = 10
+    zero: Percent = 10
+    excess_decimals: Percent = 10
+    missing_field: Percent = 10
+    malformed: Percent = 10
+    oversized: Percent = 10
+    replay: Percent = 10
+    racing_replay: Percent = 10
 
 
 class OpeningBalance(Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
@@ -12,14 +12,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from e2e_data import tables
-from e2e_data.commands import Kind
+from e2e_data.commands import Kind, Label
 from e2e_data.config import PoolConfig
+from e2e_data.distributions import BANDS, REGIONS, SIDES
 from e2e_data.problems import Problems, of_validation
-from e2e_data.shard import Counts
-from e2e_data.tally import Tally, empty_tally
+from e2e_data.shard import Counts, Shard
+from e2e_data.tally import Tally
 from e2e_data.vocabulary import vocabulary
 
-VERSION = 1
+VERSION = 2
 """Changes when the same configuration and seed would give another pool, or the file's form does."""
 FILE_NAME = "manifest.json"
 LIBRARIES = ("faker", "numpy", "pyarrow")
@@ -40,6 +41,14 @@ class ShardEntry(_Record):
     hash: str
     file_bytes: int
     """The size of its file; 0 when the pool has no files."""
+    file_hash: str
+    """A digest of its file's bytes, in which any change shows; empty when the pool has no files."""
+
+    @classmethod
+    def of(cls, shard: Shard, file_bytes: int = 0, file_hash: str = "") -> ShardEntry:
+        """Count one shard, and hash it."""
+        counts = tuple(shard.counts)
+        return cls(counts=counts, hash=shard.hash, file_bytes=file_bytes, file_hash=file_hash)
 
 
 class Metrics(_Record):
@@ -54,7 +63,14 @@ class Metrics(_Record):
     band_shares: tuple[Share, ...]
     below_break_share: Share
     limit_based_share: Share
+    regions: dict[str, int]
+    """Region -> its accounts."""
+    labels: dict[str, int]
+    """Label -> payments with it, for those that there are."""
+    hot_share: Share
+    """Payments of hot accounts, of all payments."""
     fx_share: Share
+    """Of the payments that are not hostile, as in all that is said of money."""
     certain_reject_share: Share
     """Of all payments."""
     certain_reject_share_limit_based: Share
@@ -66,6 +82,7 @@ class Metrics(_Record):
     def of(cls, config: PoolConfig, tally: Tally) -> Metrics:
         """Return the metrics of a pool with this tally."""
         by_kind = dict(zip(Kind, tally.amount_minor, strict=True))
+        bands = tally.drawn[BANDS]
         return cls(
             amount_minor={
                 currency: {kind.label: by_kind[kind][index] for kind in list(Kind)[1:]}
@@ -73,10 +90,13 @@ class Metrics(_Record):
             },
             credit_minor=dict(zip(config.currencies, tally.credit_minor, strict=True)),
             worth_usd={kind.label: _worth(config, by_kind[kind]) for kind in list(Kind)[1:]},
-            band_shares=tuple(share(count, sum(tally.bands)) for count in tally.bands),
-            below_break_share=share(tally.below_break, config.accounts),
+            band_shares=tuple(share(count, sum(bands)) for count in bands),
+            below_break_share=share(sum(tally.drawn[SIDES][:1]), config.accounts),
             limit_based_share=share(tally.limit_based, config.accounts),
-            fx_share=share(tally.fx, tally.payments),
+            regions=dict(zip(config.regions, tally.drawn[REGIONS], strict=True)),
+            labels={label.text: tally.labels[label] for label in Label if tally.labels[label]},
+            hot_share=share(tally.payments_hot, tally.payments),
+            fx_share=share(tally.fx, sum(tally.labels[: Label.UNKNOWN_ACCOUNT])),
             certain_reject_share=share(tally.certain_rejects, tally.payments),
             certain_reject_share_limit_based=share(
                 tally.certain_rejects_limit_based, tally.payments_limit_based
@@ -107,7 +127,7 @@ class Manifest(_Record):
     """All that is needed to make a pool again and to notice a difference."""
 
     format: Literal["paystorm pool"] = "paystorm pool"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     config: PoolConfig
     seed: Annotated[int, Field(ge=0, le=tables.SEED_MAX)]
     libraries: dict[str, str]
@@ -139,17 +159,12 @@ class Manifest(_Record):
         path.write_text(text + "\n", encoding="utf-8")
 
 
-def build(config: PoolConfig, seed: int, made: Iterable[tuple[ShardEntry, Tally]]) -> Manifest:
-    """Return the manifest of a pool whose shards are `made`, in order."""
-    entries: list[ShardEntry] = []
-    tally = empty_tally(config)
-    for entry, part in made:
-        entries.append(entry)
-        tally = tally.plus(part)
+def build(config: PoolConfig, seed: int, entries: Sequence[ShardEntry], tally: Tally) -> Manifest:
+    """Return the manifest of a pool with these shards, in order, which add up to `tally`."""
     return Manifest(
         config=config,
         seed=seed,
-        libraries={name: metadata.version(name) for name in LIBRARIES},
+        libraries=library_versions(),
         rates=config.rates,
         vocabulary_hash=vocabulary(config.locale, seed).hash,
         counts={kind.label: sum(entry.counts[kind] for entry in entries) for kind in Kind},
@@ -157,6 +172,11 @@ def build(config: PoolConfig, seed: int, made: Iterable[tuple[ShardEntry, Tally]
         tally=tally,
         shards=tuple(entries),
     )
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that a pool's words and files come from."""
+    return {name: metadata.version(name) for name in LIBRARIES}
 
 
 def remedy(directory: Path, manifest: Manifest | None = None) -> str:

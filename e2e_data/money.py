@@ -30,9 +30,8 @@ def to_wire(minor: int, currency: str) -> str:
     digits = MINOR_DIGITS[currency]
     if digits == 0:
         return str(minor)
-    sign = "-" if minor < 0 else ""
-    whole, fraction = divmod(abs(minor), 10**digits)
-    return f"{sign}{whole}.{fraction:0{digits}d}"
+    text = str(minor).zfill(digits + 1 + (minor < 0))
+    return f"{text[:-digits]}.{text[-digits:]}"
 
 
 def from_wire(text: str, currency: str) -> int:

@@ -6,6 +6,7 @@ on the rows of account creations, beneficiaries and value dates on the rows of p
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ def _chunks(shard: Shard, field: pa.Field) -> list[pa.Array]:
     if field.name in ACCOUNT_COLUMNS:
         return [array, pa.nulls(len(shard) - len(column), field.type)]
     return [pa.nulls(len(shard) - len(column), field.type), array]
+
+
+def file_hash(path: Path) -> str:
+    """Return a digest of a file's bytes; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def read_shard(path: Path, config: PoolConfig, seed: int, number: int) -> Shard:

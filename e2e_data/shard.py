@@ -19,14 +19,25 @@ from e2e_data import oracle
 from e2e_data import vocabulary as words
 from e2e_data.columns import (
     Columns,
-    Draw,
     account_columns,
     counts_per_account,
+    funded_minor,
     funding_columns,
-    payment_columns,
 )
-from e2e_data.commands import PERIODS, Account, AccountType, Beneficiary, Command, Kind, Outcome
+from e2e_data.commands import (
+    PERIODS,
+    Account,
+    AccountType,
+    Beneficiary,
+    Command,
+    Kind,
+    Label,
+    Outcome,
+)
 from e2e_data.config import PoolConfig
+from e2e_data.draw import Draw
+from e2e_data.payments import Payer, payment_columns
+from e2e_data.roles import roles_of
 from e2e_data.tables import Int64s
 
 ACCOUNT_COLUMNS: dict[str, type[np.generic]] = {
@@ -45,19 +56,23 @@ COMMAND_COLUMNS: dict[str, type[np.generic]] = {
     "credit_currency": np.uint8,
     "description": np.int16,
     "expected": np.uint8,
+    "label": np.uint8,
 }
 PAYMENT_COLUMNS: dict[str, type[np.generic]] = {
     "beneficiary_name": np.int16,
     "beneficiary_account": np.int32,
     "beneficiary_transit": np.int16,
-    "beneficiary_bank": np.int16,
+    "beneficiary_bank": np.uint8,
     "value_day": np.int16,
+    "original": np.int32,
 }
-"""The columns of a shard and their types in memory, by what they have a row for."""
+COLUMNS = {**ACCOUNT_COLUMNS, **COMMAND_COLUMNS, **PAYMENT_COLUMNS}
+"""The columns of a shard and their types in memory and in its hash, by what they have a row for."""
 
 
 # Tables, because a sender makes thousands of commands a second and enum look-ups are slow.
 _KINDS = tuple(Kind)
+_LABELS = tuple(Label)
 _OUTCOMES = tuple(Outcome(flags) for flags in range(sum(Outcome) + 1))
 
 
@@ -108,17 +123,20 @@ class Shard:
     """An index into the vocabulary's texts of the kind; 0 where the text is constant."""
     expected: NDArray[np.uint8]
     """The set of right outcomes, as Outcome flags."""
+    label: NDArray[np.uint8]
 
     # One row per payment: row i belongs to command range_of(Kind.PAYMENT)[i].
     beneficiary_name: NDArray[np.int16]
     beneficiary_account: NDArray[np.int32]
     beneficiary_transit: NDArray[np.int16]
-    beneficiary_bank: NDArray[np.int16]
+    beneficiary_bank: NDArray[np.uint8]
     value_day: NDArray[np.int16]
     """Days after the run's first day."""
+    original: NDArray[np.int32]
+    """The index of the command that a replay repeats; -1 for what is no replay."""
 
     def __post_init__(self) -> None:
-        for name in (*ACCOUNT_COLUMNS, *COMMAND_COLUMNS, *PAYMENT_COLUMNS):
+        for name in COLUMNS:
             getattr(self, name).flags.writeable = False
 
     def __len__(self) -> int:
@@ -140,10 +158,10 @@ class Shard:
     def hash(self) -> str:
         """A digest of the columns' names, lengths and values, wherever they came from."""
         digest = hashlib.blake2b(digest_size=16)
-        for name in (*ACCOUNT_COLUMNS, *COMMAND_COLUMNS, *PAYMENT_COLUMNS):
+        for name, kind in COLUMNS.items():
             column = getattr(self, name)
             digest.update(f"{name}:{len(column)};".encode())
-            digest.update(np.ascontiguousarray(column, dtype="<i8").data)
+            digest.update(np.ascontiguousarray(column, np.dtype(kind).newbyteorder("<")).data)
         return digest.hexdigest()
 
     def account(self, number: int) -> Account:
@@ -159,10 +177,11 @@ class Shard:
         if not 0 <= index < len(self):
             raise IndexError(f"command {index}: shard {self.number} has {len(self)} commands")
         kind = _KINDS[self.kind.item(index)]
-        beneficiary, value_day = None, 0
+        beneficiary, value_day, original = None, 0, -1
         if kind is Kind.PAYMENT:
             row = index - len(self) + self.counts.payment
             beneficiary, value_day = self._beneficiary(row), self.value_day.item(row)
+            original = self.original.item(row)
         return Command(
             shard=self.number,
             index=index,
@@ -175,6 +194,8 @@ class Shard:
             beneficiary=beneficiary,
             value_day=value_day,
             expected=_OUTCOMES[self.expected.item(index)],
+            label=_LABELS[self.label.item(index)],
+            original=original if original >= 0 else None,
         )
 
     def _beneficiary(self, row: int) -> Beneficiary:
@@ -191,8 +212,7 @@ class Shard:
 
     @cached_property
     def _texts(self) -> tuple[tuple[str, ...], ...]:
-        told = self._vocabulary
-        return (("",), (words.OPENING_TEXT,), told.funding_texts, told.payment_texts)
+        return self._vocabulary.descriptions
 
     @cached_property
     def limits_minor(self) -> NDArray[np.int64]:
@@ -213,6 +233,7 @@ class Shard:
                 limit_based=bool(self.limit_based[number]),
                 opening_balance_minor=int(self.opening_balance_minor[number]),
                 limits_minor=tuple(limits[number]),
+                region=self.config.region_of(int(self.transit[number])),
             )
             for number in range(self.counts.account)
         )
@@ -232,11 +253,15 @@ def make_shard(config: PoolConfig, seed: int, shard_number: int) -> Shard:
     if not 0 <= shard_number < config.shard_count:
         raise IndexError(f"shard {shard_number}: the pool has {config.shard_count} shards")
     draw = Draw(config, seed, shard_number)
+    roles = roles_of(draw)
     funding_counts, payment_counts = counts_per_account(draw)
     counts = _counts(draw.accounts, funding_counts, payment_counts)
-    accounts = account_columns(draw)
-    funding = funding_columns(draw, accounts, funding_counts)
-    payments = payment_columns(draw, accounts, payment_counts)
+    accounts = account_columns(draw, roles)
+    funding = funding_columns(draw, accounts, roles, funding_counts)
+    funded = funded_minor(
+        accounts["opening_balance_minor"], funding["account_number"], funding["amount_minor"]
+    )
+    payments = payment_columns(draw, Payer(config, accounts, roles, funded), payment_counts)
     payments["expected"] = oracle.expected_of_payments(
         oracle.Book(
             limit_based=accounts["limit_based"],
@@ -246,16 +271,19 @@ def make_shard(config: PoolConfig, seed: int, shard_number: int) -> Shard:
             funding_minor=funding["amount_minor"],
             payment_account=payments["account_number"],
             payment_minor=payments["amount_minor"],
+            payment_label=payments["label"],
+            payment_original=payments["original"],
         )
     )
+    replays = payments["original"] >= 0
+    payments["original"][replays] += counts.range_of(Kind.PAYMENT).start
     columns = {
         **accounts,
         **_command_columns(counts, accounts, funding, payments),
         **{name: payments[name] for name in PAYMENT_COLUMNS},
     }
-    types = {**ACCOUNT_COLUMNS, **COMMAND_COLUMNS, **PAYMENT_COLUMNS}
     typed: dict[str, Any] = {
-        name: np.ascontiguousarray(columns[name], dtype=kind) for name, kind in types.items()
+        name: np.ascontiguousarray(columns[name], dtype=kind) for name, kind in COLUMNS.items()
     }
     return Shard(config=config, seed=seed, number=shard_number, counts=counts, **typed)
 
@@ -268,12 +296,11 @@ def _command_columns(
     counts: Counts, accounts: Columns, funding: Columns, payments: Columns
 ) -> Columns:
     number = np.arange(counts.account)
-    none = np.zeros(counts.account, dtype=np.int64)
-    settled = np.full(2 * counts.account + counts.funding, Outcome.SETTLED, dtype=np.uint8)
-    no_credit = np.zeros(2 * counts.account + counts.funding, dtype=np.int64)
+    none = np.zeros(counts.account, dtype=np.uint8)
+    nothing = np.zeros(2 * counts.account + counts.funding, dtype=np.uint8)
     own = accounts["currency"]
     parts: dict[str, list[NDArray[Any]]] = {
-        "kind": [np.repeat(np.arange(len(Kind)), counts)],
+        "kind": [np.repeat(np.array(Kind, dtype=np.uint8), counts)],
         "account_number": [number, number, funding["account_number"], payments["account_number"]],
         "amount_minor": [
             none,
@@ -281,7 +308,7 @@ def _command_columns(
             funding["amount_minor"],
             payments["amount_minor"],
         ],
-        "credit_minor": [no_credit, payments["credit_minor"]],
+        "credit_minor": [nothing, payments["credit_minor"]],
         "credit_currency": [
             own,
             own,
@@ -289,6 +316,10 @@ def _command_columns(
             payments["credit_currency"],
         ],
         "description": [none, none, funding["description"], payments["description"]],
-        "expected": [settled, payments["expected"]],
+        "expected": [nothing + np.uint8(Outcome.SETTLED), payments["expected"]],
+        "label": [nothing, payments["label"]],
     }
-    return {name: np.concatenate(columns) for name, columns in parts.items()}
+    return {
+        name: np.concatenate(columns, dtype=COMMAND_COLUMNS[name], casting="unsafe")
+        for name, columns in parts.items()
+    }

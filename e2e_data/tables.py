@@ -55,6 +55,16 @@ class Stream(IntEnum):
     BENEFICIARY_BANK = 19
     PAYMENT_DESCRIPTION = 20
     VALUE_DAY = 21
+    REGION = 22
+    HOT_ACCOUNTS = 23
+    HOT_PAYMENT = 24
+    HOT_PICK = 25
+    BOUNDARY = 26
+    PATTERN_ACCOUNTS = 27
+    PATTERN = 28
+    HOSTILE = 29
+    FLAVOUR = 30
+    REPLAY = 31
 
 
 def words(seed: int, shard: int, stream: Stream, count: int) -> NDArray[np.uint64]:

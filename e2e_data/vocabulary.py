@@ -30,6 +30,11 @@ class Vocabulary:
     payment_texts: tuple[str, ...]
 
     @property
+    def descriptions(self) -> tuple[tuple[str, ...], ...]:
+        """The texts that a command's description is an index into, by its Kind."""
+        return (("",), (OPENING_TEXT,), self.funding_texts, self.payment_texts)
+
+    @property
     def hash(self) -> str:
         """A digest of all words: it tells when another version of Faker draws others."""
         parts = [self.names, self.banks, self.funding_texts, self.payment_texts]

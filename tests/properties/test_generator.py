@@ -3,14 +3,18 @@
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from e2e_data.commands import Kind, Outcome
+from e2e_data.commands import Kind, Label, Outcome
 from e2e_data.config import load
+from e2e_data.config_parts import HostileFlavours, Patterns
+from e2e_data.distributions import payments_move
 from e2e_data.money import MINOR_DIGITS
+from e2e_data.payments import SHAPED
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from e2e_data.validate import validate
@@ -50,8 +54,36 @@ def bands(draw):
     ]
 
 
+def weights(names):
+    return split(100, len(names)).map(lambda shares: dict(zip(names, shares, strict=True)))
+
+
+shares = st.one_of(st.decimals(5, 60, places=1), st.sampled_from([0, "0.0001", 100]))
+
+
 @st.composite
-def configurations(draw):
+def knobs(draw):
+    """Any of the knobs that are off by default, mostly several at once."""
+    boundary, pattern = draw(shares), draw(shares)
+    overrides = {
+        "boundary_percentage": boundary,
+        "pattern_percentage": min(Decimal(pattern), 100 - Decimal(boundary)),
+        "hostile_percentage": draw(shares),
+        "regions": draw(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=4, unique=True)),
+    }
+    if draw(st.booleans()):
+        overrides["hot_account_share"], overrides["hot_payment_share"] = sorted(
+            draw(st.lists(st.integers(1, 99), min_size=2, max_size=2, unique=True))
+        )
+    if draw(st.booleans()):
+        overrides["patterns"] = draw(weights(list(Patterns.model_fields)))
+        overrides["hostile_flavours"] = draw(weights(list(HostileFlavours.model_fields)))
+    return overrides
+
+
+@st.composite
+def configurations(draw, *, knobbed=False):
+    """Any configuration, in which knobs may be on, or are for sure."""
     low, width, more = (draw(st.integers(1, 10**6)) for _ in range(3))
     overrides = {
         "accounts": draw(st.integers(1, 24)),
@@ -71,6 +103,8 @@ def configurations(draw):
             "below_break_percent": draw(st.integers(0, 100)),
         },
     }
+    if knobbed or draw(st.booleans()):
+        overrides |= draw(knobs())
     if draw(st.booleans()):
         overrides["limits"] = draw(limits())
     if draw(st.booleans()):
@@ -108,7 +142,11 @@ def test_references_and_counts(config, seed):
         for account in {command.account.number for command in commands}:
             assert counts[account, Kind.ACCOUNT] == counts[account, Kind.OPENING_CREDIT] == 1
             assert config.funding[0] <= counts[account, Kind.FUNDING] <= config.funding[1]
-            assert config.payments[0] <= counts[account, Kind.PAYMENT] <= config.payments[1]
+            if not payments_move(config):
+                assert config.payments[0] <= counts[account, Kind.PAYMENT] <= config.payments[1]
+        payments = sum(command.kind is Kind.PAYMENT for command in commands)
+        accounts = config.accounts_in(number)
+        assert accounts * config.payments[0] <= payments <= accounts * config.payments[1]
 
 
 @relaxed
@@ -130,17 +168,39 @@ def test_amounts(config, seed):
                 least = max(1, -(-balance * low // 100))
                 # Where the range holds no whole minor unit, it is the next one above.
                 assert amount == least or least * 100 <= amount * 100 <= balance * high
+            case Kind.PAYMENT if command.label.is_replay:
+                assert amount == command.credit_minor == 0
             case Kind.PAYMENT:
                 assert amount >= 1
                 assert command.credit_minor >= 1
-                check_band(config, account, amount)
+                check_range(config, command)
                 check_legs(config, command)
 
 
+def check_range(config, command):
+    """Judge an amount by its label; boundary payments have a test of their own."""
+    account, amount = command.account, command.amount_minor
+    unit = 10 ** MINOR_DIGITS[account.currency]
+    minute, hour, *_ = account.limits_minor
+    capped = account.limit_based and not config.enable_limit_violations
+    assert not capped or amount <= minute
+    match command.label:
+        case Label.BOUNDARY | Label.BEYOND:
+            pass
+        case Label.STRUCTURING:
+            assert Fraction(95, 100) * minute <= amount <= Fraction(999, 1000) * minute
+        case Label.ROUND:
+            assert amount % (100 * unit) == 0
+        case Label.DORMANT:
+            assert hour <= 2 * amount <= 2 * hour or (capped and amount == minute)
+        case Label.REPORTABLE:
+            assert 10_000 * unit <= amount <= 15_000 * unit
+        case _:
+            if not capped:
+                check_band(config, account, amount)
+
+
 def check_band(config, account, amount):
-    if account.limit_based and not config.enable_limit_violations:
-        assert amount <= account.limits_minor[0]
-        return
     share = amount * 100
     hour = account.limits_minor[1]
     bounds = [
@@ -161,6 +221,7 @@ def check_legs(config, command):
     if debit == credit:
         assert command.credit_minor == command.amount_minor
         return
+    assert command.label not in SHAPED
     rate = Decimal(config.rates[f"{debit}/{credit}"])
     exact = Decimal(command.amount_minor).scaleb(-MINOR_DIGITS[debit]) * rate
     rounded = exact.quantize(Decimal(1).scaleb(-MINOR_DIGITS[credit]), ROUND_HALF_EVEN)
@@ -208,7 +269,9 @@ def test_oracle_is_sound(config, seed, data):
     for shard in commands_of(config, seed):
         by_account = defaultdict(list)
         for command in shard:
-            if command.kind in (Kind.FUNDING, Kind.PAYMENT):
+            if command.label.is_hostile:
+                assert command.expected == right_set(shard, command)
+            elif command.kind in (Kind.FUNDING, Kind.PAYMENT):
                 by_account[command.account].append(command)
             else:
                 assert command.expected == Outcome.SETTLED
@@ -217,6 +280,99 @@ def test_oracle_is_sound(config, seed, data):
             pauses_s = [random.randint(0, pause_s) for _ in commands]
             for command, outcome in correct_platform(account, commands, pauses_s):
                 assert outcome in command.expected
+
+
+def right_set(shard, command):
+    """What a hostile command may end as: by itself, or as its original does."""
+    if command.label.is_replay:
+        return shard[command.original].expected
+    if command.label in (Label.UNKNOWN_ACCOUNT, Label.UNKNOWN_CURRENCY):
+        return Outcome.REJECTED
+    return Outcome.INVALID | Outcome.DEAD_LETTERED
+
+
+@relaxed
+@given(config=configurations(knobbed=True), seed=seeds)
+def test_replays(config, seed):
+    """A replay is for the account of an earlier payment, which has an effect and no other replay."""
+    for shard in commands_of(config, seed):
+        start = next((c.index for c in shard if c.kind is Kind.PAYMENT), len(shard))
+        originals = [c.original for c in shard if c.original is not None]
+        assert len(originals) == len(set(originals))
+        for command in shard:
+            assert (command.original is not None) == command.label.is_replay
+            if command.original is None:
+                continue
+            original = shard[command.original]
+            assert original.kind is command.kind is Kind.PAYMENT
+            assert original.account == command.account
+            assert not original.label.is_hostile
+            if command.label is Label.RACING_REPLAY:
+                assert command.original == command.index - 1
+            else:
+                assert 0 <= command.original - start <= (command.index - start) // 2
+
+
+@relaxed
+@given(config=configurations(knobbed=True), seed=seeds)
+def test_boundaries(config, seed):
+    """Boundary payments meet the limit again and again, or all that is credited, and go beyond it."""
+    for shard in commands_of(config, seed):
+        paid, credited = defaultdict(list), Counter()
+        for command in shard:
+            if command.label in (Label.BOUNDARY, Label.BEYOND):
+                paid[command.account].append(command)
+            if command.kind in (Kind.OPENING_CREDIT, Kind.FUNDING):
+                credited[command.account] += command.amount_minor
+        for account, commands in paid.items():
+            limited = account.limit_based
+            reachable = account.limits_minor[0] if limited else credited[account]
+            spent = 0
+            for command in commands:
+                if command.label is Label.BOUNDARY:
+                    assert spent % reachable + command.amount_minor <= reachable
+                    spent += command.amount_minor
+                    continue
+                assert spent > 0
+                assert spent % reachable == 0
+                assert command.amount_minor in ((1, reachable + 1) if limited else (1,))
+            assert spent % reachable == 0
+            assert limited or spent == reachable
+
+
+@relaxed
+@given(config=configurations(knobbed=True), seed=seeds)
+def test_places_in_the_order(config, seed):
+    """Bursts stand together, and dormant accounts pay when seven eighths of the others have."""
+    for shard in commands_of(config, seed):
+        payments = [command for command in shard if command.kind is Kind.PAYMENT]
+        others = sum(command.label is not Label.DORMANT for command in payments)
+        before, bursts = 0, defaultdict(list)
+        for place, command in enumerate(payments):
+            if command.label is Label.DORMANT:
+                assert 8 * before >= 7 * others
+            else:
+                before += 1
+            if command.label is Label.VELOCITY:
+                bursts[command.account.number].append(place)
+        for places in bursts.values():
+            assert places == list(range(places[0], places[0] + len(places)))
+
+
+@relaxed
+@given(config=configurations(knobbed=True), seed=seeds)
+def test_regions(config, seed):
+    """With regions the first digit of an account's transit number is its region's, else it has none."""
+    for command in (command for shard in commands_of(config, seed) for command in shard):
+        account = command.account
+        number = int(account.transit_number)
+        if config.regions:
+            region, number = divmod(number, 100)
+            assert account.region == config.regions[region - 1]
+        else:
+            assert account.region == ""
+        assert 1 <= number <= config.transit_numbers
+        assert len(account.transit_number) == 3
 
 
 @relaxed

@@ -5,8 +5,13 @@ from decimal import Decimal
 import pytest
 
 from e2e_data.config import PRESETS, PoolConfig, load
-from e2e_data.config_parts import band_edge
+from e2e_data.config_parts import band_edge, millionths
 from e2e_data.problems import Problems
+
+HOT = {"hot_account_share": 10, "hot_payment_share": 50, "accounts_per_shard": 5}
+TINY = {"opening_balance": {"low_units": 100}, "limits": {"minute": {"floor_units": 1}}}
+
+NARROW = {"minute": {"floor_units": 1}, "hour": {"percent": 2, "floor_units": 10}}
 
 
 def problems_of(**overrides):
@@ -90,6 +95,34 @@ def test_file_over_preset_and_override_over_file(tmp_path):
         ({"accounts": 2**38}, "accounts are the most"),
         ({"payments": (0, 2**20), "accounts_per_shard": 1}, "more than the 1048575 that ids"),
         ({"opening_balance": {"high_units": 2**53}}, "64-bit arithmetic"),
+        ({"hot_account_share": 5}, "hot_payment_share = 0: set both, such as to 1 and 50, or neit"),
+        ({"hot_payment_share": 5}, "hot_account_share = 0 and hot_payment_share = 5: set both"),
+        ({**HOT, "hot_payment_share": 5}, "hot_payment_share = 5: hot accounts take more than"),
+        ({**HOT, "hot_payment_share": 100}, "set hot_payment_share below 100"),
+        ({**HOT, "accounts_per_shard": 1}, "set accounts_per_shard to 2 or more"),
+        ({"boundary_percentage": 60, "pattern_percentage": 50}, "are together more than 100 %"),
+        ({"hostile_percentage": "0.00001"}, "no more than 4 decimal places"),
+        ({"hostile_percentage": "nan"}, "hostile_percentage = 'nan'"),
+        ({"hostile_percentage": 100}, "leaves no payment that could be replayed; lower it"),
+        ({"hostile_flavours": {"zero": 20}}, "the shares add up to 110, which must be 100"),
+        ({"hostile_flavours": {"zeros": 20}}, "hostile_flavours.zeros: there is no such setting"),
+        ({"patterns": {"velocity": 0}}, "the shares add up to 80, which must be 100"),
+        ({"regions": ["a", "b", "a"]}, "regions = ['a', 'b', 'a']: a must be named once"),
+        ({"regions": list("abcdefghij")}, "at most 9 items"),
+        ({"regions": ["a", ""]}, "regions.1 = ''"),
+        ({"regions": ["a"], "transit_numbers": 100}, "set transit_numbers to 99 or fewer"),
+        (
+            {"boundary_percentage": 1, "currencies": ["JPY"], **TINY},
+            "boundary_percentage: the least MINUTE limit is 2 minor units of JPY, which cannot be",
+        ),
+        (
+            {"currencies": ["JPY"], **TINY, "limits": NARROW},
+            "payment_bands: 0 to 10 % of the least HOUR limit (10 minor units of JPY) holds no",
+        ),
+        (
+            {"pattern_percentage": 1, "currencies": ["JPY"], **TINY},
+            "raise limits.minute to 20 of them or more",
+        ),
     ],
 )
 def test_bad_configurations(overrides, told):
@@ -159,6 +192,33 @@ def test_missing_file(tmp_path):
     """A file that is not there is named."""
     with pytest.raises(Problems, match=r"none\.toml: cannot be read"):
         load(file=tmp_path / "none.toml")
+
+
+def test_a_limit_too_small_for_a_knob_that_is_not_used():
+    """What a knob needs is asked only where it is on."""
+    load("smoke", {"currencies": ["JPY"], **TINY})
+    patterns = {"structuring": 0, "velocity": 40}
+    load("smoke", {"currencies": ["JPY"], **TINY, "pattern_percentage": 1, "patterns": patterns})
+
+
+@pytest.mark.parametrize(
+    ("share", "parts"),
+    [(0, 0), (100, 1_000_000), ("0.0001", 1), (0.1, 1000), (Decimal("2.50"), 25_000)],
+)
+def test_shares_are_exact(share, parts):
+    """A share has up to four decimals, is never a float, and is the same however it was written."""
+    config = load("smoke", {"pattern_percentage": share})
+    assert millionths(config.pattern_percentage) == parts
+    again = PoolConfig.model_validate_json(config.canonical_json())
+    assert again.canonical_json() == config.canonical_json()
+    assert again == config
+
+
+def test_regions_by_transit_number():
+    """The first of three digits is the region's; without regions there is none."""
+    config = load("smoke", {"regions": ["north", "south"]})
+    assert [config.region_of(transit) for transit in (101, 199, 201)] == ["north", "north", "south"]
+    assert load("smoke").region_of(20) == ""
 
 
 def test_canonical_json():

@@ -8,12 +8,20 @@ import sys
 from e2e_data.config import load
 from e2e_data.pool import Pool
 
+KNOBS = {
+    "hostile_percentage": "2.5",
+    "pattern_percentage": 20,
+    "boundary_percentage": 20,
+    "hot_account_share": 20,
+    "hot_payment_share": 50,
+    "regions": ["a", "b"],
+}
 SCRIPT = (
     "import json\n"
     "from numpy._core import _multiarray_umath as core\n"
     "from e2e_data.config import load\n"
     "from e2e_data.pool import Pool\n"
-    "pool = Pool.in_memory(load('small'), 7)\n"
+    f"pool = Pool.in_memory(load('small', {KNOBS}), 7)\n"
     "used = [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]\n"
     "print(json.dumps([used, [shard.hash for shard in pool.shards()]]))\n"
 )
@@ -36,4 +44,4 @@ def test_without_the_processor_features_that_numpy_dispatches_on():
     left, without = run(NPY_DISABLE_CPU_FEATURES=" ".join(used))
     assert left == []
     assert with_them == without
-    assert with_them == [shard.hash for shard in Pool.in_memory(load("small"), 7).shards()]
+    assert with_them == [shard.hash for shard in Pool.in_memory(load("small", KNOBS), 7).shards()]

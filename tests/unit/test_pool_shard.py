@@ -1,15 +1,16 @@
 """A shard: how its commands are numbered, and what each looks like."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from e2e_data.columns import limit_based_accounts
-from e2e_data.commands import Kind, Outcome
+from e2e_data.commands import Kind, Label, Outcome
 from e2e_data.config import load
-from e2e_data.shard import make_shard, shard_counts
+from e2e_data.config_parts import Patterns
+from e2e_data.shard import COLUMNS, make_shard, shard_counts
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +86,9 @@ def test_limits_by_hand(shard):
         assert account.limits_minor[0] == account.limits_minor[1] // 5
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2**64 - 1])
-@pytest.mark.parametrize("share", [0, 1, 20, 33, 50, 80, 100])
-def test_limit_based_share_is_exact(seed, share):
-    """Of any hundred accounts in a row exactly the configured number is limit-based."""
-    config = load("large", {"limit_based_percentage": share})
-    flags = limit_based_accounts(config, seed, 0, 1000)
-    sums = np.convolve(flags, np.ones(100, dtype=np.int64), mode="valid")
-    assert set(sums.tolist()) == {share}
-    assert limit_based_accounts(config, seed, 300, 50).tolist() == flags[300:350].tolist()
+def test_name(shard):
+    """In a message a shard names itself by its number and seed, not by its columns."""
+    assert repr(shard).startswith("<Shard 2 of seed 7, Counts(account=7, ")
 
 
 def test_out_of_range(shard):
@@ -125,6 +120,87 @@ def test_hash_depends_on_what_is_in_it(shard):
         make_shard(load("small", {"fx_percentage": 50}), 7, 2),
     ]
     assert len({shard.hash, *(other.hash for other in others)}) == 4
+
+
+def test_hash_is_of_values(shard):
+    """A hash is of the values and their declared types, not of how an array lies in memory."""
+    wide = np.stack([shard.description, shard.description], axis=1)
+    swapped = shard.account_number.astype(">i4")
+    other = replace(shard, description=wide[:, 0], account_number=swapped)
+    assert other.hash == shard.hash
+    assert replace(shard, value_day=(shard.value_day + 1)).hash != shard.hash
+
+
+def test_columns_have_their_types(shard):
+    """Columns are no wider in memory than is declared, and without knobs label nothing."""
+    assert {name: getattr(shard, name).dtype.type for name in COLUMNS} == COLUMNS
+    assert not shard.label.any()
+    assert (shard.original == -1).all()
+
+
+KNOBS = {
+    "accounts_per_shard": 50,
+    "hostile_percentage": 20,
+    "pattern_percentage": 50,
+    "boundary_percentage": 10,
+    "regions": ["north", "south"],
+}
+
+
+def test_labels_of_commands():
+    """A command tells its label, and a replay which command it repeats."""
+    made = make_shard(load("small", KNOBS), 7, 0)
+    commands = [made.command(index) for index in range(len(made))]
+    assert {command.label for command in commands} == set(Label) - {Label.HOT}
+    for command in commands:
+        assert (command.original is None) != command.label.is_replay
+        if command.original is not None:
+            original = commands[command.original]
+            assert (original.account, original.kind) == (command.account, Kind.PAYMENT)
+            assert original.expected == command.expected
+            assert command.amount_minor == command.credit_minor == 0
+            assert command.credit_currency == command.account.currency
+
+
+def test_a_label_lost_to_the_cap():
+    """Where the MINUTE limit leaves nothing of a pattern, a payment is as any other: capped, exchanged."""
+    overrides = {
+        "enable_limit_violations": False,
+        "limit_based_percentage": 100,
+        "pattern_percentage": 100,
+        "patterns": {**dict.fromkeys(Patterns.model_fields, 0), "reportable": 100},
+        "fx_percentage": 100,
+    }
+    made = make_shard(load("large", overrides), 7, 0)
+    rows = made.slice_of(Kind.PAYMENT)
+    account = made.account_number[rows]
+    own, minute = made.currency[account], made.limit_minute_minor[account]
+    amount, exchanged = made.amount_minor[rows], made.credit_currency[rows] != own
+    reportable = amount >= 10_000 * 10 ** np.array(made.config.digits)[own]
+    lost = made.label[rows] == Label.NONE
+    assert 0 < np.count_nonzero(lost) < len(lost)
+    assert (lost == ~reportable).all()
+    assert (amount[lost] == minute[lost]).all()
+    assert (exchanged == lost).all()
+
+
+def test_regions_of_accounts():
+    """An account knows its region; its transit number begins with the region's digit."""
+    made = make_shard(load("small", KNOBS), 7, 0)
+    found = {made.account(n).transit_number[0]: made.account(n).region for n in range(50)}
+    assert found == {"1": "north", "2": "south"}
+
+
+def test_knobs_leave_the_rest(shard):
+    """With regions or hostile payments, what they do not touch is drawn as without."""
+    config = load("small", {"regions": ["a"], "hostile_percentage": 1})
+    other = make_shard(config, 7, 2)
+    same = other.label == Label.NONE
+    assert np.count_nonzero(~same) > 0
+    for name in ("account_number", "amount_minor", "credit_minor", "credit_currency"):
+        assert getattr(other, name)[same].tolist() == getattr(shard, name)[same].tolist()
+    assert other.transit.tolist() == (100 + shard.transit).tolist()
+    assert other.beneficiary_account.tolist() == shard.beneficiary_account.tolist()
 
 
 def test_one_currency_never_exchanges():

@@ -6,33 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from e2e_data import chances, parquet
+from e2e_data import chances
+from e2e_data.checks import check_references, check_shard
 from e2e_data.commands import Kind, Outcome
 from e2e_data.config import load
+from e2e_data.faults import Fault, Faults
 from e2e_data.pool import Pool
-from e2e_data.tally import empty_tally
-from e2e_data.validate import Fault, validate
+from e2e_data.sampled import Sampled
+from e2e_data.shard import Counts, make_shard
+from e2e_data.validate import validate
+from tests.tampering import NUMBER, tampered
 
 CONFIG = load("small", {"accounts": 40, "fx_percentage": 50})
 CAPPED = load("small", {"accounts": 40, "enable_limit_violations": False})
-NUMBER = 1
-
-
-def tampered(directory, config, change, *, rehash):
-    """Return a pool in which one shard's file has other columns; its hash is made to fit."""
-    pool = Pool.generate(config, 7, directory, jobs=1)
-    shard = pool.shard(NUMBER)
-    columns = {name: getattr(shard, name).copy() for name in parquet.SCHEMA.names}
-    change(shard, columns)
-    other = replace(shard, **columns)
-    path = pool.path_of(NUMBER)
-    parquet.write_shard(other, path)
-    manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
-    manifest["shards"][NUMBER]["file_bytes"] = path.stat().st_size
-    if rehash:
-        manifest["shards"][NUMBER]["hash"] = other.hash
-    (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return Pool.open(directory)
 
 
 def setting(column, kind, value, row=2):
@@ -64,6 +50,13 @@ def both_legs(value):
         (CONFIG, setting("account_number", Kind.PAYMENT, 99), "account_number is from 0 to"),
         (CONFIG, setting("currency", None, lambda _: 5), "currency is from 0 to 4"),
         (CONFIG, setting("transit", None, lambda _: 0), "transit is from 1 to 20"),
+        (CONFIG, setting("transit", None, lambda _: 105), "transit is from 1 to 20"),
+        (CONFIG, setting("label", Kind.FUNDING, lambda _: 1), "only payments have a label"),
+        (CONFIG, setting("label", Kind.PAYMENT, lambda _: 19), "label is from 0 to 18"),
+        (CONFIG, setting("label", Kind.PAYMENT, lambda _: 11), "no payment is hostile where"),
+        (CONFIG, setting("label", Kind.PAYMENT, lambda _: 7), "the label that its account was"),
+        (CONFIG, setting("original", None, lambda _: 0), "original is -1 or an earlier payment"),
+        (CONFIG, setting("original", None, lambda _: 2**30), "original is -1 or an earlier"),
         (CONFIG, setting("account_type", None, lambda _: 9), "account_type is from 0 to 3"),
         (CONFIG, setting("description", Kind.FUNDING, 128), "description of a funding credit"),
         (CONFIG, setting("account_number", Kind.OPENING_CREDIT, -1), "as number i of its kind"),
@@ -118,9 +111,52 @@ def test_counts_are_told_once(tmp_path):
     assert "7 times; first in shard 1, command 3" in str(faults[0])
 
 
+GAPS = [
+    {"weight_percent": 60, "from_percent": 0, "to_percent": 10},
+    {"weight_percent": 40, "from_percent": 50, "to_percent": 90},
+]
+
+
+@pytest.mark.parametrize(("percent", "wrong"), [(5, 0), (30, 1), (70, 0), (95, 1)])
+def test_bands_with_a_gap(tmp_path, percent, wrong):
+    """An amount between two bands is as wrong as one above them all."""
+
+    def change(shard, columns):
+        start = shard.range_of(Kind.PAYMENT).start
+        columns["amount_minor"][start] = (
+            shard.limit_hour_minor[shard.account_number[start]] * percent // 100
+        )
+
+    config = load("small", {"payment_bands": GAPS, "fx_percentage": 0})
+    faults = validate(tampered(tmp_path / "pool", config, change, rehash=True))
+    rules = [fault.rule for fault in faults]
+    assert rules.count("a payment's amount is in one of the bands") == wrong
+
+
+def test_counts_of_another_configuration():
+    """Accounts and payments are as many as the configuration has."""
+    shard = make_shard(CONFIG, 7, NUMBER)
+    found = Faults()
+    other = load("small", {"accounts": 90, "payments": (40, 50)})
+    check_shard(Sampled(replace(shard, config=other)), found)
+    told = {fault.rule: fault.first for fault in found.all()}
+    assert told["a shard has the configured number of accounts"] == "shard 1 has 3 accounts, not 6"
+    assert "not 120 to 150" in told["a shard has as many payments as its accounts can have"]
+
+
+def test_an_account_without_its_opening_credit():
+    """There is one opening credit for each account; without, no sum can be made."""
+    shard = make_shard(CONFIG, 7, NUMBER)
+    accounts, credits_, funding, payments = shard.counts
+    found = Faults()
+    fewer = replace(shard, counts=Counts(accounts, credits_ - 1, funding + 1, payments))
+    assert not check_references(fewer, found)
+    assert any("shard 1 has 2 for 3 accounts" in fault.first for fault in found.all())
+
+
 def test_hash(tmp_path):
     """A change that breaks no rule of the domain still breaks the hash."""
-    change = setting("value_day", None, lambda old: (old + 1) % 5)
+    change = setting("beneficiary_account", None, lambda old: old ^ 1)
     faults = validate(tampered(tmp_path / "pool", CONFIG, change, rehash=False))
     assert [fault.rule for fault in faults] == ["a shard's hash is the manifest's"]
 
@@ -146,6 +182,10 @@ def test_repeated_shard(tmp_path):
     ("change", "rule"),
     [
         (lambda m: m["tally"].update(fx=0), "the manifest's tally is that of the shards"),
+        (
+            lambda m: m["tally"]["drawn"].update({"value days": [1, 2, 3, 4, 5, 6]}),
+            "the manifest's tally is that of the shards",
+        ),
         (lambda m: m["metrics"].update(fx_share=1), "the manifest's metrics follow"),
         (lambda m: m["counts"].update(payment=1), "the manifest's counts are the sums"),
         (lambda m: m["shards"][0].update(counts=[1, 1, 1, 1]), "as many commands of each kind"),
@@ -162,34 +202,21 @@ def test_manifest_that_tells_other_figures(tmp_path, change, rule):
 
 
 def test_large_samples_are_tested():
-    """A pool of 10,000 accounts has its shares tested, and they are right."""
+    """A pool of 10,000 accounts has all that was drawn tested, and it is right."""
     pool = Pool.in_memory(load("large"), 7)
     assert chances.untested(pool.config, pool.manifest.tally) == []
     assert validate(pool) == []
 
 
-@pytest.mark.parametrize(
-    ("observed", "weights", "wrong"),
-    [
-        ((500, 300, 150, 50), (50, 30, 15, 5), False),
-        ((540, 280, 140, 40), (50, 30, 15, 5), False),
-        ((600, 250, 100, 50), (50, 30, 15, 5), True),
-        ((950, 50), (90, 10), True),
-        ((930, 70), (90, 10), False),
-        ((60, 0), (90, 10), False),  # too few to tell
-        ((99, 1), (100, 0), True),
-        ((100, 0), (100, 0), False),
-        ((5,), (100,), False),
-    ],
-)
-def test_shares(observed, weights, wrong):
-    """Chi-square at one in a million; what has no weight must not occur at all."""
-    assert bool(chances.Sample("bands", observed, weights).fault()) is wrong
-
-
-def test_too_few_cases_are_told():
-    """What could not be tested is said, with how many cases it would take."""
-    config = load("smoke")
-    notes = chances.untested(config, empty_tally(config))
-    assert notes[0] == ("payment bands: 0 cases are too few to test their shares; 400 would do")
-    assert len(notes) == 5
+def test_unlikely_draws(tmp_path):
+    """Shards that keep every rule, but were not drawn from this configuration, are noticed."""
+    directory = tmp_path / "pool"
+    pool = Pool.generate(load("small", {"value_days": 3, "accounts_per_shard": 100}), 7, directory)
+    manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    manifest["config"]["value_days"] = 5
+    manifest["tally"]["drawn"]["value days"] += [0, 0]
+    (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (fault,) = validate(Pool.open(directory))
+    assert fault.rule == "what was drawn follows the configuration"
+    assert fault.first.startswith("value days: (")
+    assert validate(pool) == []
