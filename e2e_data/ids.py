@@ -21,12 +21,18 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import blake2b
+from uuid import UUID, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e_data.characters import hexadecimal, strings, uuids
 from e2e_data.commands import Channel, Kind, Outcome
 
+REPLAY_ATTEMPT = 1 << 7
+"""This bit of an attempt marks a replay: a command of the pool that is sent under another's ids."""
+ACCOUNT_NAMESPACE = UUID("66a9f0a5-4eb2-43ae-a258-a6cca245ca95")
+"""In which files that are made beforehand name accounts, since no platform has done so yet."""
 LAPS = 1 << 16
 SHARDS = 1 << 20
 INDICES = 1 << 20
@@ -127,12 +133,8 @@ class Ids:
         left = np.full_like(index, self.nonce >> 3)
         left, right = _mix(left, index | np.uint64(head), _round_keys(self.key))
         high, low = _wrap(left, right)
-        hexed = np.stack([high, low], axis=-1).astype(">u8").tobytes().hex()
-        return [
-            f"{hexed[at : at + 8]}-{hexed[at + 8 : at + 12]}-{hexed[at + 12 : at + 16]}"
-            f"-{hexed[at + 16 : at + 20]}-{hexed[at + 20 : at + 32]}"
-            for at in range(0, len(hexed), 32)
-        ]
+        raw = np.stack([high, low], axis=-1).astype(">u8").view(np.uint8)
+        return strings(uuids(raw))
 
 
 @lru_cache(maxsize=16)
@@ -176,6 +178,11 @@ def _wrap(left: Words, right: Words) -> tuple[Words, Words]:
 def _unwrap(high: Words, low: Words) -> tuple[Words, Words]:
     left = high >> np.uint64(16) << np.uint64(13) | (high & np.uint64(0xFFF)) << np.uint64(1)
     return left | low >> np.uint64(61) & np.uint64(1), low & np.uint64(_HALF)
+
+
+def static_account_id(customer_id: str) -> str:
+    """Return the id that files made beforehand use for a customer's account: a UUID of version 5."""
+    return str(uuid5(ACCOUNT_NAMESPACE, customer_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +247,46 @@ class Correlation:
 
 _CORRELATION = struct.Struct(">IHBIBBBHI")
 CORRELATION_BYTES = _CORRELATION.size + 4
+_ROWS = np.dtype(
+    [
+        ("tag", ">u4"),
+        ("lap", ">u2"),
+        ("place_high", "u1"),
+        ("place_low", ">u4"),
+        ("attempt", "u1"),
+        ("codes", "u1"),
+        ("phase", "u1"),
+        ("us_high", ">u2"),
+        ("us_low", ">u4"),
+    ]
+)
+"""The same layout, for many at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """The correlation ids of many commands of one shard, a row for each; see Correlation."""
+
+    tag: int
+    lap: int
+    shard: int
+    index: NDArray[np.int64]
+    attempt: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
+    channel: Channel
+    expected: NDArray[np.uint8]
+    phase: NDArray[np.uint8]
+
+    def texts(self) -> list[str]:
+        """Return what `pack` gives for each, as 48 hexadecimal digits; intended at the epoch."""
+        rows = np.zeros(len(self.index), dtype=_ROWS)
+        place = self.shard << 20 | self.index
+        rows["tag"], rows["lap"] = self.tag, self.lap
+        rows["place_high"], rows["place_low"] = place >> 32, place & 0xFFFFFFFF
+        rows["attempt"], rows["phase"] = self.attempt, self.phase
+        rows["codes"] = self.kind << 6 | self.channel << 4 | self.expected
+        raw, size = rows.tobytes(), _ROWS.itemsize
+        checks = [zlib.crc32(raw[at : at + size]) for at in range(0, len(raw), size)]
+        body = rows.view(np.uint8).reshape(-1, size)
+        check = np.array(checks, dtype=">u4").view(np.uint8).reshape(-1, 4)
+        return strings(hexadecimal(np.concatenate([body, check], axis=1)))

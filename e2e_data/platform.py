@@ -10,15 +10,19 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import orjson
 
-from e2e_data.commands import PERIODS, Command, Kind, Outcome
-from e2e_data.money import from_wire, to_wire
+from e2e_data import wire
+from e2e_data.commands import COMMAND_TYPES, Command, Kind, Label, Outcome
+from e2e_data.envelope import ENVELOPE
+from e2e_data.hostile import DISFIGURED, altered, spoilt, unknown_account_id
+from e2e_data.model.rules import Rules
+from e2e_data.money import from_wire
 from e2e_data.problems import Problems
 
 
@@ -82,6 +86,8 @@ class Completion:
 
     outcome: Outcome
     reason: str = ""
+    flags: tuple[str, ...] = ()
+    """What the platform's monitoring says of the command, in the names of `Label`, such as ROUND."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,66 +144,72 @@ OUTCOMES = {
 }
 
 
+def http_headers(command_id: str, correlation_id: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a command's request."""
+    return (
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", command_id),
+        ("X-Correlation-Id", correlation_id),
+    )
+
+
 class Platform:
     """The default platform, over HTTP: see docs/contract.md."""
 
     idempotent = True
     """A command sent again under the same id takes effect once."""
+    rules = Rules()
+    """What it promises; the replay of its book holds it to that."""
     has_statements = True
     """The book can be read after the run."""
+    breakdowns = frozenset({"HTTP 500"})
+    """Reasons of unknown answers that no command, however hostile, may bring about."""
 
     # -- sending --------------------------------------------------------------------------------
 
     def http_command(self, sending: Sending) -> HttpRequest:
         """Return the request that carries a command."""
-        headers = (
-            ("Content-Type", "application/json"),
-            ("Idempotency-Key", sending.command_id),
-            ("X-Correlation-Id", sending.correlation_id),
-        )
+        headers = http_headers(sending.command_id, sending.correlation_id)
         path = PATHS[sending.command.kind]
-        return HttpRequest("POST", path, headers, self.payload(sending).encode())
+        return HttpRequest("POST", path, headers, self.body(sending).encode())
+
+    def envelope(self, sending: Sending, *, message_id: str, timestamp: str, reply_to: str) -> str:
+        """Return the message that carries a command over IBM MQ or Kafka.
+
+        `message_id` is new for each attempt, as is `timestamp`, the UTC time of sending.
+        """
+        return ENVELOPE % (
+            message_id,
+            sending.command_id,
+            sending.correlation_id,
+            timestamp,
+            COMMAND_TYPES[sending.command.kind],
+            self.body(sending),
+            wire.text(reply_to),
+        )
+
+    def body(self, sending: Sending) -> str:
+        """Return what is sent for a command: its payload, disfigured where it is a hostile one."""
+        if DISFIGURED[sending.command.label]:
+            return self.hostile_payload(sending)
+        return self.payload(sending)
 
     def payload(self, sending: Sending) -> str:
         """Return the command's compact JSON, with amounts as exact decimal numbers."""
-        kind = sending.command.kind
-        if kind is Kind.ACCOUNT:
-            return self._account_payload(sending)
-        if kind is Kind.PAYMENT:
-            return self._payment_payload(sending)
-        command = sending.command
-        amount = _amount(command.amount_minor, command.account.currency)
-        return (
-            f'{{"accountId":{_text(sending.account_id)},"transactionType":"CREDIT",'
-            f'"amount":{amount},"description":{_text(command.description)}}}'
+        return wire.body(
+            sending.command, sending.customer_id, sending.account_id, sending.value_date
         )
 
-    def _account_payload(self, sending: Sending) -> str:
-        account = sending.command.account
-        limits = ",".join(
-            f'"{period}":{_amount(limit, account.currency)}'
-            for period, limit in zip(PERIODS, account.limits_minor, strict=True)
-        )
-        return (
-            f'{{"customerId":"{sending.customer_id}","currencyCode":"{account.currency}",'
-            f'"transitNumber":"{account.transit_number}",'
-            f'"accountType":"{account.account_type.name}",'
-            f'"limitBased":{"true" if account.limit_based else "false"},"limits":{{{limits}}}}}'
-        )
+    def hostile_payload(self, sending: Sending) -> str:
+        """Return the payload of a hostile command, as wrong as its label says.
 
-    def _payment_payload(self, sending: Sending) -> str:
-        command = sending.command
-        to = command.beneficiary
-        assert to is not None, "a payment of the pool has a beneficiary"
-        return (
-            f'{{"customerId":"{sending.customer_id}","debitAccountId":{_text(sending.account_id)},'
-            f'"debitAmount":{_amount(command.amount_minor, command.account.currency)},'
-            f'"creditAmount":{_amount(command.credit_minor, command.credit_currency)},'
-            f'"valueDate":"{sending.value_date}",'
-            f'"beneficiary":{{"name":{_text(to.name)},"accountNumber":"{to.account_number}",'
-            f'"transitNumber":"{to.transit_number}","bankName":{_text(to.bank_name)}}},'
-            f'"description":{_text(command.description)}}}'
-        )
+        Whoever writes payloads that are not compact JSON with this contract's amounts overrides it.
+        """
+        label = sending.command.label
+        told = replace(sending, command=altered(sending.command))
+        if label is Label.UNKNOWN_ACCOUNT:
+            told = replace(told, account_id=unknown_account_id(sending.command_id))
+        return spoilt(self.payload(told), label)
 
     # -- answers --------------------------------------------------------------------------------
 
@@ -226,7 +238,9 @@ class Platform:
             return None
         fields = _object(answer.body)
         outcome = OUTCOMES.get(str(fields.get("status")), Outcome.NONE)
-        return Completion(outcome, str(fields.get("reason") or "")) if outcome else None
+        if not outcome:
+            return None
+        return Completion(outcome, str(fields.get("reason") or ""), _flags(fields.get("flags")))
 
     # -- the book -------------------------------------------------------------------------------
 
@@ -319,12 +333,10 @@ def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value != ""
 
 
-def _text(text: str | None) -> str:
-    return orjson.dumps(text).decode()
-
-
-def _amount(minor: int, currency: str) -> str:
-    return f'{{"amount":{to_wire(minor, currency)},"currencyCode":"{currency}"}}'
+def _flags(value: object) -> tuple[str, ...]:
+    """Read a list of flags, each once; whatever else stands there is no flag."""
+    flags = value if isinstance(value, list) else []
+    return tuple(sorted({flag for flag in flags if _is_text(flag)}))
 
 
 def _object(body: bytes) -> dict[str, Any]:

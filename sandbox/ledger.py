@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from uuid import uuid4
 
+from sandbox.account_ids import NewAccountId, at_random
 from sandbox.accounts import Account
 from sandbox.book import AccountRow, Decision, Entry, Posting, Reason, Snapshot, Status
 from sandbox.commands import Command, CreateAccount, Payment, Transaction
@@ -17,11 +17,6 @@ from sandbox.money import MINOR_DIGITS, Money
 
 class Conflict(Exception):  # noqa: N818 - it is the client's conflict, not an error of ours
     """A known command id came again with another content; the message names the id."""
-
-
-def random_account_id() -> str:
-    """Draw an account id: a random UUID in its usual text form."""
-    return str(uuid4())
 
 
 class Ledger:
@@ -41,7 +36,7 @@ class Ledger:
     def __init__(
         self,
         clock_ns: Callable[[], int] = time.time_ns,
-        new_account_id: Callable[[], str] = random_account_id,
+        new_account_id: NewAccountId = at_random,
     ) -> None:
         self._clock_ns = clock_ns
         self._new_account_id = new_account_id
@@ -64,7 +59,9 @@ class Ledger:
     def draft(self, command: Command) -> Entry:
         """Make the entry of a command as of now, with a new account's id, without booking it."""
         account_id = (
-            self._new_account_id() if isinstance(command, CreateAccount) else command.account_id
+            self._new_account_id(command)
+            if isinstance(command, CreateAccount)
+            else command.account_id
         )
         return Entry(command, account_id, self._clock_ns())
 

@@ -38,7 +38,7 @@ class History:
     def __init__(self) -> None:
         self.now_s = START_S
         ids = count(1)
-        self.ledger = Ledger(lambda: self.now_s * 10**9, lambda: f"A{next(ids)}")
+        self.ledger = Ledger(lambda: self.now_s * 10**9, lambda _: f"A{next(ids)}")
         self.commands = []
         self.sent_count = 0
         self.kinds = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from e2e_data.ids import (
     LAPS,
     SHARDS,
     Correlation,
+    Correlations,
     Ids,
     Namespace,
+    static_account_id,
 )
 
 KEY = bytes(range(16))
@@ -202,3 +205,28 @@ def test_a_channel_that_does_not_exist_is_no_correlation():
     )
     body[12] |= 3 << 4
     assert Correlation.unpack(bytes(body) + zlib.crc32(body).to_bytes(4, "big")) is None
+
+
+@given(laps, shards, st.sampled_from(Channel), st.lists(correlations, max_size=9))
+def test_many_correlation_ids_are_those_of_each(lap, shard, channel, told):
+    """In bulk they are the same 48 digits, for attempts without an intended time."""
+
+    def column(name):
+        return np.array([getattr(one, name) for one in told], dtype=np.int64)
+
+    codes = {
+        name: column(name).astype(np.uint8) for name in ("attempt", "kind", "expected", "phase")
+    }
+    many = Correlations(
+        tag=7, lap=lap, shard=shard, index=column("index"), channel=channel, **codes
+    )
+    same = {"tag": 7, "lap": lap, "shard": shard, "channel": channel, "intended_us": 0}
+    assert many.texts() == [replace(one, **same).pack().hex() for one in told]
+
+
+def test_a_static_account_id_is_made_of_the_customers():
+    """A UUID of version 5, the same for the same customer."""
+    one, other = (static_account_id(text) for text in Ids(KEY, 1).customer_ids(0, 0, [0, 1]))
+    assert one != other
+    assert one == static_account_id(Ids(KEY, 1).customer_ids(0, 0, [0])[0])
+    assert uuid.UUID(one).version == 5

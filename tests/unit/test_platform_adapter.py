@@ -199,6 +199,24 @@ def test_a_status_is_final_or_nothing(status, body, read):
     assert ADAPTER.read_status(answer(status, body)) == read
 
 
+@pytest.mark.parametrize(
+    ("flags", "read"),
+    [
+        ('["VELOCITY","ROUND"]', ("ROUND", "VELOCITY")),
+        ('["ROUND","ROUND"]', ("ROUND",)),
+        ("[]", ()),
+        ("null", ()),
+        ('"ROUND"', ()),
+        ('{"ROUND":true}', ()),
+        ('[1,null,"",["ROUND"],"ROUND"]', ("ROUND",)),
+    ],
+)
+def test_flags_are_a_list_of_texts_or_nothing(flags, read):
+    """Whatever else stands where flags would is no flag, and takes no outcome away."""
+    body = b'{"status":"SETTLED","flags":%s}' % flags.encode()
+    assert ADAPTER.read_status(HttpAnswer(200, {}, body)) == Completion(Outcome.SETTLED, "", read)
+
+
 amounts = st.integers(-(2**62), 2**62)
 
 

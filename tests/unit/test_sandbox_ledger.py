@@ -28,7 +28,7 @@ class Bench:
     def __init__(self) -> None:
         self.now_ns = NOON_NS
         numbers = count(1)
-        self.ledger = Ledger(lambda: self.now_ns, lambda: f"A{next(numbers)}")
+        self.ledger = Ledger(lambda: self.now_ns, lambda _: f"A{next(numbers)}")
         self._ids = map(str, count(1))
 
     def decide(self, command):

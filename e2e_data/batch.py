@@ -1,0 +1,152 @@
+"""Batches: many commands of a shard, and their values as columns of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data import characters
+from e2e_data.commands import AccountType, Kind
+from e2e_data.money import MINOR_DIGITS
+from e2e_data.shard import Shard
+from e2e_data.tables import Int64s
+
+Text = TypeVar("Text", bound=str | None)
+Codes = NDArray[np.integer[Any] | np.bool_]
+"""For each row an index into a table of texts."""
+Columns = tuple[Iterable[str], ...]
+"""To be gone through once, side by side."""
+
+_BOOLEANS = ("false", "true")
+_ACCOUNT_TYPES = tuple(kind.name for kind in AccountType)
+_TRANSIT_NUMBERS = tuple(f"{number:03d}" for number in range(1000))
+# What follows an amount's units: for 0 to 3 minor digits 1, 10, 100 and 1000 texts.
+_FRACTIONS = (
+    "",
+    *(f".{minor:0{digits}d}" for digits in (1, 2, 3) for minor in range(10**digits)),
+)
+
+
+class Words(Protocol):
+    """A vocabulary: as it is, or written in the form of a wire."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Beneficiaries' names."""
+
+    @property
+    def banks(self) -> Sequence[str]:
+        """Beneficiaries' banks."""
+
+    @property
+    def descriptions(self) -> Sequence[Sequence[str]]:
+        """Descriptions, by Kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Commands of one shard, with what is known only when they are sent: a row for each."""
+
+    shard: Shard
+    indices: Int64s
+    """For a replay that of its original, since that is what is sent again."""
+    command_ids: Sequence[str]
+    customer_ids: Sequence[str]
+    account_ids: Sequence[str | None]
+    """None for an account's creation."""
+    first_day: date
+    """Value dates count from it."""
+    correlation_ids: Sequence[str] = ()
+    """Left out where only bodies are wanted."""
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def kinds(self) -> NDArray[np.uint8]:
+        """The kind of each command."""
+        return self.shard.kind[self.indices]
+
+    def account_columns(self, rows: Int64s) -> Columns:
+        """Return customer, currency, transit number, type, limit-based, and the limit of each period."""
+        shard, currencies = self.shard, self.shard.config.currencies
+        number = shard.account_number[self.indices[rows]]
+        own = shard.currency[number]
+        return (
+            taken(self.customer_ids, rows),
+            taken(currencies, own),
+            taken(_TRANSIT_NUMBERS, shard.transit[number]),
+            taken(_ACCOUNT_TYPES, shard.account_type[number]),
+            taken(_BOOLEANS, shard.limit_based[number]),
+            *(amounts(currencies, limit, own) for limit in shard.limits_minor[number].T),
+        )
+
+    def transaction_columns(self, rows: Int64s, words: Words) -> Columns:
+        """Return amount, currency and description of rows of one kind, one at least."""
+        shard, index = self.shard, self.indices[rows]
+        currencies, own = shard.config.currencies, shard.currency[shard.account_number[index]]
+        kind = shard.kind[index[0]]
+        return (
+            amounts(currencies, shard.amount_minor[index], own),
+            taken(currencies, own),
+            taken(words.descriptions[kind], shard.description[index]),
+        )
+
+    def payment_columns(self, rows: Int64s, words: Words) -> Columns:
+        """Return what a payment has behind its customer and account.
+
+        Debit and credit, each with its currency; value date; the beneficiary's name, account
+        number, transit number and bank; description.
+        """
+        shard, index = self.shard, self.indices[rows]
+        row, currencies = index - shard.range_of(Kind.PAYMENT).start, shard.config.currencies
+        own, other = shard.currency[shard.account_number[index]], shard.credit_currency[index]
+        return (
+            amounts(currencies, shard.amount_minor[index], own),
+            taken(currencies, own),
+            amounts(currencies, shard.credit_minor[index], other),
+            taken(currencies, other),
+            taken(value_dates(self.first_day, shard.config.value_days), shard.value_day[row]),
+            taken(words.names, shard.beneficiary_name[row]),
+            account_numbers(shard.beneficiary_account[row]),
+            taken(_TRANSIT_NUMBERS, shard.beneficiary_transit[row]),
+            taken(words.banks, shard.beneficiary_bank[row]),
+            taken(words.descriptions[Kind.PAYMENT], shard.description[index]),
+        )
+
+
+def taken(table: Sequence[Text], codes: Codes) -> Iterator[Text]:
+    """Go through the texts of a table that `codes` stand for."""
+    return map(table.__getitem__, codes.tolist())
+
+
+def amounts(currencies: Sequence[str], minor: Int64s, currency: Codes) -> Iterator[str]:
+    """Go through what `money.to_wire` gives for amounts that are not negative.
+
+    In minor units; `currency` has indices into `currencies`.
+    """
+    digits = [MINOR_DIGITS[code] for code in currencies]
+    unit = (10 ** np.array(digits, dtype=np.int64))[currency]
+    units, rest = np.divmod(minor, unit)
+    # Before the texts of two digits there are 1 + 10 of fewer, and so on.
+    return map(str.__add__, map(str, units.tolist()), taken(_FRACTIONS, unit // 9 + rest))
+
+
+def account_numbers(numbers: NDArray[np.int32]) -> list[str]:
+    """Return beneficiaries' account numbers, such as ACC048213377."""
+    return characters.strings(characters.nine_digits(numbers, b"ACC"))
+
+
+@lru_cache(maxsize=8)
+def value_dates(first_day: date, days: int) -> tuple[str, ...]:
+    """Return the ISO dates from `first_day` to `days` days later.
+
+    Raises OverflowError beyond the year 9999.
+    """
+    return tuple((first_day + timedelta(day)).isoformat() for day in range(days + 1))

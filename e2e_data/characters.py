@@ -1,0 +1,46 @@
+"""Texts of one width, as rows of characters: numpy writes thousands of them at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+"""Shape (texts, width); as characters they are ASCII."""
+
+_HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype=np.uint16)
+_THOUSAND = np.frombuffer(b"".join(b"%03d" % n for n in range(1000)), np.uint8).reshape(-1, 3)
+_UUID_PARTS = (8, 4, 4, 4, 12)
+
+
+def hexadecimal(raw: Bytes) -> Bytes:
+    """Write bytes as hexadecimal digits, two each."""
+    return _HEX[raw].view(np.uint8)
+
+
+def uuids(raw: Bytes) -> Bytes:
+    """Write 16 bytes each as UUIDs, 36 characters."""
+    digits = hexadecimal(raw)
+    written = np.full((len(raw), 36), ord("-"), dtype=np.uint8)
+    start = 0
+    for dashes, width in enumerate(_UUID_PARTS):
+        written[:, start + dashes : start + dashes + width] = digits[:, start : start + width]
+        start += width
+    return written
+
+
+def nine_digits(numbers: NDArray[np.integer[Any]], prefix: bytes = b"") -> Bytes:
+    """Write numbers below 10**9 with nine digits, leading zeros included, behind a prefix."""
+    thousands, ones = np.divmod(numbers.astype(np.int64), 1000)
+    parts = (*np.divmod(thousands, 1000), ones)
+    heads = np.broadcast_to(np.frombuffer(prefix, dtype=np.uint8), (len(numbers), len(prefix)))
+    return np.concatenate([heads, *(_THOUSAND[part] for part in parts)], axis=1)
+
+
+def strings(characters: Bytes) -> list[str]:
+    """Return rows of characters as texts."""
+    width = characters.shape[1]
+    joined = characters.tobytes().decode("ascii")
+    return [joined[at : at + width] for at in range(0, len(joined), width)]

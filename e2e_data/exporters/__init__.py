@@ -1,0 +1,1 @@
+"""Exporters: a pool as files for other tools."""

@@ -1,0 +1,87 @@
+"""Vegeta: targets for the phases of a test, in its json format and as text to read."""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Iterator
+
+import orjson
+
+from e2e_data import bulk
+from e2e_data.commands import Channel, Kind
+from e2e_data.exporters.formats import Format, Lines
+from e2e_data.exporters.portions import Portion
+from e2e_data.platform import PATHS, HttpRequest, Platform, http_headers
+from e2e_data.wire import text
+
+PHASES = {
+    Kind.ACCOUNT: "01-accounts",
+    Kind.OPENING_CREDIT: "02-opening-credits",
+    Kind.FUNDING: "03-funding-txns",
+    Kind.PAYMENT: "04-payments",
+}
+_PLACE = "%s"
+
+
+class Vegeta(Format):
+    """One `.json` and one `.txt` file for each phase, and a script that runs them in order."""
+
+    channel = Channel.HTTP
+    passes = ([[kind] for kind in Kind],)
+    scripts = ("run-vegeta.sh",)
+
+    def __init__(self, platform: Platform, host: str) -> None:
+        """Send to `host`, an address such as "http://127.0.0.1:8080"."""
+        self._platform = platform
+        self._host = host
+
+    def headings(self) -> dict[str, str]:
+        """Return the names of the files."""
+        return {f"{phase}.{ending}": "" for phase in PHASES.values() for ending in ("json", "txt")}
+
+    def lines(self, portion: Portion) -> Iterator[Lines]:
+        """Write each command as it would be sent."""
+        phase = PHASES[Kind(int(portion.batch.kinds[0]))]
+        if bulk.keeps(self._platform, "http_command"):
+            as_json, as_text = self._in_bulk(portion)
+        else:
+            requests = bulk.one_by_one(self._platform.http_command, portion.batch)
+            as_json = [_json(one, self._host, _base64(one.body)) for one in requests]
+            as_text = [_text(one, self._host, one.body.decode()) for one in requests]
+        yield f"{phase}.json", as_json
+        yield f"{phase}.txt", as_text
+
+    def _in_bulk(self, portion: Portion) -> tuple[list[str], list[str]]:
+        batch = portion.batch
+        bodies = bulk.texts(self._platform, batch)
+        kind = Kind(int(batch.kinds[0]))
+        # A request with places in it is written like any other, and is a template then.
+        request = HttpRequest("POST", PATHS[kind], http_headers(_PLACE, _PLACE))
+        host = self._host.replace("%", "%%")
+        ids = (batch.command_ids, batch.correlation_ids)
+        encoded = [_base64(body.encode()) for body in bodies]
+        return (
+            list(map(_json(request, host, _PLACE).__mod__, zip(*ids, encoded, strict=True))),
+            list(map(_text(request, host, _PLACE).__mod__, zip(*ids, bodies, strict=True))),
+        )
+
+
+def _json(request: HttpRequest, host: str, body: str) -> str:
+    """Write a request in Vegeta's json format; its body is in base64 already."""
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers:
+        headers.setdefault(name, []).append(value)
+    return (
+        f'{{"method":{text(request.method)},"url":{text(host + request.path)},'
+        f'"header":{orjson.dumps(headers).decode()},"body":"{body}"}}'
+    )
+
+
+def _text(request: HttpRequest, host: str, body: str) -> str:
+    """Write a request to be read: its lines, a blank one, the body, and another blank one."""
+    headers = [f"{name}: {value}" for name, value in request.headers]
+    return "\n".join([f"{request.method} {host}{request.path}", *headers, "", body, ""])
+
+
+def _base64(body: bytes) -> str:
+    return b2a_base64(body, newline=False).decode("ascii")
