@@ -4,6 +4,7 @@
 #   make test      lint, types and all tests, with coverage
 #   make test-fast unit, property and golden tests      make test-e2e  integration and end-to-end tests
 #   make lint      ruff and mypy
+#   make bench     the figures of the README, with the machine they were taken on
 #   make clean     remove the virtual environment and what tests leave behind
 
 PYTHON ?= python3.11
@@ -15,7 +16,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/coverage run -m pytest --durations=5 --durations-min=2
 COVERAGE_PERCENT := 95
 
-.PHONY: demo test test-fast test-e2e lint clean
+# Each is a program of its own; measure.py is what they share.
+BENCHMARKS := $(filter-out %/__init__.py %/measure.py,$(wildcard benchmarks/*.py))
+
+.PHONY: demo test test-fast test-e2e lint bench clean
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -43,6 +47,9 @@ test-fast: $(VENV)/.test
 test-e2e: $(VENV)/.test
 	$(call timed,integration tests,$(PYTEST) tests/integration)
 	$(call timed,end-to-end tests,$(PYTEST) tests/e2e)
+
+bench: $(VENV)/.run
+	@for each in $(BENCHMARKS); do $(BIN)/python $$each || exit; done
 
 $(VENV)/.python:
 	@command -v $(PYTHON) >/dev/null || { echo 'paystorm needs Python 3.11 or later: make PYTHON=python3.12'; exit 2; }

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from e2e_data import chances, money, tables
-from e2e_data.commands import Kind
+from e2e_data import chances, tables
+from e2e_data import manifest as manifests
 from e2e_data.config import DEFAULT_PRESET, PRESETS, load
+from e2e_data.describe import described
 from e2e_data.exits import Exit
+from e2e_data.export_cli import export_command
+from e2e_data.generate import Interrupted
+from e2e_data.lookup import find, read_scheme
 from e2e_data.pool import Pool
+from e2e_data.problems import Problems
+from e2e_data.progress import Bar
+from e2e_data.show import summary, tables_of
 from e2e_data.validate import validate as faults_of
-
-QUIET_S = 1.0
-"""What is done sooner needs no progress bar."""
 
 
 class Span(click.ParamType[tuple[int, int]]):
@@ -39,41 +40,6 @@ class Span(click.ParamType[tuple[int, int]]):
             return int(low), int(high if dash else low)
         except ValueError:
             self.fail(f"{value!r} is not a range; 10-50 would be one", param, ctx)
-
-
-class _Bar:
-    """A progress bar for what takes longer than QUIET_S, on terminals only."""
-
-    def __init__(self, what: str, shards: int) -> None:
-        self._console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn(what),
-            BarColumn(),
-            TextColumn("{task.fields[rate]} commands/s, left"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
-        self._task = self._bar.add_task(what, total=shards, rate="")
-        self._started_s = time.monotonic()
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def __call__(self, shards: int, commands: int) -> None:
-        elapsed_s = time.monotonic() - self._started_s
-        if elapsed_s < QUIET_S or not self._console.is_terminal:
-            return
-        self._bar.start()
-        self._bar.update(self._task, completed=shards, rate=f"{commands / elapsed_s:,.0f}")
 
 
 @click.group()
@@ -118,7 +84,10 @@ def pool() -> None:
     help="Processes to share the work; unless given as many as there are cores, or one if the "
     "pool is small. The pool does not depend on it.",
 )
+@click.pass_context
 def generate(
+    ctx: click.Context,
+    /,
     preset: str | None,
     seed: int,
     out: Path,
@@ -134,12 +103,16 @@ def generate(
     config = load(preset, overrides, file)
     kept = Pool.kept(config, seed, out)
     if kept:
-        click.echo(f"{out}: this pool is there already and was kept; {_summary(kept)}")
+        click.echo(f"{out}: this pool is there already and was kept; {summary(kept)}")
         return
     started_s = time.monotonic()
-    with _Bar("generating", config.shard_count) as bar:
-        made = Pool.generate(config, seed, out, jobs=jobs, progress=bar)
-    click.echo(f"{out}: made in {time.monotonic() - started_s:.1f} s; {_summary(made)}")
+    try:
+        with Bar("generating", config.shard_count) as bar:
+            made = Pool.generate(config, seed, out, jobs=jobs, progress=bar, tell=_tell)
+    except Interrupted as stopped:
+        _tell(str(stopped))
+        ctx.exit(Exit.INTERRUPTED)
+    click.echo(f"{out}: made in {time.monotonic() - started_s:.1f} s; {summary(made)}")
 
 
 @pool.command()
@@ -151,7 +124,7 @@ def validate(ctx: click.Context, directory: Path) -> None:
     Exit code 0 if all is right, 20 with the errors if not, 2 if there is no pool to be read.
     """
     found = Pool.open(directory)
-    with _Bar("validating", found.shard_count) as bar:
+    with Bar("validating", found.shard_count) as bar:
         faults = faults_of(found, progress=bar)
     if faults:
         for fault in faults:
@@ -159,77 +132,47 @@ def validate(ctx: click.Context, directory: Path) -> None:
         ctx.exit(Exit.NOT_RIGHT)
     for note in chances.untested(found.config, found.manifest.tally):
         click.echo(f"note: {note}")
-    click.echo(f"{directory}: valid; {_summary(found)}")
+    click.echo(f"{directory}: valid; {summary(found)}")
 
 
 @pool.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-def show(directory: Path) -> None:
-    """Show what is in a pool: commands, amounts, shares."""
-    found = Pool.open(directory)
+@click.option(
+    "--command",
+    "command_id",
+    metavar="ID",
+    help="Explain one command: its account, amount, label, right outcomes and why, and its body. "
+    "ID is SHARD:INDEX, a correlation id, or the UUID of a command or a customer.",
+)
+@click.option(
+    "--ids",
+    "ids_file",
+    type=click.Path(path_type=Path),
+    help="The run.json of the run that gave the id, or the ids.json of an export; for UUIDs. "
+    "Found by itself where DIR is the pool of a run directory.",
+)
+def show(directory: Path, command_id: str | None, ids_file: Path | None) -> None:
+    """Show what is in a pool: commands, amounts, shares; or one of its commands."""
+    if ids_file and command_id is None:
+        raise Problems([f"--ids {ids_file}: is for explaining a command; add --command ID"])
+    run_file = directory.parent / "run.json"
+    of_run = run_file.is_file()
+    # A run keeps the manifest alone, from which its commands are made again.
+    found = Pool.of_manifest(manifests.read(directory)) if of_run else Pool.open(directory)
+    if command_id is not None:
+        file = ids_file or (run_file if of_run else None)
+        scheme = read_scheme(file) if file else None
+        for line in described(found, find(command_id.strip(), found, scheme), scheme):
+            click.echo(line)
+        return
     console = Console()
-    for table in (_contents(found), _amounts(found), _shares(found)):
+    for table in tables_of(found):
         console.print(table)
-    click.echo(f"{directory}: {_summary(found)}")
+    click.echo(f"{directory}: {summary(found)}")
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1f} %"
+pool.add_command(export_command)
 
 
-def _summary(found: Pool) -> str:
-    metrics = found.manifest.metrics
-    return (
-        f"{len(found):,} commands for {found.config.accounts:,} accounts in {found.shard_count} "
-        f"shards; expected rejections: {_percent(metrics.certain_reject_share)} of the payments, "
-        f"{_percent(metrics.certain_reject_share_limit_based)} of those of limit-based accounts"
-    )
-
-
-def _contents(found: Pool) -> Table:
-    table = Table("kind", title=f"Commands (seed {found.seed})")
-    table.add_column("commands", justify="right")
-    table.add_column("worth in USD", justify="right")
-    for kind in Kind:
-        worth = found.manifest.metrics.worth_usd.get(kind.label)
-        shown = f"{float(worth):,.2f}" if worth else ""
-        table.add_row(kind.label, f"{found.count_of(kind):,}", shown)
-    table.add_row("all", f"{len(found):,}")
-    return table
-
-
-def _amounts(found: Pool) -> Table:
-    metrics = found.manifest.metrics
-    table = Table("currency", title="Amounts, in units of each currency")
-    kinds = list(Kind)[1:]
-    for heading in (*(kind.label for kind in kinds), "credited by payments"):
-        table.add_column(heading, justify="right")
-    for currency, by_kind in metrics.amount_minor.items():
-        cells = [by_kind[kind.label] for kind in kinds] + [metrics.credit_minor[currency]]
-        table.add_row(currency, *(money.to_wire(cell, currency) for cell in cells))
-    return table
-
-
-def _shares(found: Pool) -> Table:
-    config, metrics = found.config, found.manifest.metrics
-    rows = {
-        "accounts that are limit-based": metrics.limit_based_share,
-        f"accounts that open below {config.opening_balance.break_units:,}": (
-            metrics.below_break_share
-        ),
-        **{
-            f"payments from {band.from_percent} to {band.to_percent} % of the HOUR limit": share
-            for band, share in zip(config.payment_bands, metrics.band_shares, strict=True)
-        },
-        "payments that exchange": metrics.fx_share,
-        "payments whose outcome is known beforehand": metrics.determined_share,
-        "expected rejections, of all payments": metrics.certain_reject_share,
-        "expected rejections, of limit-based accounts' payments": (
-            metrics.certain_reject_share_limit_based
-        ),
-    }
-    table = Table("share", title="Shares (an expected rejection is a success)")
-    table.add_column("of the pool", justify="right")
-    for name, share in rows.items():
-        table.add_row(name, _percent(share))
-    return table
+def _tell(text: str) -> None:
+    click.echo(f"paystorm: {text}", err=True)

@@ -6,16 +6,9 @@ compares its hash with the manifest's when there is one.
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 from e2e_data import manifest as manifests
@@ -24,17 +17,13 @@ from e2e_data.commands import Kind
 from e2e_data.config import PoolConfig
 from e2e_data.manifest import Manifest, ShardEntry
 from e2e_data.problems import Problems
+from e2e_data.progress import Progress
 from e2e_data.shard import Counts, Shard, make_shard, shard_counts
-from e2e_data.tally import Tally, tally_of
-
-Progress = Callable[[int, int], None]
-"""Called with the number of shards and of commands that are done."""
+from e2e_data.tally import empty_tally, tally_of
 
 SHARDS_KEPT = 8
 """So many shards stay in memory; a large one takes about 3 MB."""
 FAULTS_TOLD = 10
-SMALL_POOL_COMMANDS = 2_000_000
-"""Below this, starting processes takes longer than the work they would share."""
 
 
 class Pool:
@@ -66,37 +55,25 @@ class Pool:
         directory: Path,
         jobs: int | None = None,
         progress: Progress | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> Pool:
         """Write the pool into `directory` and return it; an equal finished pool there is kept.
 
         `jobs` processes share the work: one for each core unless given, none beside this one for
-        a small pool or for 1. The directory appears with everything in it or not at all. Raises
-        Problems when it already holds anything else, or cannot be written.
+        a small pool or for 1. The directory appears with everything in it or not at all; what an
+        earlier attempt finished is used, of which `tell` hears. Raises Problems when the directory
+        already holds anything else, or cannot be written, and generate.Interrupted.
         """
+        # Imported here: it takes locks that not every system has, and most pools are only read.
+        from e2e_data.generate import write_pool
+
         pool = cls(config, seed)
         kept = cls.kept(config, seed, directory)
         if kept:
             return kept
-        target = directory.resolve()
-        partial = target.parent / f".{target.name}.{secrets.token_hex(4)}.partial"
-        try:
-            partial.mkdir(parents=True)
-            made = _generated(pool, partial, jobs or _default_jobs(config), progress)
-            manifests.build(config, seed, made).write(partial / manifests.FILE_NAME)
-            if target.exists():
-                target.rmdir()
-            partial.rename(target)
-        except OSError as error:
-            raise Problems([f"{directory}: cannot be written: {error.strerror or error}"]) from None
-        except BrokenProcessPool:
-            raise Problems(
-                [
-                    f"{directory}: a generating process was killed (for want of memory?); lower --jobs"
-                ]
-            ) from None
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        return cls.open(directory)
+        write_pool(pool.config, pool.seed, directory, jobs, progress, tell)
+        # Another process may have been first, with another pool.
+        return cls.kept(config, seed, directory) or cls.open(directory)
 
     @classmethod
     def kept(cls, config: PoolConfig, seed: int, directory: Path) -> Pool | None:
@@ -168,8 +145,11 @@ class Pool:
         """The manifest: as it was read, or found out by making every shard."""
         if self._manifest:
             return self._manifest
-        made = ((_entry(shard, file_bytes=0), tally_of(shard)) for shard in self.shards())
-        return manifests.build(self.config, self.seed, made)
+        entries, tally = [], empty_tally(self.config)
+        for shard in self.shards():
+            entries.append(ShardEntry.of(shard))
+            tally = tally.plus(tally_of(shard))
+        return manifests.build(self.config, self.seed, entries, tally)
 
     def count_of(self, kind: Kind) -> int:
         """Return the number of commands of one kind in the whole pool."""
@@ -191,6 +171,9 @@ class Pool:
         if number in self._recent:
             self._recent.move_to_end(number)
             return self._recent[number]
+        fault = self.file_fault(number)
+        if fault:
+            raise Problems([fault])
         shard = self.unchecked_shard(number)
         if self._manifest and shard.hash != self._manifest.shards[number].hash:
             raise Problems([self._difference(shard)])
@@ -209,6 +192,21 @@ class Pool:
             return parquet.read_shard(path, self.config, self.seed, number)
         return make_shard(self.config, self.seed, number)
 
+    def file_fault(self, number: int) -> str | None:
+        """Say how the bytes of a shard's file differ from those that were written, if they do.
+
+        Not every byte of a file counts for what is read from it, but none changes by itself.
+        """
+        path = self.path_of(number)
+        if not path or not path.exists():
+            return None
+        try:
+            found = parquet.file_hash(path)
+        except OSError as error:
+            return f"{path}: cannot be read: {error.strerror}"
+        wanted = self.manifest.shards[number].file_hash
+        return None if found == wanted else self._changed(path, "bytes", found, wanted)
+
     def path_of(self, number: int) -> Path | None:
         """Return where the file of a shard is or would be; None for a pool in memory."""
         return self.directory / parquet.file_name(number) if self.directory else None
@@ -225,14 +223,17 @@ class Pool:
     def _difference(self, shard: Shard) -> str:
         wanted = self.manifest.shards[shard.number].hash
         path = self.path_of(shard.number)
-        if path and path.exists() and self.directory:
-            return (
-                f"{path}: was changed: its columns' hash is {shard.hash}, the manifest has "
-                f"{wanted}; {manifests.remedy(self.directory, self.manifest)}"
-            )
+        if path and path.exists():
+            return self._changed(path, "columns", shard.hash, wanted)
         return (
             f"shard {shard.number}: made here its hash is {shard.hash}, the manifest has {wanted}: "
             "another version of paystorm made the pool; use the same version everywhere"
+        )
+
+    def _changed(self, path: Path, what: str, found: str, wanted: str) -> str:
+        return (
+            f"{path}: was changed: its {what} have the hash {found}, in the manifest it is {wanted}; "
+            f"{manifests.remedy(path.parent, self.manifest)}"
         )
 
 
@@ -246,66 +247,3 @@ def _file_faults(directory: Path, manifest: Manifest) -> Iterator[str]:
             continue
         if size != entry.file_bytes:
             yield f"{path}: has {size} bytes, the manifest has {entry.file_bytes}: cut off or changed"
-
-
-def _entry(shard: Shard, *, file_bytes: int) -> ShardEntry:
-    return ShardEntry(counts=tuple(shard.counts), hash=shard.hash, file_bytes=file_bytes)
-
-
-def _default_jobs(config: PoolConfig) -> int:
-    commands = config.accounts * (2 + config.funding[1] + config.payments[1])
-    cores = os.cpu_count() or 1
-    return 1 if commands < SMALL_POOL_COMMANDS else min(cores, config.shard_count)
-
-
-def _generated(
-    pool: Pool, directory: Path, jobs: int, progress: Progress | None
-) -> Iterator[tuple[ShardEntry, Tally]]:
-    commands = 0
-    for number, (entry, tally) in enumerate(_written(pool, directory, jobs)):
-        commands += sum(entry.counts)
-        if progress:
-            progress(number + 1, commands)
-        yield entry, tally
-
-
-def _written(pool: Pool, directory: Path, jobs: int) -> Iterator[tuple[ShardEntry, Tally]]:
-    writer = _Writer(pool.config, pool.seed, directory)
-    numbers = range(pool.shard_count)
-    if jobs == 1:
-        yield from map(writer, numbers)
-        return
-    # Spawned, not forked: a fork would copy threads' locks in whatever state they are.
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(writer,)
-    ) as workers:
-        chunk = max(1, min(16, len(numbers) // (jobs * 4)))
-        yield from workers.map(_write, numbers, chunksize=chunk)
-
-
-class _Writer:
-    """Makes a shard and writes its file."""
-
-    def __init__(self, config: PoolConfig, seed: int, directory: Path) -> None:
-        self.config = config
-        self.seed = seed
-        self.directory = directory
-
-    def __call__(self, number: int) -> tuple[ShardEntry, Tally]:
-        shard = make_shard(self.config, self.seed, number)
-        path = self.directory / parquet.file_name(number)
-        parquet.write_shard(shard, path)
-        return _entry(shard, file_bytes=path.stat().st_size), tally_of(shard)
-
-
-_writer_here: list[_Writer] = []
-
-
-def _start(writer: _Writer) -> None:
-    # The parent alone answers Ctrl-C; it cancels what is left.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _writer_here.append(writer)
-
-
-def _write(number: int) -> tuple[ShardEntry, Tally]:
-    return _writer_here[0](number)

@@ -1,0 +1,1 @@
+"""Benchmarks: figures and ratios of one run, for the README; `make bench` runs them all."""
