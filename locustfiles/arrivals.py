@@ -42,14 +42,18 @@ class Arrivals:
         self.dropped = 0
         """Arrivals that were given up; the command goes to the next one."""
 
-    def take(self, now_ns: int) -> Arrival | None:
-        """Return the next arrival for a user that is free `now_ns`; None when there are no more."""
-        if self._drop_after_ns is not None:
+    def take(self, now_ns: int, *, not_before_ns: int = 0) -> Arrival | None:
+        """Return the next arrival for a user that is free `now_ns`; None when there are no more.
+
+        A command that cannot be sent before `not_before_ns` is not due before: for its sake nobody
+        is late, and nothing is given up.
+        """
+        if self._drop_after_ns is not None and not not_before_ns:
             self._drop(now_ns - self._drop_after_ns)
         if self.ended:
             return None
         number, self._next = self._next, self._next + 1
-        intended_ns = self.began_ns + self._pace.due_ns(number)
+        intended_ns = max(self.began_ns + self._pace.due_ns(number), not_before_ns)
         self.overdue += intended_ns < now_ns
         return Arrival(number, intended_ns, now_ns)
 

@@ -112,17 +112,15 @@ class PollingSource:
         try:
             answer = connection.request(self._platform.http_status(question.command_id))
             completion = self._platform.read_status(answer)
+            if completion is not None:
+                self._observed(question.place, completion)
+                return
         except (NotSentError, UnansweredError):
             self.failed_polls += 1
-            completion = None
         except Exception:
             # An adapter's fault must not end the poller: the other commands need it.
             if not self.failed_polls:
                 log.exception("the platform adapter failed on the outcome of a command")
             self.failed_polls += 1
-            completion = None
-        if completion is not None:
-            self._observed(question.place, completion)
-            return
         question.wait_ns = min(2 * question.wait_ns, self._longest_wait_ns)
         self._push(question)

@@ -17,8 +17,8 @@ START_S = 30
 class EmbeddedSandbox:
     """A sandbox that lives no longer than the process that started it."""
 
-    def __init__(self) -> None:
-        """Start it, and return when it listens. Raises Problems where it does not."""
+    def __init__(self, *options: str) -> None:
+        """Start it with `options`, and return when it listens. Raises Problems where it does not."""
         # A session of its own, so that Ctrl-C in the terminal reaches the run and not the sandbox:
         # the run drains first. Its standard input is a pipe that closes when the run is gone.
         self._process = subprocess.Popen(
@@ -30,6 +30,7 @@ class EmbeddedSandbox:
                 "0",
                 "--announce",
                 "--stop-with-stdin",
+                *options,
             ],
             cwd=Path(__file__).resolve().parent.parent,
             stdin=subprocess.PIPE,

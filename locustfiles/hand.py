@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind
-from e2e_data.ids import Ids
+from e2e_data.commands import Kind, Label
+from e2e_data.ids import REPLAY_ATTEMPT, Ids
 from e2e_data.pool import Pool
+from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
 from locustfiles.leases import Lease, LeaseBook
@@ -32,12 +33,43 @@ class Card:
     kind: Kind
     account: int
     command_id: str
+    """For a replay that of its original, as everything that is sent for it."""
     customer_id: str
+    original: int = -1
+    """For a replay the index of the command that it repeats; -1 for what is none."""
+    is_awaited: bool = False
+    """Whether a replay waits for this command's completion."""
+    ready_ns: int = 0
+    """Since when a replay that waited may be sent; 0 for what never had to wait."""
 
     @property
     def place(self) -> tuple[int, int, int]:
         """Return (lap, shard, index), as the journal has it."""
         return self.lap, self.shard.number, self.index
+
+    @property
+    def original_place(self) -> tuple[int, int, int]:
+        """Return the place of the command that is sent: for a replay, its original's."""
+        return self.lap, self.shard.number, self.original if self.is_replay else self.index
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether it repeats another command."""
+        return self.original >= 0
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of the attempt; replays have numbers of their own."""
+        return REPLAY_ATTEMPT if self.is_replay else 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it repeats a command that must have been observed complete before."""
+        return self.is_replay and self.shard.label[self.index] == Label.REPLAY
+
+    def races(self, other: Card) -> bool:
+        """Tell whether it repeats `other`, and is to be under way together with it."""
+        return self.original == other.index and not self.waits
 
 
 @dataclass(slots=True)
@@ -47,6 +79,9 @@ class _Held:
     lease: Lease
     shard: Shard
     order: NDArray[np.int64]
+    named: NDArray[np.int64]
+    """The index of the command under whose ids each is sent: its own, but for replays."""
+    awaited: NDArray[np.bool_]
     cards: deque[Card] = field(default_factory=deque)
 
 
@@ -73,8 +108,11 @@ class Hand:
             if not held.cards:
                 self._refill(held)
             if held.cards:
-                self._held.rotate(-1)
-                return held.cards.popleft()
+                card = held.cards.popleft()
+                # What races a command goes out right behind it, before any other shard's turn.
+                if not (held.cards and held.cards[0].races(card)):
+                    self._held.rotate(-1)
+                return card
             self._book.give_back(self._held.popleft().lease)
             self._fill()
         return None
@@ -90,21 +128,38 @@ class Hand:
             # The first command of a shard takes long: better now than when it is due.
             shard.command(0)
             order = interleave([shard.range_of(kind) for kind in self._sends])
-            self._held.append(_Held(lease, shard, order))
+            replays, size = replays_of(shard), len(shard)
+            named, awaited = replays.named(size), replays.awaited(size)
+            self._held.append(_Held(lease, shard, order, named, awaited))
 
     def _refill(self, held: _Held) -> None:
         granted = self._book.grant(held.lease, GRANT_POSITIONS)
         lap, shard = held.lease.lap, held.shard
-        indices = held.order[granted.start : granted.stop]
+        indices = _with_races(held, held.order[granted.start : granted.stop])
         accounts = shard.account_number[indices].astype(np.int64)
+        named = held.named[indices]
         columns = (
             indices.tolist(),
             shard.kind[indices].tolist(),
             accounts.tolist(),
-            self._ids.command_ids(lap, shard.number, indices),
+            self._ids.command_ids(lap, shard.number, named),
             self._ids.customer_ids(lap, shard.number, accounts),
+            np.where(named == indices, -1, named).tolist(),
+            held.awaited[indices].tolist(),
         )
         held.cards.extend(
-            Card(lap, shard, index, Kind(kind), account, command_id, customer_id)
-            for index, kind, account, command_id, customer_id in zip(*columns, strict=True)
+            Card(lap, shard, index, Kind(kind), *more)
+            for index, kind, *more in zip(*columns, strict=True)
         )
+
+
+def _with_races(held: _Held, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the indices with each racing replay right behind its original, where that is there."""
+    named = held.named[indices]
+    races = (named != indices) & ~held.awaited[named] & np.isin(named, indices)
+    if not races.any():
+        return indices
+    place = {index: position for position, index in enumerate(indices.tolist())}
+    turn = np.arange(len(indices))
+    turn[races] = [place[original] for original in named[races].tolist()]
+    return indices[np.argsort(turn, kind="stable")]

@@ -73,7 +73,9 @@ def launch(settings: Settings) -> Launched:
     """Make everything that a run needs, up to the point where users may begin. Raises Problems."""
     origin, sandbox = settings.origin, None
     if origin is None:
-        sandbox = EmbeddedSandbox()
+        # Who asks for behaviours wants to see them noticed.
+        flags = ["--flags"] if settings.pool.config.pattern_percentage else []
+        sandbox = EmbeddedSandbox(*flags)
         origin = Origin.parse(sandbox.url)
     try:
         probe(origin, settings.platform)

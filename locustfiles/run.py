@@ -22,7 +22,7 @@ from locustfiles.leases import LeaseBook
 from locustfiles.pacing import SECOND_NS, Constant
 from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
 from locustfiles.plans import Phase, Plan
-from locustfiles.tracker import ATTEMPT, Tracker
+from locustfiles.tracker import Tracker
 from reports.grants import GrantLog
 from reports.journal import Journal
 from reports.lines import LineLog
@@ -36,6 +36,9 @@ WORKER = "local"
 
 BLOCKED_AT_ONCE = 1000
 """So many blocked commands are recorded before others have their turn on the event loop."""
+
+LOOK_S = 0.02
+"""How often users look whether a replay may be sent, once there is nothing else to send."""
 
 LEAD_NS = 20_000_000
 """From the decision to begin a phase to its first arrival, so that free users are there in time."""
@@ -174,6 +177,7 @@ class Run:
         self._began.clear()
         self._work = None
         self._hand.lay_down()
+        self.tracker.set_aside.clear()
         work.arrivals.give_up(self.clock.now_ns())
         for place, count in enumerate(self._arrival_counts(work)):
             self._finished_arrivals[place] += count
@@ -235,11 +239,13 @@ class Run:
         # Before a card is drawn: making its shard takes time, which is ours and not the platform's.
         free_ns = self.clock.now_ns()
         card = None if work.arrivals.ended else self._draw(work, channel)
+        while card is None and self._await_replay(work):
+            card = self._draw(work, channel)
         if card is None:
             work.arrivals.end()
             work.over.wait()
             return None
-        arrival = work.arrivals.take(free_ns)
+        arrival = work.arrivals.take(free_ns, not_before_ns=card.ready_ns)
         if arrival is None:
             return None
         sending = self._address(card, arrival, channel, work.number)
@@ -261,10 +267,15 @@ class Run:
         self.completions.expect(place, command_id)
 
     def _draw(self, work: _Work, channel: Channel) -> Card | None:
-        """Draw the next command that may be sent, setting aside those whose account is not ready."""
-        while (card := self._hand.draw()) is not None:
+        """Draw the next command that may be sent; those that may not are blocked, or wait."""
+        aside = self.tracker.set_aside
+        while (card := aside.take() or self._hand.draw()) is not None:
             account = (card.lap, card.shard.number, card.account)
             why = self.bindings.blocked(account, card.kind)
+            if why is None and card.waits:
+                if not aside.admits(card):
+                    continue
+                why = aside.blocked(card)
             if why is None:
                 return card
             self.tracker.blocked(card, work.number, channel, why)
@@ -275,11 +286,24 @@ class Run:
                     return None
         return None
 
+    def _await_replay(self, work: _Work) -> bool:
+        """Wait until a replay comes back, to be sent or blocked; False when none will."""
+        aside = self.tracker.set_aside
+        settle_ns = _times(self.plan.phases[work.name]).settle_ns
+        while aside.waiting and not aside.back and not work.arrivals.ended:
+            quiet_ns = self.clock.now_ns() - self.tracker.moved_ns
+            if not work.in_hand and quiet_ns >= settle_ns:
+                aside.give_up(self.clock.now_ns())
+            elif work.over.wait(LOOK_S):
+                return False
+        return aside.back and self._work is work
+
     def _address(self, card: Card, arrival: Arrival, channel: Channel, phase: int) -> Sending:
-        command = card.shard.command(card.index)
+        # What is sent for a replay is its original, to the byte, with a correlation id of its own.
+        command = card.shard.command(card.original if card.is_replay else card.index)
         return address(
             command,
-            Attempt(card.lap, ATTEMPT, channel, phase, arrival.intended_ns),
+            Attempt(card.lap, card.attempt, channel, phase, arrival.intended_ns),
             self.ids,
             command_id=card.command_id,
             customer_id=card.customer_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from e2e_data.commands import Channel, Kind, Outcome
@@ -11,10 +11,8 @@ from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
 from locustfiles.completions import Place
 from locustfiles.hand import Card
+from locustfiles.replays import SetAside
 from reports.journal import Fact, Journal
-
-ATTEMPT = 0
-"""There are no retries yet, so every attempt is the first."""
 
 
 @dataclass(slots=True)
@@ -36,9 +34,17 @@ class Pending:
 
     kind: Kind
     account: Key
+    attempt: int
     phase: int
     channel: Channel
     sent_ns: int
+    is_awaited: bool
+    """Whether a replay waits for its completion."""
+
+    @property
+    def at(self) -> tuple[int, int, Channel]:
+        """Return (attempt, phase, channel), as the journal has them."""
+        return self.attempt, self.phase, self.channel
 
 
 class Tracker:
@@ -49,26 +55,29 @@ class Tracker:
         self._bindings = bindings
         self._now_ns = now_ns
         self.tally = Tally()
+        self.set_aside = SetAside()
         self.pending: dict[Place, Pending] = {}
         """In the order of sending, so that the first is the oldest."""
         self.moved_ns = 0
         """When something was last sent, answered or completed."""
 
     def blocked(self, card: Card, phase: int, channel: Channel, reason: str) -> None:
-        """Record that a command may not be sent, because its account is not ready."""
+        """Record that a command may not be sent: what it needs was not observed."""
         self.tally.blocked += 1
-        self._add(Fact.BLOCKED, card.place, phase, channel, reason=reason)
+        self._add(Fact.BLOCKED, card.place, (card.attempt, phase, channel), reason=reason)
 
     def sending(self, card: Card, phase: int, channel: Channel, arrival: Arrival) -> int:
         """Record that a command is about to leave, and return the time."""
         sent_ns = self.moved_ns = self._now_ns()
         account = (card.lap, card.shard.number, card.account)
-        self.pending[card.place] = Pending(card.kind, account, phase, channel, sent_ns)
+        self.pending[card.place] = Pending(
+            card.kind, account, card.attempt, phase, channel, sent_ns, card.is_awaited
+        )
         self.tally.sent += 1
         self.tally.waiting += 1
         self._journal.sent(
             card.place,
-            ATTEMPT,
+            card.attempt,
             phase,
             channel,
             at_ns=sent_ns,
@@ -86,15 +95,14 @@ class Tracker:
         at_ns = self._add(
             Fact.ACKNOWLEDGED,
             place,
-            pending.phase,
-            pending.channel,
+            pending.at,
             code=answer.status,
             reason=answer.reason,
         )
         self.tally.waiting -= 1
         self.tally.acknowledged += 1
         if answer.status in (Acknowledged.INVALID, Acknowledged.REFUSED):
-            del self.pending[place]
+            self._over(place, complete=False)
         return at_ns
 
     def unanswered(self, place: Place, reason: str) -> int:
@@ -102,40 +110,51 @@ class Tracker:
         pending = self.pending[place]
         self.tally.waiting -= 1
         self.tally.unanswered += 1
-        return self._add(Fact.UNANSWERED, place, pending.phase, pending.channel, reason=reason)
+        return self._add(Fact.UNANSWERED, place, pending.at, reason=reason)
 
     def not_sent(self, place: Place, reason: str) -> int:
         """Record that nothing left after all, and return the time."""
-        pending = self.pending.pop(place)
+        pending = self._over(place, complete=False)
         self.tally.waiting -= 1
         self.tally.unanswered += 1
-        return self._add(Fact.NOT_SENT, place, pending.phase, pending.channel, reason=reason)
+        return self._add(Fact.NOT_SENT, place, pending.at, reason=reason)
 
     def completed(self, place: Place, completion: Completion) -> None:
         """Record a final outcome. One that nobody waits for is a fact all the same."""
-        pending = self.pending.pop(place, None)
-        phase, channel = (pending.phase, pending.channel) if pending else (0, Channel.HTTP)
+        pending = self.pending.get(place)
         self._add(
-            Fact.COMPLETED, place, phase, channel, code=completion.outcome, reason=completion.reason
+            Fact.COMPLETED,
+            place,
+            pending.at if pending else (0, 0, Channel.HTTP),
+            code=completion.outcome,
+            reason=completion.reason,
+            flags=completion.flags,
         )
         if pending is not None:
+            self._over(place, complete=True)
             self.tally.completed += 1
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
+
+    def _over(self, place: Place, *, complete: bool) -> Pending:
+        """Wait no longer for a command; a replay may wait for it."""
+        pending = self.pending.pop(place)
+        if pending.is_awaited:
+            self.set_aside.ended(place, self._now_ns(), complete=complete)
+        return pending
 
     def _add(
         self,
         fact: Fact,
         place: Place,
-        phase: int,
-        channel: Channel,
+        at: tuple[int, int, Channel],
         *,
         code: Acknowledged | Outcome | int = 0,
         reason: str = "",
+        flags: Sequence[str] = (),
     ) -> int:
+        """Write a fact about the attempt, phase and channel of `at`, and return the time."""
         at_ns = self.moved_ns = self._now_ns()
-        self._journal.add(
-            fact, place, ATTEMPT, phase, channel, at_ns=at_ns, code=code, reason=reason
-        )
+        self._journal.add(fact, place, *at, at_ns=at_ns, code=code, reason=reason, flags=flags)
         return at_ns
 
     def oldest(self) -> tuple[Place, Pending] | None:

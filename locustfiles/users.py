@@ -11,7 +11,7 @@ from locust import User, task
 from locust.env import Environment
 
 from e2e_data.commands import Channel
-from e2e_data.platform import Acknowledged, Acknowledgement
+from locustfiles.answers import fault_of
 from locustfiles.channels.http import HttpConnection, NotSentError, UnansweredError
 from locustfiles.conductor import conductor_of
 from locustfiles.run import Run, Turn
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 ABORTED = "aborted: the user was stopped"
 
 
-class NotAcceptedError(Exception):
-    """What Locust's statistics show of a command that was not accepted."""
+class UnexpectedAnswerError(Exception):
+    """What Locust's statistics show of a command that was not answered as it should be."""
 
 
 class HttpPaymentsUser(User):
@@ -70,7 +70,8 @@ class HttpPaymentsUser(User):
             length = len(answer.body)
             acknowledgement = run.platform.read_acknowledgement(answer)
             at_ns = tracker.acknowledged(place, acknowledgement)
-            problem = _not_accepted(acknowledgement)
+            fault = fault_of(acknowledgement, turn.sending.command.expected, Channel.HTTP)
+            problem = UnexpectedAnswerError(fault) if fault else None
         except NotSentError as error:
             at_ns, problem = tracker.not_sent(place, str(error)), error
         except UnansweredError as error:
@@ -96,10 +97,3 @@ class HttpPaymentsUser(User):
             exception=problem,
             context=context,
         )
-
-
-def _not_accepted(answer: Acknowledgement) -> NotAcceptedError | None:
-    """Return what Locust should count as a failure: an answer that is no acceptance."""
-    if answer.status is Acknowledged.ACCEPTED:
-        return None
-    return NotAcceptedError(f"{answer.status.name.lower()}: {answer.reason}")

@@ -13,11 +13,16 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Outcome
 from reports.classes import Judged, expected_own_minor
-from reports.evidence import NEVER, Bools, Ints
+from reports.columns import NEVER, Bools, Ints
 
 DUPLICATED = "applied more than once"
 WRONG_AMOUNT = "wrong amount"
 WRONG_OUTCOME = "wrong outcome"
+WRONG_REASON = "wrong reason"
+HOSTILE_SETTLED = "hostile command settled"
+HOSTILE_ACCEPTED = "hostile command accepted"
+BREAKDOWN = "breakdown on a hostile command"
+REPLAY_DIFFERS = "replay with another outcome"
 WRONG_CURRENCY = "account in the wrong currency"
 TWO_OUTCOMES = "two outcomes"
 LOST = "lost in the platform"
@@ -29,10 +34,11 @@ MISSING = "account missing in the book"
 
 
 def unexpected(judged: Judged) -> Bools:
-    """Tell which commands of the book lie outside every grant."""
-    booked = judged.evidence.booked
+    """Tell which commands of the book lie outside every grant; nothing is sent by a replay's own id."""
+    evidence, booked = judged.evidence, judged.evidence.booked
     assert booked is not None
-    unexpected: Bools = (booked.rows > 0) & ~judged.evidence.granted
+    granted = evidence.united(evidence.granted) & ~evidence.is_replay
+    unexpected: Bools = (booked.rows > 0) & ~granted
     return unexpected
 
 
@@ -41,9 +47,25 @@ def never_sent(judged: Judged) -> Bools:
     evidence, booked = judged.evidence, judged.evidence.booked
     assert booked is not None
     observed = evidence.seen.outcomes != 0
-    left = evidence.sent | evidence.in_doubt | observed
-    never: Bools = (booked.rows > 0) & evidence.granted & ~left
+    left = evidence.united(evidence.sent | evidence.in_doubt | observed)
+    never: Bools = (booked.rows > 0) & ~unexpected(judged) & ~left
     return never
+
+
+def under_own_id(judged: Judged) -> Bools:
+    """Tell which replays the book has under the id of their own row, which nothing was sent by."""
+    booked = judged.evidence.booked
+    if booked is None:
+        return np.zeros(len(judged.final), np.bool_)
+    there: Bools = judged.evidence.is_replay & (booked.rows > 0)
+    return there
+
+
+def hostile_settled(judged: Judged) -> Bools:
+    """Tell which hostile commands took effect."""
+    evidence = judged.evidence
+    settled: Bools = evidence.inert & ~evidence.is_replay & (judged.final == Outcome.SETTLED)
+    return settled
 
 
 def missing(judged: Judged) -> Bools:
@@ -115,14 +137,14 @@ def balances_off(judged: Judged, *, gaps: bool) -> tuple[Ints, NDArray[np.str_]]
             accounts.rows > 1,
             any_of_account(judged, judged.duplicated) & (off == posted),
             any_of_account(judged, judged.wrong_amount) & (off == posted),
+            any_of_account(judged, hostile_settled(judged)) & (off == posted),
+            any_of_account(judged, under_own_id(judged)) & (off == posted),
             any_of_account(judged, judged.lost) & (off == posted + gone),
             any_of_account(judged, unexplained) & (off == posted + stepped),
         ],
         [
-            *map(
-                np.str_,
-                (MISSING, WRONG_CURRENCY, DUPLICATED, DUPLICATED, WRONG_AMOUNT, LOST, STEP),
-            )
+            *map(np.str_, (MISSING, WRONG_CURRENCY, DUPLICATED, DUPLICATED, WRONG_AMOUNT)),
+            *map(np.str_, (HOSTILE_SETTLED, UNEXPECTED, LOST, STEP)),
         ],
         default=np.str_(""),
     )

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import Acknowledged
-from reports.evidence import NEVER, Booked, Bools, Evidence, Ints
+from reports.booked import Booked
+from reports.columns import NEVER, Bools, Ints
+from reports.evidence import Evidence
 from reports.judgement import Class
 
 PRECEDENCE = (
@@ -31,6 +33,8 @@ PRECEDENCE = (
 )
 """Where several would fit, the first one is a command's class."""
 
+_BOTH = Outcome.SETTLED | Outcome.REJECTED
+
 LEGS = 2
 """The legs of one set of postings: the account's, and the clearing account's."""
 
@@ -41,46 +45,80 @@ class Judged:
 
     evidence: Evidence
     final: Ints
-    """The final outcome, by the book where there is one, else as observed; 0 for none."""
+    """The final outcome, by the book where there is one, else as observed; 0 for none.
+
+    A replay's is what was observed of it, else its original's.
+    """
     accepted: Bools
-    """It was acknowledged: by an answer, or by its outcome."""
+    """It was acknowledged: by an answer, or by its outcome; a replay's speaks for its original."""
     duplicated: Bools
     wrong_amount: Bools
     wrong_outcome: Bools
+    taken: Bools
+    """Accepted, though a correct platform cannot even understand it."""
     lost: Bools
     taken_back: Bools
     """Several final outcomes: one was observed, and then, or in the book, another."""
     no_effect: Bools
-    """The platform said that it did nothing: refused, or answered as invalid."""
+    """The platform said that it did nothing: refused, or answered as invalid, and no replay of it
+    may have come through."""
     late: Bools
     classes: NDArray[np.int64]
     """Indices into PRECEDENCE."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What the tester was told of its commands, each row by itself."""
+
+    accepted: Bools
+    invalid: Bools
+    refused: Bools
+    known: Bools
+    """Accepted, or its outcome was observed."""
+    open_end: Bools
+    """No answer tells whether it took effect."""
+
+
+def _told(evidence: Evidence) -> _Told:
+    seen = evidence.seen
+    accepted = seen.acknowledged == Acknowledged.ACCEPTED
+    # What was observed was acknowledged by that; what was sent and has no further fact was not.
+    known = accepted | (seen.outcomes != 0)
+    silent = evidence.sent & (seen.acknowledged < 0) & ~known
+    unknown = seen.acknowledged == Acknowledged.UNKNOWN
+    return _Told(
+        accepted=accepted,
+        invalid=seen.acknowledged == Acknowledged.INVALID,
+        refused=(seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent,
+        known=known,
+        open_end=seen.unanswered | unknown | evidence.in_doubt | silent,
+    )
 
 
 def judge_shard(
     evidence: Evidence, *, drained: bool, deadline_ns: int, epoch_utc_ns: int
 ) -> Judged:
     """Derive what became of each command of a shard."""
-    seen, booked = evidence.seen, evidence.booked
-    final = seen.outcomes if booked is None else np.where(booked.rows > 0, booked.outcome, 0)
-    accepted = seen.acknowledged == Acknowledged.ACCEPTED
-    invalid = seen.acknowledged == Acknowledged.INVALID
-    refused = (seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent
+    seen, booked, replays = evidence.seen, evidence.booked, evidence.replays
+    told = _told(evidence)
+    no_effect = (told.refused | told.invalid) & ~told.known
+    reached = (evidence.sent | (seen.outcomes != 0)) & ~no_effect
+    final = _final(evidence, reached)
     in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0
-    # What was observed was acknowledged by that; what was sent and has no further fact was not.
-    known = accepted | (seen.outcomes != 0)
-    silent = evidence.sent & (seen.acknowledged < 0) & ~known
-    open_end = (
-        seen.unanswered | (seen.acknowledged == Acknowledged.UNKNOWN) | evidence.in_doubt | silent
-    )
+    in_book[replays.rows] = in_book[replays.originals] & reached[replays.rows]
+    perhaps = (reached | evidence.in_doubt)[replays.rows]
+    no_effect[replays.originals] &= ~perhaps
+    known = evidence.united(told.known)
+    taken = told.accepted & (evidence.expected & _BOTH == 0)
     undecided = (known | in_book) & (final == 0)
-    lost = known & (final == 0) & drained & ~in_book
+    lost = known & ~taken & (final == 0) & drained & ~in_book
     duplicated = _duplicated(evidence, booked)
     wrong_amount = _wrong_amount(evidence, booked)
-    both = Outcome.SETTLED | Outcome.REJECTED
-    taken_back = ((final | seen.outcomes) & both == both) & ~duplicated
-    no_effect = (refused | invalid) & ~known
-    wrong_outcome = _wrong_outcome(evidence, final, invalid) | (no_effect & (final != 0))
+    taken_back = ((final | seen.outcomes) & _BOTH == _BOTH) & ~duplicated
+    wrong_outcome = (
+        _wrong_outcome(evidence, final, told.invalid) | (no_effect & (final != 0)) | taken
+    )
     late = _late(evidence, deadline_ns, epoch_utc_ns)
     settled, rejected = final == Outcome.SETTLED, final == Outcome.REJECTED
     fits = {
@@ -89,10 +127,10 @@ def judge_shard(
         Class.WRONG_OUTCOME: wrong_outcome | taken_back,
         Class.LOST: lost,
         Class.PENDING: undecided,
-        Class.RECOVERED: open_end & (final != 0),
-        Class.UNKNOWN: open_end,
-        Class.REFUSED: refused,
-        Class.INVALID: invalid,
+        Class.RECOVERED: told.open_end & (final != 0),
+        Class.UNKNOWN: told.open_end,
+        Class.REFUSED: told.refused,
+        Class.INVALID: told.invalid,
         Class.SETTLED_LATE: settled & late,
         Class.SETTLED: settled,
         Class.REJECTED_LATE: rejected & late,
@@ -104,11 +142,12 @@ def judge_shard(
     return Judged(
         evidence=evidence,
         final=final,
-        accepted=known,
+        accepted=known & ~taken & ~evidence.is_replay,
         duplicated=duplicated,
         wrong_amount=wrong_amount & ~duplicated,
         wrong_outcome=wrong_outcome & ~taken_back,
-        lost=lost,
+        taken=taken,
+        lost=lost & ~evidence.is_replay,
         taken_back=taken_back,
         no_effect=no_effect,
         late=late,
@@ -119,13 +158,27 @@ def judge_shard(
 def expected_own_minor(evidence: Evidence) -> Ints:
     """Return what each command adds to its account's balance when it is settled."""
     shard = evidence.shard
-    return np.where(shard.kind == Kind.PAYMENT, -shard.amount_minor, shard.amount_minor)
+    sign = np.where(shard.kind == Kind.PAYMENT, -1, 1)
+    return np.where(evidence.inert, 0, sign * shard.amount_minor)
 
 
 def expected_other_minor(evidence: Evidence) -> Ints:
     """Return what each command adds to the clearing account when it is settled."""
     shard = evidence.shard
-    return np.where(shard.kind == Kind.PAYMENT, shard.credit_minor, -shard.amount_minor)
+    other = np.where(shard.kind == Kind.PAYMENT, shard.credit_minor, -shard.amount_minor)
+    return np.where(evidence.inert, 0, other)
+
+
+def _final(evidence: Evidence, reached: Bools) -> Ints:
+    """Return the final outcomes, given which commands the platform may have got."""
+    booked, rows, originals = evidence.booked, evidence.replays.rows, evidence.replays.originals
+    if booked is None:
+        final = evidence.observed.copy()
+    else:
+        final = np.where(booked.rows > 0, booked.outcome, 0)
+    own = evidence.seen.outcomes[rows]
+    final[rows] = np.where(reached[rows], np.where(own != 0, own, final[originals]), 0)
+    return final
 
 
 def _duplicated(evidence: Evidence, booked: Booked | None) -> Bools:
@@ -153,16 +206,28 @@ def _wrong_amount(evidence: Evidence, booked: Booked | None) -> Bools:
         & (booked.other_currency == currencies[shard.credit_currency])
     )
     moved_at_all = booked.legs > 0
-    wrong: Bools = np.where(moves_money, ~right, moved_at_all)
+    # Whatever a hostile command moved, it is the outcome that is wrong.
+    wrong: Bools = np.where(moves_money, ~right & ~evidence.inert, moved_at_all)
     return wrong
 
 
 def _wrong_outcome(evidence: Evidence, final: Ints, invalid: Bools) -> Bools:
-    """Tell which outcomes, by the book, as observed or as answered, are not in the expected set."""
-    expected = evidence.shard.expected.astype(np.int64)
+    """Tell which outcomes, by the book, as observed or as answered, are not in the expected set.
+
+    A replay's is its original's final outcome, and while there is none, its original's set.
+    """
+    expected = right_outcomes(evidence, final)
     given = final | evidence.seen.outcomes | np.where(invalid, Outcome.INVALID, 0)
     wrong: Bools = (given & ~expected) != 0
     return wrong
+
+
+def right_outcomes(evidence: Evidence, final: Ints) -> Ints:
+    """Return the sets of right outcomes, given the final ones."""
+    rows, originals = evidence.replays.rows, evidence.replays.originals
+    right = evidence.expected.copy()
+    right[rows] = np.where(final[originals] != 0, final[originals], right[originals])
+    return right
 
 
 def _late(evidence: Evidence, deadline_ns: int, epoch_utc_ns: int) -> Bools:

@@ -17,12 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Label, Outcome
 from e2e_data.ids import Ids
 from e2e_data.pool import Pool
+from e2e_data.replays import Replays, replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
 from reports import book, journal
+from reports.booked import Booked, BookedAccounts, read_accounts, read_commands
+from reports.columns import NEVER, Bools, Ints
 from reports.dataset import Sliced, open_dataset, readable
 from reports.grants import Grant, read_grants
 from reports.journal import Fact
@@ -32,11 +35,8 @@ from reports.rundir import PhaseRecord, RunDirectory
 GROUP_COMMANDS = 500_000
 """About how many commands are in memory at a time."""
 
-NEVER = np.iinfo(np.int64).min
-"""The time of what did not happen."""
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+_FIRST_HOSTILE = min(label for label in Label if label.is_hostile)
+_FIRST_REPLAY = min(label for label in Label if label.is_replay)
 
 
 @dataclass(frozen=True)
@@ -60,36 +60,8 @@ class Seen:
     completed_ns: Ints
     reason: NDArray[np.object_]
     """Why it was blocked, unanswered, refused or rejected; empty where nothing was said."""
-
-
-@dataclass(frozen=True)
-class Booked:
-    """What the book says, one row per command; where it has several of one, their sum."""
-
-    rows: Ints
-    outcome: Ints
-    """Outcome flags; 0 where the book has no row, or has not decided."""
-    legs: Ints
-    own_minor: Ints
-    own_currency: NDArray[np.object_]
-    other_minor: Ints
-    other_currency: NDArray[np.object_]
-    other_account_id: NDArray[np.object_]
-    decided_ns: Ints
-    account_seq: Ints
-    balance_after_minor: Ints
-    """NEVER where the row does not say."""
-
-
-@dataclass(frozen=True)
-class BookedAccounts:
-    """What the book says, one row per account of the shard."""
-
-    rows: Ints
-    account_id: NDArray[np.object_]
-    currency: NDArray[np.object_]
-    balance_minor: Ints
-    """The sum, where the book has several accounts of one customer."""
+    flags: NDArray[np.object_]
+    """What was flagged about it, as one text; empty where nothing was."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +93,44 @@ class Evidence:
         """Commands that left, as far as the journal knows."""
         sent: Bools = (self.seen.sent_ns != NEVER) & ~self.seen.not_sent
         return sent
+
+    @cached_property
+    def replays(self) -> Replays:
+        """Which commands repeat which."""
+        return replays_of(self.shard)
+
+    @cached_property
+    def inert(self) -> Bools:
+        """Commands that must move no money of their own: hostile ones, replays among them."""
+        return self.shard.label >= _FIRST_HOSTILE
+
+    @cached_property
+    def is_replay(self) -> Bools:
+        """Commands that were sent under another's id, if at all."""
+        return self.shard.label >= _FIRST_REPLAY
+
+    @cached_property
+    def expected(self) -> Ints:
+        """The sets of right outcomes, as Outcome flags, on the channel of each command."""
+        put_aside = np.where(
+            self.seen.channel == Channel.HTTP, Outcome.DEAD_LETTERED, Outcome.INVALID
+        )
+        return self.shard.expected.astype(np.int64) & ~put_aside
+
+    def united(self, flags: Bools) -> Bools:
+        """Return `flags` with those of each replay given to its original too: one id, two rows."""
+        united = flags.copy()
+        united[self.replays.originals] |= flags[self.replays.rows]
+        return united
+
+    @cached_property
+    def observed(self) -> Ints:
+        """The outcomes that were observed; that of a replay counts where its original has none."""
+        rows, originals = self.replays.rows, self.replays.originals
+        observed = self.seen.outcomes.copy()
+        first = observed[originals]
+        observed[originals] = np.where(first == 0, observed[rows], first)
+        return observed
 
 
 class RunEvidence:
@@ -202,8 +212,8 @@ class RunEvidence:
             granted=granted,
             in_doubt=doubtful & silent,
             seen=seen,
-            booked=_booked(commands.of(number), len(shard)) if self.has_book else None,
-            accounts=_booked_accounts(accounts.of(number), shard) if self.has_book else None,
+            booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
+            accounts=read_accounts(accounts.of(number), shard) if self.has_book else None,
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
         )
 
@@ -258,7 +268,6 @@ def _seen(table: pa.Table, size: int) -> Seen:
     fact = table["fact"].to_numpy()
     index = table["index"].to_numpy().astype(np.int64)
     at_ns = table["at_ns"].to_numpy()
-    reasons = table["reason"].cast(pa.string()).to_numpy(zero_copy_only=False)
 
     def first(kind: Fact, column: str, nothing: int) -> Ints:
         """Return a column of the earliest fact of a kind, per command."""
@@ -278,9 +287,16 @@ def _seen(table: pa.Table, size: int) -> Seen:
     np.bitwise_or.at(
         outcomes, index[completed], table["code"].to_numpy()[completed].astype(np.int64)
     )
-    reason = np.full(size, "", dtype=np.object_)
-    spoken = reasons != ""
-    reason[index[spoken]] = reasons[spoken]
+
+    def last(column: str) -> NDArray[np.object_]:
+        """Return the last text of a column that says anything, per command."""
+        texts = table[column].cast(pa.string())
+        # Most facts say nothing: only the others become objects.
+        spoken = pc.not_equal(texts, "")
+        result = np.full(size, "", dtype=np.object_)
+        result[index[spoken.to_numpy()]] = texts.filter(spoken).to_numpy(zero_copy_only=False)
+        return result
+
     blocked = any_of(Fact.BLOCKED)
     sent_phase = first(Fact.SENT, "phase", -1)
     return Seen(
@@ -296,63 +312,6 @@ def _seen(table: pa.Table, size: int) -> Seen:
         blocked=blocked,
         outcomes=outcomes,
         completed_ns=first(Fact.COMPLETED, "at_ns", NEVER),
-        reason=reason,
+        reason=last("reason"),
+        flags=last("flags"),
     )
-
-
-def _placed(table: pa.Table, size: int) -> tuple[pa.Table, Ints]:
-    """Return the rows of the book that have a place below `size`, and their places.
-
-    A row beyond the pool cannot be placed; invariant 3 misses it in what own_commands counts.
-    """
-    index = table["index"].to_numpy().astype(np.int64)
-    inside = index < size
-    return table.filter(pa.array(inside)), index[inside]
-
-
-def _booked(table: pa.Table, size: int) -> Booked:
-    table, index = _placed(table, size)
-
-    def numbers(column: str, nothing: int = 0) -> Ints:
-        result = np.full(size, nothing, dtype=np.int64)
-        values = pc.fill_null(table[column].cast(pa.int64()), NEVER)
-        result[index] = values.to_numpy()
-        return result
-
-    def sums(column: str) -> Ints:
-        result = np.zeros(size, dtype=np.int64)
-        np.add.at(result, index, table[column].cast(pa.int64()).to_numpy())
-        return result
-
-    def texts(column: str) -> NDArray[np.object_]:
-        result = np.full(size, "", dtype=np.object_)
-        result[index] = table[column].to_numpy(zero_copy_only=False)
-        return result
-
-    outcome = np.zeros(size, dtype=np.int64)
-    np.bitwise_or.at(outcome, index, table["outcome"].cast(pa.int64()).to_numpy())
-    return Booked(
-        rows=np.bincount(index, minlength=size),
-        outcome=outcome,
-        legs=sums("legs"),
-        own_minor=sums("own_minor"),
-        own_currency=texts("own_currency"),
-        other_minor=sums("other_minor"),
-        other_currency=texts("other_currency"),
-        other_account_id=texts("other_account_id"),
-        decided_ns=numbers("decided_ns"),
-        account_seq=numbers("account_seq"),
-        balance_after_minor=numbers("balance_after_minor", NEVER),
-    )
-
-
-def _booked_accounts(table: pa.Table, shard: Shard) -> BookedAccounts:
-    size = shard.range_of(Kind.ACCOUNT).stop
-    table, index = _placed(table, size)
-    account_id = np.full(size, "", dtype=np.object_)
-    balance = np.zeros(size, dtype=np.int64)
-    currency = account_id.copy()
-    account_id[index] = table["account_id"].to_numpy(zero_copy_only=False)
-    currency[index] = table["currency"].to_numpy(zero_copy_only=False)
-    np.add.at(balance, index, table["balance_minor"].to_numpy())
-    return BookedAccounts(np.bincount(index, minlength=size), account_id, currency, balance)

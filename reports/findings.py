@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from e2e_data.commands import Channel, Kind
+from e2e_data.commands import Channel, Kind, Label
 from reports.classes import Judged
-from reports.evidence import NEVER, Bools, Ints
+from reports.columns import NEVER, Bools, Ints
 from reports.judgement import Case, Finding
 from reports.rundir import PhaseRecord
 
@@ -78,6 +78,7 @@ def case_of(judged: Judged, index: int, text: str, phases: tuple[PhaseRecord, ..
     evidence = judged.evidence
     seen, shard = evidence.seen, evidence.shard
     channel, phase = int(seen.channel[index]), int(seen.phase[index])
+    label = Label(int(shard.label[index]))
     return Case(
         command_id=evidence.command_id(index),
         shard=shard.number,
@@ -91,6 +92,7 @@ def case_of(judged: Judged, index: int, text: str, phases: tuple[PhaseRecord, ..
         acknowledged_ns=_time(seen.acknowledged_ns[index]),
         completed_ns=_time(seen.completed_ns[index]),
         text=text,
+        label=label.text if label else "",
     )
 
 

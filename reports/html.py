@@ -104,6 +104,8 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         if len(frame := tables.latencies(judgement, latency))
     ]
     classes = _table("Commands by class and kind", tables.classes(judgement), total=True)
+    labels = _table("By label, responses in ms", tables.labels(judgement), counts=True)
+    patterns = _table("Detection of behaviours", tables.patterns(judgement), counts=True)
     return {
         "invariants": _table("Invariants", tables.invariants(judgement.checks)),
         "slos": _table("Service level objectives", tables.slos(judgement.slos)),
@@ -112,17 +114,23 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "events": _table("What happened when", tables.events(events)),
         "latencies": latencies,
         "classes": classes,
+        "labels": labels,
+        "patterns": patterns,
+        "without_patterns": tables.without_patterns(judgement),
+        "regions": _table("The pool by region", tables.regions(judgement), counts=True),
         "moved": _table("Money moved by settled payments", tables.moved(judgement)),
         "evidence": _table("Evidence for the commands", tables.evidence(judgement)),
         "facts": _table("Facts of the run", tables.facts(judgement)),
     }
 
 
-def _table(caption: str, frame: pd.DataFrame, *, total: bool = False) -> Table:
+def _table(
+    caption: str, frame: pd.DataFrame, *, total: bool = False, counts: bool = False
+) -> Table:
     frame = tables.filled(frame) if len(frame) else frame
     names = [str(name) for name in frame.columns]
     # All columns of counts but the name's; elsewhere the names tell.
-    numbers = names[1:] if total else [name for name in names if name in _NUMBERS]
+    numbers = names[1:] if total or counts else [name for name in names if name in _NUMBERS]
     return Table(caption, frame, frozenset(numbers), total)
 
 

@@ -7,14 +7,16 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind, Outcome
+from e2e_data.commands import Outcome
 from e2e_data.money import to_wire
+from e2e_data.platform import Acknowledged
 from reports.causes import (
     DUPLICATED,
     LOST,
     MISSING,
     NEVER_SENT,
     OFF,
+    REPLAY_DIFFERS,
     STEP,
     TWO_OUTCOMES,
     UNEXPECTED,
@@ -32,8 +34,9 @@ from reports.causes import (
 )
 from reports.checks import Grounds, Invariant
 from reports.classes import Judged, expected_other_minor, expected_own_minor
-from reports.evidence import NEVER, Bools, Ints
+from reports.columns import NEVER, Bools, Ints
 from reports.findings import Text
+from reports.outcomes import OutcomeInSet
 
 
 class OneFinalOutcome(Invariant):
@@ -72,9 +75,11 @@ def _both(outcomes: np.int64) -> str:
 
 def _acknowledged(judged: Judged, index: int) -> str:
     seen = judged.evidence.seen
-    if seen.acknowledged_ns[index] != NEVER:
+    if seen.acknowledged[index] == Acknowledged.ACCEPTED:
         return f"acknowledged at {seen.acknowledged_ns[index] / 1e9:.3f} s"
-    return f"observed {_both(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
+    if seen.outcomes[index]:
+        return f"observed {_both(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
+    return "acknowledged when it was repeated"
 
 
 class AppliedOnce(Invariant):
@@ -100,7 +105,16 @@ class AppliedOnce(Invariant):
             account, np.where(judged.lost, expected_own_minor(judged.evidence), 0), size
         )
         by_lost = ((gone != 0) & (per_account(account, beyond, size) == gone))[account]
-        for cause, chosen in (("", ~by_lost), (LOST, by_lost)):
+        # What has several rows is booked in several places, of which we know the last: a step
+        # elsewhere is explained where all rows of the account together explain its balance.
+        told = (booked.account_seq > 0) & (booked.balance_after_minor != NEVER)
+        moved = per_account(account, np.where(told, step - booked.own_minor, 0), size)
+        by_twice = ((moved == 0) & any_of_account(judged, judged.duplicated))[account] & ~by_lost
+        for cause, chosen in (
+            ("", ~by_lost & ~by_twice),
+            (LOST, by_lost),
+            (DUPLICATED, by_twice),
+        ):
             self.gather(STEP, cause).add(
                 judged,
                 unexplained & chosen,
@@ -219,7 +233,8 @@ class BookIsExact(Invariant):
         for account in np.unique(booked.other_account_id[moved].astype(str)):
             mine = moved & (booked.other_account_id == account)
             self._clearing[account] += int(other[mine].sum())
-            self._explained &= not (judged.duplicated | judged.wrong_amount)[mine].any()
+            strange = judged.duplicated | judged.wrong_amount | judged.evidence.inert
+            self._explained &= not strange[mine].any()
         # One that was observed and is gone has moved the clearing account, but nothing says which.
         gone = judged.lost & (judged.evidence.seen.outcomes != 0)
         self._explained &= not gone.any()
@@ -249,10 +264,11 @@ class BalanceWithinEvidence(Invariant):
         assert accounts is not None
         self.examined += len(accounts.rows)
         own = expected_own_minor(evidence)
-        outcomes = evidence.seen.outcomes
+        outcomes = evidence.observed
         known = np.where(outcomes == Outcome.SETTLED, own, 0)
         final = (outcomes == Outcome.SETTLED) | (outcomes == Outcome.REJECTED)
-        unknown = (evidence.sent | evidence.in_doubt) & ~final & ~judged.no_effect
+        left = evidence.united(evidence.sent | evidence.in_doubt)
+        unknown = left & ~final & ~judged.no_effect
         size = len(accounts.rows)
         middle = per_account(evidence.account, known, size)
         low = middle + per_account(evidence.account, np.where(unknown, np.minimum(own, 0), 0), size)
@@ -275,6 +291,7 @@ class BalanceWithinEvidence(Invariant):
 
     def _causes(self, judged: Judged) -> NDArray[np.str_]:
         """Return, for each account, the finding that explains a balance beyond the evidence."""
+        evidence = judged.evidence
         off, causes = balances_off(judged, gaps=self.grounds.foreign > 0)
         return np.select(
             [
@@ -284,11 +301,13 @@ class BalanceWithinEvidence(Invariant):
                 any_of_account(judged, never_sent(judged)),
                 any_of_account(judged, judged.lost),
                 any_of_account(judged, judged.taken_back),
+                any_of_account(judged, judged.wrong_outcome & evidence.is_replay),
                 any_of_account(judged, judged.wrong_outcome),
             ],
             [
                 causes,
-                *map(np.str_, (OFF, UNEXPECTED, NEVER_SENT, LOST, TWO_OUTCOMES, WRONG_OUTCOME)),
+                *map(np.str_, (OFF, UNEXPECTED, NEVER_SENT, LOST, TWO_OUTCOMES)),
+                *map(np.str_, (REPLAY_DIFFERS, WRONG_OUTCOME)),
             ],
             default=np.str_(""),
         )
@@ -320,50 +339,6 @@ def _gather_accounts(
 def _money(judged: Judged, account: int, minor: np.int64) -> str:
     currency = judged.evidence.shard.account(account).currency
     return f"{to_wire(int(minor), currency)} {currency}"
-
-
-class OutcomeInSet(Invariant):
-    """Invariant 6a."""
-
-    number = "6a"
-    title = "every outcome is in its command's set of correct outcomes"
-    needs_book = False
-
-    def examine(self, judged: Judged) -> None:
-        """Find outcomes that no correct platform could have given."""
-        shard, seen = judged.evidence.shard, judged.evidence.seen
-        self.examined += int((judged.final != 0).sum())
-
-        def text(index: int) -> str:
-            got = Outcome(int(judged.final[index] | seen.outcomes[index])).label
-            why = f" ({seen.reason[index]})" if seen.reason[index] else ""
-            if judged.no_effect[index]:
-                return f"{got}, though the answer said that it has no effect{why}"
-            return f"{got}{why}, where only {Outcome(int(shard.expected[index])).label} is correct"
-
-        follows = self._consequences(judged)
-        for cause in ("", DUPLICATED, WRONG_AMOUNT):
-            chosen = judged.wrong_outcome & (follows == cause)
-            self.gather(WRONG_OUTCOME, cause).add(judged, chosen, text)
-
-    def _consequences(self, judged: Judged) -> NDArray[np.str_]:
-        """Return, for each command, the finding that may have spent or brought the money it needed.
-
-        The sets hold for a platform that is right about the account's other commands.
-        """
-        shard = judged.evidence.shard
-        account = judged.evidence.account
-        payment = shard.kind == Kind.PAYMENT
-        by_funds = judged.final == Outcome.REJECTED
-        by_funds |= (judged.final == Outcome.SETTLED) & ~shard.limit_based[account]
-        open_to = payment & by_funds & ~judged.no_effect
-        duplicated = any_of_account(judged, judged.duplicated)[account]
-        wrong = any_of_account(judged, judged.wrong_amount)[account]
-        return np.select(
-            [open_to & duplicated, open_to & wrong],
-            [np.str_(DUPLICATED), np.str_(WRONG_AMOUNT)],
-            default=np.str_(""),
-        )
 
 
 INVARIANTS: tuple[type[Invariant], ...] = (

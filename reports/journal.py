@@ -8,6 +8,7 @@ written before use, say which commands that can concern.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Fact(IntEnum):
     COMPLETED = 4
     """The final outcome was observed; `code` is an Outcome."""
     BLOCKED = 5
-    """Never sent, because the account was not ready; `reason` says why."""
+    """Never sent, because what it needs was not observed; `reason` says what."""
     NOT_SENT = 6
     """The attempt failed before anything left: the connection was refused."""
 
@@ -47,6 +48,7 @@ ROW = np.dtype(
         ("channel", "u1"),
         ("code", "u1"),
         ("reason", "<u2"),
+        ("flags", "<u2"),
         ("at_ns", "<i8"),
         ("intended_ns", "<i8"),
         ("free_ns", "<i8"),
@@ -54,23 +56,54 @@ ROW = np.dtype(
 )
 """One fact. Times are nanoseconds since the run's epoch; intended and free stand on SENT rows."""
 
-_PACK = struct.Struct("<BHIIBBBBHqqq")
+_PACK = struct.Struct("<BHIIBBBBHHqqq")
 assert _PACK.size == ROW.itemsize
+
+TEXTS = ("reason", "flags")
+"""The columns that are texts; rows have their numbers."""
 
 SCHEMA = pa.schema(
     [
         (
             name,
             pa.dictionary(pa.int32(), pa.string())
-            if name == "reason"
+            if name in TEXTS
             else pa.from_numpy_dtype(ROW[name]),
         )
         for name in ROW.names or ()
     ]
 )
 
-REASONS_MAX = 1000
-REASON_LENGTH_MAX = 160
+TEXTS_MAX = 1000
+TEXT_LENGTH_MAX = 160
+
+FLAGS_SEPARATOR = ","
+"""Between the flags of a completion, which are written as one text."""
+
+
+class _Texts:
+    """Gives each text a number; texts come from the network, so length and count are bounded."""
+
+    def __init__(self, beyond: str) -> None:
+        """Make a table in which `beyond` stands for every text that there is no room for."""
+        self._beyond = beyond
+        self._numbers: dict[str, int] = {"": 0}
+
+    def number(self, text: str) -> int:
+        """Return the number of a text."""
+        text = text[:TEXT_LENGTH_MAX]
+        number = self._numbers.get(text)
+        if number is None:
+            if len(self._numbers) >= TEXTS_MAX:
+                text = self._beyond
+            # Half a surrogate pair, which some parsers let through, could not be written.
+            text = text.encode("utf-8", "replace").decode()
+            number = self._numbers.setdefault(text, len(self._numbers))
+        return number
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the texts in the order of their numbers."""
+        return iter(tuple(self._numbers))
 
 
 class Journal:
@@ -80,7 +113,10 @@ class Journal:
         self._directory = directory
         self._series = series
         self._rows = bytearray()
-        self._reasons: dict[str, int] = {"": 0}
+        self._texts = {
+            "reason": _Texts("(a further reason)"),
+            "flags": _Texts("(further flags)"),
+        }
         self.chunks = 0
         """How many files were written."""
 
@@ -97,7 +133,7 @@ class Journal:
     ) -> None:
         """Record that an attempt at the command `place` (lap, shard, index) is about to leave."""
         self._rows += _PACK.pack(
-            Fact.SENT, *place, attempt, phase, channel, 0, 0, at_ns, intended_ns, free_ns
+            Fact.SENT, *place, attempt, phase, channel, 0, 0, 0, at_ns, intended_ns, free_ns
         )
 
     def add(
@@ -111,22 +147,14 @@ class Journal:
         at_ns: int,
         code: Acknowledged | Outcome | int = 0,
         reason: str = "",
+        flags: Sequence[str] = (),
     ) -> None:
         """Record any other fact about the command `place` (lap, shard, index)."""
-        number = self._intern(reason)
-        self._rows += _PACK.pack(fact, *place, attempt, phase, channel, code, number, at_ns, 0, 0)
-
-    def _intern(self, reason: str) -> int:
-        """Give a reason its number; reasons come from the network, so length and count are bounded."""
-        reason = reason[:REASON_LENGTH_MAX]
-        number = self._reasons.get(reason)
-        if number is None:
-            if len(self._reasons) >= REASONS_MAX:
-                reason = "(a further reason)"
-            # Half a surrogate pair, which some parsers let through, could not be written.
-            reason = reason.encode("utf-8", "replace").decode()
-            number = self._reasons.setdefault(reason, len(self._reasons))
-        return number
+        why = self._texts["reason"].number(reason)
+        flagged = self._texts["flags"].number(FLAGS_SEPARATOR.join(flags)) if flags else 0
+        self._rows += _PACK.pack(
+            fact, *place, attempt, phase, channel, code, why, flagged, at_ns, 0, 0
+        )
 
     def __len__(self) -> int:
         """Return how many facts wait to be written."""
@@ -140,7 +168,8 @@ class Journal:
         rows, self._rows = self._rows, bytearray()
         if not rows:
             return 0
-        table = _table(np.frombuffer(bytes(rows), dtype=ROW), list(self._reasons))
+        texts = {name: list(column) for name, column in self._texts.items()}
+        table = _table(np.frombuffer(bytes(rows), dtype=ROW), texts)
         name = f"{self._series}-{self.chunks:06d}.parquet"
         temporary = self._directory / f".{name}"
         try:
@@ -153,12 +182,12 @@ class Journal:
         return len(table)
 
 
-def _table(rows: np.ndarray, reasons: list[str]) -> pa.Table:
+def _table(rows: np.ndarray, texts: dict[str, list[str]]) -> pa.Table:
     columns = []
     for name in ROW.names or ():
         column = np.ascontiguousarray(rows[name])
-        if name == "reason":
-            columns.append(pa.DictionaryArray.from_arrays(column.astype(np.int32), reasons))
+        if name in texts:
+            columns.append(pa.DictionaryArray.from_arrays(column.astype(np.int32), texts[name]))
         else:
             columns.append(pa.array(column))
     return pa.Table.from_arrays(columns, schema=SCHEMA)

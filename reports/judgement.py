@@ -56,6 +56,8 @@ class Case:
     completed_ns: int | None
     text: str
     """What is wrong with it, with the values."""
+    label: str = ""
+    """What is particular about it, such as "unknown account"; empty where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,46 @@ class LatencyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelRow:
+    """How the commands with one label fared.
+
+    The percentiles of their responses are None where the samples cannot support them.
+    """
+
+    label: str
+    commands: int
+    classes: dict[str, int]
+    """Class -> count, of the classes that occur; they add up to the commands."""
+    responses: int
+    response_p50_ms: float | None
+    response_p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRow:
+    """How well the platform's flags tell one behaviour, over the payments that were completed.
+
+    A payment with the behaviour's label is detected by its flag; on any other that is a false alarm.
+    """
+
+    label: str
+    labelled: int
+    detected: int
+    others: int
+    false_alarms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """What of the pool belongs to one region."""
+
+    region: str
+    accounts: int
+    payments: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseRow:
     """How a phase went."""
 
@@ -169,6 +211,13 @@ class Judgement:
     """Currency -> money that settled payments moved, in minor units."""
     expected_rejections: int
     """Rejections among the outcomes that were the only correct one: successes."""
+    labels: tuple[LabelRow, ...] = ()
+    """Empty where the pool labels nothing."""
+    flagged: int = 0
+    """Completions that carried flags."""
+    patterns: tuple[PatternRow, ...] = ()
+    """Empty where no flags were given, or the pool has no patterns."""
+    regions: tuple[RegionRow, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     """Versions, host, seed, nonce and the like: what it takes to reproduce the run."""
 

@@ -111,7 +111,8 @@ def _finding(finding: Finding) -> Iterator[str]:
 def _case(case: Case) -> str:
     return (
         f"{case.text} (command {case.command_id}, account {case.account_id or NOTHING}, "
-        f"{case.kind}, channel {case.channel or NOTHING}, phase {case.phase or NOTHING}, "
+        f"{case.kind}{case.label and f', {case.label}'}, channel {case.channel or NOTHING}, "
+        f"phase {case.phase or NOTHING}, "
         f"shard {case.shard} index {case.index}, intended {moment(case.intended_ns)}, "
         f"sent {moment(case.sent_ns)}, acknowledged {moment(case.acknowledged_ns)}, "
         f"completed {moment(case.completed_ns)})"

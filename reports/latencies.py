@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
 from e2e_data.platform import Acknowledged
-from reports.evidence import NEVER, Evidence
+from reports.columns import NEVER
+from reports.evidence import Evidence
 from reports.judgement import LatencyRow
 from reports.rundir import PhaseRecord
 from reports.slos import Latency
@@ -27,7 +28,7 @@ LATENCIES: dict[Latency, tuple[str, str]] = {
 
 
 class Samples:
-    """The times of all commands that were sent, one row each: phase, channel, kind and times."""
+    """The times of all commands that were sent, one row each: phase, channel, kind, label, times."""
 
     def __init__(self) -> None:
         self._parts: list[pd.DataFrame] = []
@@ -41,6 +42,7 @@ class Samples:
             "phase": seen.phase.astype(np.int16),
             "channel": seen.channel.astype(np.int8),
             "kind": evidence.shard.kind.astype(np.int8),
+            "label": evidence.shard.label.astype(np.int8),
             "intended_ns": seen.intended_ns,
             "ready_ns": ready_ns,
             "sent_ns": seen.sent_ns,

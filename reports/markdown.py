@@ -36,6 +36,7 @@ def to_markdown(judgement: Judgement, last_seen_s: float = 0.0) -> str:
         ),
         *_section("Commands", tables.classes(judgement), ""),
         *_gap(judgement),
+        *_labels(judgement),
         *_findings(judgement),
         *_section(
             f"Slowest latencies (ms, at most {LATENCIES_MAX} rows)",
@@ -73,6 +74,16 @@ def _gap(judgement: Judgement) -> Iterator[str]:
         yield f"**{gap}**"
 
 
+def _labels(judgement: Judgement) -> Iterator[str]:
+    if judgement.labels:
+        yield from _section("Labels (responses in ms)", tables.labels(judgement), "")
+    missing = tables.without_patterns(judgement)
+    if judgement.patterns or missing:
+        yield from _section("Behaviours", tables.patterns(judgement), missing)
+    if judgement.regions:
+        yield from _section("Regions", tables.regions(judgement), "")
+
+
 def _findings(judgement: Judgement) -> Iterator[str]:
     yield "## Findings"
     found = [(check, finding) for check in judgement.checks for finding in check.findings]
@@ -87,7 +98,8 @@ def _findings(judgement: Judgement) -> Iterator[str]:
 
 
 def _case(case: Case) -> str:
-    where = ", ".join(part for part in (case.kind, case.channel, case.phase) if part)
+    told = (case.kind, case.label, case.channel, case.phase)
+    where = ", ".join(part for part in told if part)
     return (
         f"{markdown(case.text)} — command {markdown(case.command_id)}, account "
         f"{markdown(case.account_id or NOTHING)} ({markdown(where)}), sent {moment(case.sent_ns)}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.judgement import Judgement
+from reports.judgement import Class, Judgement
 from reports.quantities import count, counted, duration, money
 
 
@@ -39,6 +39,11 @@ def paragraph(judgement: Judgement, run_s: float | None) -> str:
         sentences.append(
             f"{counted(judgement.expected_rejections, 'command')} had to be rejected and "
             f"{'was' if judgement.expected_rejections == 1 else 'were'}: that counts as success."
+        )
+    if invalid := judgement.class_total(Class.INVALID):
+        sentences.append(
+            f"{counted(invalid, 'hostile command')} could not be understood and "
+            f"{'was' if invalid == 1 else 'were'} answered so: that is success, too."
         )
     return " ".join(sentences)
 

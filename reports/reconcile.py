@@ -14,9 +14,11 @@ from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
-from reports.evidence import NEVER, RunEvidence
+from reports.columns import NEVER
+from reports.evidence import RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
+from reports.labels import LabelCounts
 from reports.latencies import Samples, latency_rows, per_second
 from reports.rundir import RunDirectory, RunRecord
 from reports.timeline import Event, Second, read_timeline
@@ -32,10 +34,12 @@ class _Counts:
         self.classes: Counter[tuple[str, str]] = Counter()
         self.surely_not_sent = self.perhaps_sent = self.journaled = self.expected_rejections = 0
         self.settled_minor: Counter[str] = Counter()
+        self.labels = LabelCounts()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
         evidence, shard = judged.evidence, judged.evidence.shard
+        self.labels.add(judged)
         for kind in Kind:
             part = judged.classes[shard.slice_of(kind)]
             for number, count in enumerate(np.bincount(part, minlength=len(PRECEDENCE)).tolist()):
@@ -46,7 +50,7 @@ class _Counts:
         self.surely_not_sent += int((~journaled & ~evidence.in_doubt).sum())
         certain_reject = shard.expected == Outcome.REJECTED
         self.expected_rejections += int((certain_reject & (judged.final == Outcome.REJECTED)).sum())
-        paid = (shard.kind == Kind.PAYMENT) & (judged.final == Outcome.SETTLED)
+        paid = (shard.kind == Kind.PAYMENT) & (judged.final == Outcome.SETTLED) & ~evidence.inert
         currency = shard.currency[evidence.account]
         for number, code in enumerate(shard.config.currencies):
             moved = int(shard.amount_minor[paid & (currency == number)].sum())
@@ -135,6 +139,10 @@ def _judgement(
         phases=tuple(_phase_rows(record, frame, timeline[1])),
         settled_minor=dict(counts.settled_minor),
         expected_rejections=counts.expected_rejections,
+        labels=tuple(counts.labels.rows(frame)),
+        flagged=counts.labels.flagged,
+        patterns=tuple(counts.labels.patterns()),
+        regions=tuple(counts.labels.regions()),
         facts=_facts(record, pool),
     )
 

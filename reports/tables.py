@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Kind, Label
 from reports.judgement import (
     Case,
     Check,
@@ -26,7 +26,7 @@ EVENTS_MAX = 50
 """Events shown: a run that warns every second must not bury its report."""
 
 _CASE_COLUMNS = (
-    *("Case", "What", "Command", "Account", "Kind", "Channel", "Phase", "Shard/index"),
+    *("Case", "What", "Command", "Account", "Kind", "Label", "Channel", "Phase", "Shard/index"),
     *("Intended", "Sent", "Acknowledged", "Completed"),
 )
 
@@ -93,6 +93,65 @@ def classes(judgement: Judgement) -> pd.DataFrame:
     names = [str(name).capitalize() for name in frame.index]
     shown.insert(0, "Class", names)
     return shown.rename(columns=lambda name: str(name).capitalize()).reset_index(drop=True)
+
+
+def labels(judgement: Judgement) -> pd.DataFrame:
+    """Return one row per label: Label, Commands, each class that occurs, responses in ms."""
+    present = {name for row in judgement.labels for name in row.classes}
+    known = [item.value for item in Class if item.value in present]
+    rows = (
+        (
+            row.label.capitalize(),
+            count(row.commands),
+            *(count(row.classes[name]) if name in row.classes else "" for name in known),
+            significant(row.response_p50_ms),
+            significant(row.response_p99_ms),
+        )
+        for row in judgement.labels
+    )
+    columns = ("Label", "Commands", *map(str.capitalize, known), "Response p50", "Response p99")
+    return _frame(rows, columns)
+
+
+def patterns(judgement: Judgement) -> pd.DataFrame:
+    """Return how well flags tell each behaviour: Label, counts and rates of hits and false alarms."""
+    rows = (
+        (
+            row.label.capitalize(),
+            count(row.labelled),
+            count(row.detected),
+            _share(row.detected, row.labelled),
+            count(row.others),
+            count(row.false_alarms),
+            _share(row.false_alarms, row.others),
+        )
+        for row in judgement.patterns
+    )
+    detection = ("Label", "Labelled", "Detected", "Detection rate")
+    return _frame(rows, (*detection, "Others", "False alarms", "False-alarm rate"))
+
+
+def without_patterns(judgement: Judgement) -> str:
+    """Say why `patterns` has no rows; empty where no behaviour is labelled."""
+    behaviours = {label.text for label in Label if label.is_pattern}
+    if judgement.patterns or not behaviours & {row.label for row in judgement.labels}:
+        return ""
+    if judgement.flagged:
+        return "No payment with a behaviour was observed complete, so nothing could be detected."
+    return "No flags were given: whether behaviours are detected is not known."
+
+
+def regions(judgement: Judgement) -> pd.DataFrame:
+    """Return what belongs to each region: Region, Accounts, Payments, Settled."""
+    rows = (
+        (row.region, count(row.accounts), count(row.payments), count(row.settled))
+        for row in judgement.regions
+    )
+    return _frame(rows, ("Region", "Accounts", "Payments", "Settled"))
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else NOTHING
 
 
 def classes_gap(judgement: Judgement) -> str:
@@ -202,7 +261,10 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
 def cases(finding: Finding) -> pd.DataFrame:
     """Return one row per case of `named_cases`, with its ids and times."""
     rows = ((name.capitalize(), *_case_cells(case)) for name, case in named_cases(finding))
-    return _frame(rows, _CASE_COLUMNS)
+    frame = _frame(rows, _CASE_COLUMNS)
+    if any(frame["Label"]):
+        frame["Label"] = frame["Label"].replace("", NOTHING)
+    return frame
 
 
 def described(finding: Finding) -> str:
@@ -248,6 +310,7 @@ def _case_cells(case: Case) -> tuple[str, ...]:
         case.command_id,
         case.account_id or NOTHING,
         case.kind,
+        case.label,
         case.channel or NOTHING,
         case.phase or NOTHING,
         f"{case.shard}/{case.index}",

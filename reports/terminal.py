@@ -26,6 +26,7 @@ def show(judgement: Judgement, report_path: Path, console: Console) -> None:
     """
     _line(console, paragraph(judgement, length_s(judgement)))
     _classes(judgement, console)
+    _labels(judgement, console)
     for phase in judgement.phases:
         _phase(phase, judgement, console)
     _heading(console, "Invariants")
@@ -41,7 +42,8 @@ def show(judgement: Judgement, report_path: Path, console: Console) -> None:
         first = finding.first
         _line(console, (f"  {finding.name}", "bold"), f": {tables.described(finding)}")
         _line(console, f"    first: {first.text}", hang=11)
-        _line(console, f"    command {first.command_id}")
+        label = f" ({first.label})" if first.label else ""
+        _line(console, f"    command {first.command_id}{label}")
         _line(console, f"    account {first.account_id or NOTHING}")
     _verdict(judgement, report_path, console)
 
@@ -61,6 +63,28 @@ def _classes(judgement: Judgement, console: Console) -> None:
     gap = tables.classes_gap(judgement)
     if gap:
         _line(console, (gap, _STYLES["bad"]))
+
+
+def _labels(judgement: Judgement, console: Console) -> None:
+    if not judgement.labels:
+        return
+    _heading(console, "Labels")
+    for row in judgement.labels:
+        came = ", ".join(f"{name} {count(number)}" for name, number in row.classes.items())
+        _line(console, f"  {row.label}: {counted(row.commands, 'command')}: {came}", hang=4)
+    missing = tables.without_patterns(judgement)
+    if judgement.patterns or missing:
+        _heading(console, "Behaviours")
+    for pattern in judgement.patterns:
+        _line(
+            console,
+            f"  {pattern.label}: {count(pattern.detected)} of {count(pattern.labelled)} detected, "
+            f"{counted(pattern.false_alarms, 'false alarm')} among {count(pattern.others)} others",
+            hang=4,
+        )
+    if missing:
+        _line(console, f"  {missing}")
+    console.print()
 
 
 def _phase(phase: PhaseRow, judgement: Judgement, console: Console) -> None:

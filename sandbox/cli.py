@@ -8,12 +8,18 @@ import logging
 import click
 
 from sandbox import server
+from sandbox.account_ids import SCHEMES
 from sandbox.defects import DEFECTS, parse_rates
+from sandbox.flags import FLAGS
 
 _MAX_LATENCY_MS = 3_600_000
 
 _DEFECT_HELP = "A defect, and the share of commands (0 to 1) that it hits; may be repeated. " + (
     " ".join(f"{name}: {what}." for name, what in DEFECTS.items())
+)
+
+_FLAGS_HELP = "Flag debits, and tell it in the answer to a command's state. " + (
+    " ".join(f"{name}: {what}." for name, what in FLAGS.items())
 )
 
 
@@ -53,6 +59,15 @@ def _defect_rates(
     help=_DEFECT_HELP,
 )
 @click.option("--seed", default=0, show_default=True, help="Chooses which commands a defect hits.")
+@click.option("--flags", is_flag=True, help=_FLAGS_HELP)
+@click.option(
+    "--account-ids",
+    type=click.Choice(list(SCHEMES)),
+    default="random",
+    show_default=True,
+    help="How accounts are named: at random, or by a UUID of version 5 made of the customer's id, "
+    "as the files of `paystorm pool export` do.",
+)
 @click.option(
     "--announce",
     is_flag=True,
@@ -70,6 +85,8 @@ def sandbox(
     latency_ms: int,
     defect_rates: dict[str, float],
     seed: int,
+    flags: bool,
+    account_ids: str,
     announce: bool,
     stop_with_stdin: bool,
 ) -> None:
@@ -82,7 +99,7 @@ def sandbox(
         raise _CannotListen(http_host, http_port, error) from None
     url = server.url_of(listener)
     hello = json.dumps({"http": url}) if announce else _human_hello(url, defect_rates)
-    settings = server.Settings(latency_ms, defect_rates, seed, stop_with_stdin)
+    settings = server.Settings(latency_ms, defect_rates, seed, stop_with_stdin, flags, account_ids)
     server.run(listener, settings, on_started=lambda: click.echo(hello))
 
 

@@ -94,6 +94,7 @@ class CommandState:
 
     def __init__(self, platform: Platform) -> None:
         self._find = platform.ledger.find
+        self._flags_of = platform.flags_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer the request."""
@@ -102,7 +103,8 @@ class CommandState:
         if entry is None:
             await _answer(send, 404, _error("not-found", f"no command {shown(command_id)}"))
         else:
-            await _answer(send, 200, statements.status_line(entry).encode())
+            flags = self._flags_of(entry.command.command_id)
+            await _answer(send, 200, statements.status_line(entry, flags).encode())
 
 
 class Statement:

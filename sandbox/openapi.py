@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.book import Reason, Status
 from sandbox.commands import CreateAccount, Payment, Transaction
 from sandbox.fields import CURRENCY_CODE
+from sandbox.flags import FLAGS
 from sandbox.limits import Period
 from sandbox.wire import (
     ACCOUNT_NUMBER,
@@ -113,7 +114,12 @@ _SCHEMAS: dict[str, Schema] = {
             "status": _words(Status),
             "reason": _or_null(_words(Reason)),
             "decidedAt": _or_null(_NS),
-        }
+        },
+        flags={
+            "type": "array",
+            "items": _words(FLAGS),
+            "description": "Of a decided command, where the platform was started to flag",
+        },
     ),
     "AccountRow": _object(
         {

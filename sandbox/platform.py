@@ -1,4 +1,4 @@
-"""The platform: what every front talks to. Ledger, processing queue and defects, put together."""
+"""The platform: what every front talks to. Ledger, processing queue, defects and flags, put together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sandbox.book import Entry, Status
 from sandbox.commands import Command, CreateAccount
 from sandbox.defects import APPLY_TWICE, LOSE, Defects
+from sandbox.flags import Monitor
 from sandbox.ledger import Ledger, same_or_conflict
 
 
@@ -14,12 +15,21 @@ class Platform:
     """Accepts commands at once and decides them later; all its methods run on one event loop.
 
     `enqueue` is given each accepted command's id once; `decide` must be called with it later.
+    Without a `monitor` nothing is flagged.
     """
 
-    def __init__(self, ledger: Ledger, defects: Defects, enqueue: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        defects: Defects,
+        enqueue: Callable[[str], None],
+        monitor: Monitor | None = None,
+    ) -> None:
         self.ledger = ledger
         self.defects = defects
         self._enqueue = enqueue
+        self._monitor = monitor
+        self._flags: dict[str, tuple[str, ...]] = {}
         self._lost: dict[str, Entry] = {}
 
     def accept(self, command: Command) -> Entry:
@@ -45,6 +55,12 @@ class Platform:
             and not isinstance(entry.command, CreateAccount)
         ):
             self.defects.count(APPLY_TWICE)
+        if self._monitor is not None and (flags := self._monitor.flags_of(entry)):
+            self._flags[command_id] = flags
+
+    def flags_of(self, command_id: str) -> tuple[str, ...] | None:
+        """Return what was flagged about a command; None where nobody watches."""
+        return None if self._monitor is None else self._flags.get(command_id, ())
 
     def _lose(self, command: Command) -> Entry:
         """Acknowledge and forget; only the answer is kept, so that a re-send gets the same one."""

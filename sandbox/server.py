@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
+from sandbox.account_ids import SCHEMES
 from sandbox.defects import Defects
+from sandbox.flags import Monitor
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
 from sandbox.platform import Platform
@@ -37,6 +39,10 @@ class Settings:
     defect_rates: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
     stop_with_stdin: bool = False
+    flags: bool = False
+    """Whether the platform's monitoring flags payments."""
+    account_ids: str = "random"
+    """One of account_ids.SCHEMES."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,7 +83,9 @@ async def _serve(
 ) -> None:
     processor = Processor(settings.latency_ms)
     defects = Defects(settings.defect_rates, settings.seed)
-    platform = Platform(Ledger(), defects, processor.enqueue)
+    monitor = Monitor() if settings.flags else None
+    ledger = Ledger(new_account_id=SCHEMES[settings.account_ids]())
+    platform = Platform(ledger, defects, processor.enqueue, monitor)
     server = _Server(_config(platform), on_started)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -53,13 +53,17 @@ def command_line(entry: Entry) -> str:
     )
 
 
-def status_line(entry: Entry) -> str:
-    """Write the answer of GET /api/commands/{commandId}; `decidedAt` in ns, null while pending."""
+def status_line(entry: Entry, flags: tuple[str, ...] | None = None) -> str:
+    """Write the answer of GET /api/commands/{commandId}; `decidedAt` in ns, null while pending.
+
+    A decided command has a list of its `flags`, unless that is None: then nobody watches.
+    """
     decision = entry.decision
     head = f'{{"commandId":"{entry.command.command_id}","status":"{entry.status}"'
     if decision is None:
         return f'{head},"reason":null,"decidedAt":null}}'
-    return f'{head},"reason":{_text(decision.reason)},"decidedAt":{decision.decided_ns}}}'
+    told = "" if flags is None else f',"flags":[{",".join(map(_text, flags))}]'
+    return f'{head},"reason":{_text(decision.reason)},"decidedAt":{decision.decided_ns}{told}}}'
 
 
 def _posting(posting: Posting) -> str:

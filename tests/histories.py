@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from e2e_data import config as pool_config
 from e2e_data import manifest as manifests
-from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.commands import Channel, Kind, Label, Outcome
 from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged, Platform, Sending, StatementEnd
 from e2e_data.pool import Pool
@@ -37,6 +37,7 @@ from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.timeline import Event, Second
 from sandbox import statements, wire
 from sandbox.book import Decision, Entry, Reason, Status
+from sandbox.flags import Monitor
 from sandbox.ledger import Ledger
 from sandbox.limits import Spending
 from sandbox.money import Money
@@ -92,6 +93,8 @@ class Fate(Enum):
     TAKEN_BACK = auto()
     """Observed settled; in the end the book has it rejected, and without effect."""
     REFUSED_YET_DONE = auto()
+    MISUNDERSTOOD = auto()
+    """Answered with 400, though there is nothing wrong with it."""
     TAMPERED = auto()
     """After its decision the account's balance moves by 7 minor units that nothing posted."""
     ROW_TWICE = auto()
@@ -102,9 +105,29 @@ class Fate(Enum):
     ACCOUNT_TWICE = auto()
     ACCOUNT_CURRENCY = auto()
 
+    # The same, of a hostile command or a replay.
+    HOSTILE_SETTLED = auto()
+    """Taken for what it would be without its flaw, and settled."""
+    HOSTILE_ACCEPTED = auto()
+    """Answered with 202, and never heard of again."""
+    BREAKDOWN = auto()
+    """Answered with 500."""
+    WRONG_REASON = auto()
+    REPLAY_APPLIED = auto()
+    """Settled and posted once more, in a row of its own under the same id."""
+    REPLAY_DIFFERS = auto()
+    """Observed with the other outcome than the original has."""
+    OWN_ID = auto()
+    """The book has a replay under the id that it has in the pool, settled."""
+
+
+WHY_NOT_COMPLETE = "the command that it repeats was not observed complete"
 
 NEVER_SENT = {Fate.BLOCKED, Fate.UNGRANTED, Fate.UNEXPECTED}
-NOT_REACHING = {Fate.LOST, Fate.VANISHED, Fate.REFUSED, Fate.NOT_SENT, Fate.BLOCKED, Fate.UNGRANTED}
+NOT_REACHING = {
+    Fate.LOST, Fate.VANISHED, Fate.REFUSED, Fate.NOT_SENT, Fate.BLOCKED, Fate.UNGRANTED,
+    Fate.HOSTILE_ACCEPTED, Fate.BREAKDOWN, Fate.MISUNDERSTOOD,
+}  # fmt: skip
 """The platform's ledger never sees these."""
 UNOBSERVED = {
     Fate.SILENT, Fate.PENDING, Fate.UNEXPECTED, Fate.REFUSED_YET_DONE, *NOT_REACHING
@@ -129,6 +152,8 @@ class Options:
     state: str = "ended"
     platform: str | None = None
     timeline: bool = True
+    special: bool = False
+    """The pool has hostile commands, replays, behaviours and regions; the platform gives flags."""
     spread: bool = True
     """Decisions come in any order; otherwise each command is over before the next is sent."""
 
@@ -148,8 +173,18 @@ class _Told:
     completed_ns: int
 
 
+SPECIAL = {
+    "payments": (12, 20),
+    "hostile_percentage": 35,
+    "hostile_flavours": {"replay": 20, "racing_replay": 20, "zero": 0, "negative": 0},
+    "pattern_percentage": 50,
+    "regions": ["north", "south"],
+}
+"""A pool in which a third of the payments is hostile."""
+
+
 @lru_cache(maxsize=64)
-def tiny_pool(seed: int = 0, accounts: int = 4) -> tuple[Pool, bytes]:
+def tiny_pool(seed: int = 0, accounts: int = 4, *, special: bool = False) -> tuple[Pool, bytes]:
     """Return a pool of two shards, and its manifest as it stands in a run directory."""
     config = pool_config.load(
         "smoke",
@@ -159,6 +194,7 @@ def tiny_pool(seed: int = 0, accounts: int = 4) -> tuple[Pool, bytes]:
             "payments": (3, 6),
             "funding": (1, 3),
             "fx_percentage": 30,
+            **(SPECIAL if special else {}),
         },
     )
     pool = Pool.in_memory(config, seed)
@@ -174,17 +210,21 @@ class History:
     ) -> None:
         self.options = options or Options()
         self.fates = dict(fates or {})
-        self.pool, self._manifest = tiny_pool(self.options.seed % POOL_SEEDS, self.options.accounts)
+        self.pool, self._manifest = tiny_pool(
+            self.options.seed % POOL_SEEDS, self.options.accounts, special=self.options.special
+        )
         self.ids = Ids(bytes(range(16)), 0xC0FFEE + self.options.seed)
         self.platform = Platform()
         self.directory = RunDirectory(path)
         self._random = Random(self.options.seed)
         self._now_ns = EPOCH_UTC_NS
         numbers = (f"00000000-0000-4000-8000-{n:012x}" for n in count(1))
-        self.ledger = Ledger(lambda: self._now_ns, lambda: next(numbers))
+        self.ledger = Ledger(lambda: self._now_ns, lambda _: next(numbers))
         self._bound: dict[Key, str] = {}
         self._opened: set[Key] = set()
         self._extra_rows: list[bytes] = []
+        self._monitor = Monitor()
+        self._flags: dict[str, tuple[str, ...]] = {}
         for place in ("pool", "journal", "bindings", "book"):
             (path / place).mkdir(parents=True)
         (directory := self.directory.pool / manifests.FILE_NAME).write_bytes(self._manifest)
@@ -218,12 +258,21 @@ class History:
         return found
 
     def entry(self, key: Key) -> Entry | None:
-        """Return what the platform has of a command."""
-        return self.ledger.find(self.command_id(key))
+        """Return what the platform has of a command; of a replay, what it has of the original."""
+        return self.ledger.find(self.command_id(self.sent_as(key)))
 
     def command_id(self, key: Key) -> str:
-        """Return a command's id."""
+        """Return the id that a command has in the pool."""
         return self.ids.command_ids(0, key[0], [key[1]])[0]
+
+    def sent_as(self, key: Key) -> Key:
+        """Return the command that is sent: for a replay, its original."""
+        original = self.pool.shard(key[0]).command(key[1]).original
+        return key[0], key[1] if original is None else original
+
+    def label(self, key: Key) -> Label:
+        """Return a command's label."""
+        return Label(int(self.pool.shard(key[0]).label[key[1]]))
 
     # -- the run --------------------------------------------------------------------------------
 
@@ -291,6 +340,7 @@ class History:
         began_ns: int,
     ) -> int:
         told = [self._times(key, phase, began_ns + n * MS) for n, key in enumerate(keys)]
+        self._hold_back(told)
         facts = [fact for one in told for fact in self._facts(one, self._settle_fate(one.key))]
         self._play(told, bindings)
         for one in told:
@@ -314,21 +364,44 @@ class History:
             self.fates[key] = Fate.BLOCKED
         return self.fates.get(key)
 
+    def _hold_back(self, told: list[_Told]) -> None:
+        """Move each replay that waits behind the completion of its original."""
+        completed_ns = {one.key: one.completed_ns for one in told}
+        for one in told:
+            after_ns = completed_ns.get(self.sent_as(one.key), 0)
+            if self.label(one.key) is Label.REPLAY and after_ns >= one.sent_ns:
+                late_ns = after_ns + 1 - one.sent_ns
+                for name in _TIMES:
+                    setattr(one, name, getattr(one, name) + late_ns)
+
     def _play(self, told: list[_Told], bindings: list[LineLog]) -> None:
         """Let the platform receive and decide, each at its time."""
         events = []
         for one in told:
-            fate = self.fates.get(one.key)
-            if fate not in NOT_REACHING:
+            if self._reaches(one.key):
                 events.append((one.received_ns, 0, one))
-                if fate is not Fate.PENDING:
+                if Fate.PENDING not in self._fates_of_id(one.key):
                     events.append((one.decided_ns, 1, one))
         for at_ns, is_decision, one in sorted(events, key=lambda event: event[:2]):
             self._now_ns = EPOCH_UTC_NS + at_ns
             if is_decision:
-                self._decide(one.key)
+                self._decide(self.sent_as(one.key))
+                self._flag(one.key)
+                self._repeat(one.key)
             else:
                 self._receive(one, bindings)
+
+    def _reaches(self, key: Key) -> bool:
+        """Tell whether the platform's ledger sees a command; what it loses, it loses by the id."""
+        reaches = self.fates.get(key) not in NOT_REACHING
+        understood = self._is_understood(key) or self.fates.get(key) is Fate.HOSTILE_SETTLED
+        return reaches and understood and Fate.LOST not in self._fates_of_id(key)
+
+    def _fates_of_id(self, key: Key) -> set[Fate | None]:
+        return {self.fates.get(key), self.fates.get(self.sent_as(key))}
+
+    def _is_understood(self, key: Key) -> bool:
+        return not int(self.pool.shard(key[0]).expected[key[1]]) & Outcome.INVALID
 
     def _times(self, key: Key, phase: int, intended_ns: int) -> _Told:
         draw = self._random
@@ -357,6 +430,8 @@ class History:
             return "the account's creation was not observed complete"
         if kind in (Kind.FUNDING, Kind.PAYMENT) and account not in self._opened:
             return "the account's opening credit was not observed settled"
+        if self.label(key) is Label.REPLAY and self.fates.get(self.sent_as(key)) in UNOBSERVED:
+            return WHY_NOT_COMPLETE
         return ""
 
     def _facts(self, one: _Told, fate: Fate | None) -> list:
@@ -383,13 +458,23 @@ class History:
             why = "connection refused"
             facts.append(_fact(one.acknowledged_ns, one.key, Fact.NOT_SENT, at, reason=why))
         else:
-            refused = fate in (Fate.REFUSED, Fate.REFUSED_YET_DONE)
-            code = Acknowledged.REFUSED if refused else Acknowledged.ACCEPTED
-            why = "HTTP 429" if refused else ""
+            code, why = self._answer(one.key, fate)
             facts.append(
                 _fact(one.acknowledged_ns, one.key, Fact.ACKNOWLEDGED, at, code=code, reason=why)
             )
         return facts
+
+    def _answer(self, key: Key, fate: Fate | None) -> tuple[Acknowledged, str]:
+        if fate in (Fate.REFUSED, Fate.REFUSED_YET_DONE):
+            return Acknowledged.REFUSED, "HTTP 429"
+        if fate is Fate.BREAKDOWN:
+            return Acknowledged.UNKNOWN, "HTTP 500"
+        if fate is Fate.MISUNDERSTOOD:
+            return Acknowledged.INVALID, "it is not understood"
+        taken = fate in (Fate.HOSTILE_ACCEPTED, Fate.HOSTILE_SETTLED)
+        if not self._is_understood(key) and not taken:
+            return Acknowledged.INVALID, "it is not understood"
+        return Acknowledged.ACCEPTED, ""
 
     def _completions(self, one: _Told) -> list:
         fate = self.fates.get(one.key)
@@ -398,13 +483,18 @@ class History:
             return []
         at = ((0, *one.key), 0, one.phase, Channel.HTTP)
         outcome = Outcome[entry.status.name]
-        if fate is Fate.TAKEN_BACK:
+        if Fate.TAKEN_BACK in self._fates_of_id(one.key):
             outcome = Outcome.SETTLED
+        if fate is Fate.REPLAY_DIFFERS:
+            outcome = (Outcome.SETTLED | Outcome.REJECTED) & ~outcome
         shard, index = one.key
-        reason = entry.decision.reason or ""
         facts = [
-            _fact(one.completed_ns, one.key, Fact.COMPLETED, at, code=outcome, reason=str(reason))
-        ]
+            _fact(
+                one.completed_ns, one.key, Fact.COMPLETED, at, code=outcome,
+                reason=str(entry.decision.reason or ""),
+                flags=self._flags.get(entry.command.command_id, ()),
+            )
+        ]  # fmt: skip
         if fate is Fate.TWO_OUTCOMES:
             other = (Outcome.SETTLED | Outcome.REJECTED) & ~outcome
             facts.append(_fact(one.completed_ns + 1, one.key, Fact.COMPLETED, at, code=other))
@@ -416,10 +506,12 @@ class History:
     # -- the platform ---------------------------------------------------------------------------
 
     def _receive(self, one: _Told, bindings: list[LineLog]) -> None:
-        shard, index = one.key
+        shard, index = key = self.sent_as(one.key)
         command = self.pool.shard(shard).command(index)
         account = (shard, command.account.number)
-        fate = self.fates.get(one.key)
+        fate = self.fates.get(key)
+        if fate is Fate.HOSTILE_SETTLED:
+            command = replace(command, label=Label.NONE)
         if fate is Fate.WRONG_AMOUNT:
             command = replace(
                 command,
@@ -433,13 +525,14 @@ class History:
             command = replace(command, credit_currency=others[0])
         sending = Sending(
             command=command,
-            command_id=self.command_id(one.key),
+            command_id=self.command_id(key),
             customer_id=self.ids.customer_ids(0, shard, [command.account.number])[0],
             correlation_id="00" * 24,
             account_id=self._bound.get(account),
             value_date="2026-11-20",
         )
-        entry = self.ledger.receive(read(self.platform, sending))
+        known = self.ledger.find(sending.command_id)
+        entry = known or self.ledger.receive(read(self.platform, sending))
         if command.kind is Kind.ACCOUNT and fate not in NO_ANSWER:
             self._bound[account] = entry.account_id
             bindings[shard].write({"place": (0, *account), "account_id": entry.account_id})
@@ -449,8 +542,10 @@ class History:
         command_id = self.command_id(key)
         entry = self.ledger.find(command_id)
         assert entry is not None
+        if entry.decision is not None:
+            return
         accounts = self.ledger._accounts
-        if fate is Fate.WRONG_OUTCOME:
+        if fate in (Fate.WRONG_OUTCOME, Fate.HOSTILE_SETTLED):
             account = accounts[entry.account_id]
             account.spending, kept = Spending((2**60,) * 5), account.spending
             self.ledger.decide(command_id)
@@ -471,15 +566,48 @@ class History:
             )
         else:
             self.ledger.decide(command_id, times=2 if fate is Fate.TWICE else 1)
+        if fate is Fate.WRONG_REASON:
+            self._change(command_id, reason=Reason.INSUFFICIENT_FUNDS)
         if fate is Fate.TAMPERED:
             account = accounts[entry.account_id]
             account.balance += 7
-            decided = self.ledger._entries[command_id]
-            assert decided.decision is not None
-            moved = Money(account.balance, account.currency)
-            self.ledger._entries[command_id] = replace(
-                decided, decision=replace(decided.decision, balance_after=moved)
-            )
+            self._change(command_id, balance_after=Money(account.balance, account.currency))
+
+    def _change(self, command_id: str, **fields: object) -> Entry:
+        """Change fields of a decision in the ledger, and return its entry."""
+        decided = self.ledger._entries[command_id]
+        assert decided.decision is not None
+        changed = replace(decided, decision=replace(decided.decision, **fields))  # type: ignore[arg-type]
+        self.ledger._entries[command_id] = changed
+        return changed
+
+    def _flag(self, key: Key) -> None:
+        """Have the platform's monitoring look at a command that was just decided."""
+        entry = self.entry(key)
+        assert entry is not None
+        if self.options.special and entry.command.command_id not in self._flags:
+            self._flags[entry.command.command_id] = self._monitor.flags_of(entry)
+
+    def _repeat(self, key: Key) -> None:
+        """Do for a replay what only a platform that is wrong does."""
+        fate, entry = self.fates.get(key), self.entry(key)
+        assert entry is not None
+        assert entry.decision is not None
+        if fate not in (Fate.REPLAY_APPLIED, Fate.OWN_ID):
+            return
+        account = self.ledger._accounts[entry.account_id]
+        postings = self.ledger._post(entry.command, account, self._now_ns, 1)  # type: ignore[arg-type]
+        decision = replace(
+            entry.decision,
+            postings=postings,
+            account_seq=account.next_seq(),
+            balance_after=Money(account.balance, account.currency),
+        )
+        command_id = self.command_id(self.sent_as(key) if fate is Fate.REPLAY_APPLIED else key)
+        again = replace(
+            entry, command=replace(entry.command, command_id=command_id), decision=decision
+        )
+        self._extra_rows.append(statements.command_line(again).encode())
 
     def _foreign(self) -> None:
         """Let another run use the platform too."""
@@ -488,7 +616,8 @@ class History:
             shard = self.pool.shard(0)
             account_id: str | None = None
             for kind in Kind:
-                command = shard.command(shard.range_of(kind)[0])
+                plain = (i for i in shard.range_of(kind) if shard.label[i] < Label.UNKNOWN_ACCOUNT)
+                command = shard.command(next(plain))
                 if kind is Kind.PAYMENT:
                     command = replace(command, account=shard.account(0))
                 sending = Sending(
@@ -519,6 +648,7 @@ class History:
             for chunk in statements.of_commands(self.ledger.entries())
             for line in chunk.splitlines()
         ]
+        commands += self._extra_rows
         for key, fate in self.fates.items():
             entry = self.entry(key)
             if entry is None:
@@ -638,6 +768,10 @@ def keys_of(pool: Pool, kind: Kind, expected: Outcome | None = None) -> list[Key
 
 def _splits(draw: Random, most_ns: int) -> list[int]:
     return [draw.randint(0, most_ns) for _ in range(4)]
+
+
+_TIMES = ("intended_ns", "free_ns", "sent_ns", "received_ns", "acknowledged_ns", "decided_ns",
+          "completed_ns")  # fmt: skip
 
 
 def _fact(at_ns: int, key: Key, fact: Fact, at: tuple, **more: object):

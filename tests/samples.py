@@ -1,4 +1,4 @@
-"""Sample runs as the judge would tell them: one good, one bad, and one that was killed at once."""
+"""Sample runs as the judge would tell them: good, bad, special, and one that was killed at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from reports.judgement import (
     Finding,
     FitnessResult,
     Judgement,
+    LabelRow,
     LatencyRow,
+    PatternRow,
     PhaseRow,
+    RegionRow,
     SloResult,
     Status,
 )
@@ -69,6 +72,51 @@ def bad() -> Sample:
             [*_events(), Event(58_000_000_000, "warning", "payments", "arrivals are overdue")],
         ),
     )
+
+
+def special() -> Sample:
+    """Return a run of hostile commands, replays, behaviours and regions; one zero amount was settled."""
+    zero = replace(case("settled, where only invalid is correct", 7), label="zero")
+    plain = case("settled, where only rejected is correct", 8)
+    finding = Finding("hostile command settled", 2, zero, zero, plain)
+    sound = _good()
+    checks = tuple(
+        replace(check, status=Status.VIOLATED, findings=(finding,))
+        if check.invariant == "6"
+        else check
+        for check in sound.checks
+    )
+    judgement = replace(
+        sound,
+        exit=Exit.NOT_RIGHT,
+        verdict="not right: hostile command settled (2)",
+        reasons=("invariant 6 is violated: hostile command settled (2)",),
+        classes={
+            **sound.classes,
+            Class.SETTLED: {"account": 300, "opening credit": 300, "payment": 4900},
+            Class.WRONG_OUTCOME: {"payment": 2},
+            Class.INVALID: {"payment": 209},
+        },
+        checks=checks,
+        labels=(
+            _label("none", {Class.SETTLED: 5395, Class.REJECTED: 210}, 31.2),
+            _label(
+                "velocity", {Class.SETTLED: 99, Class.SETTLED_LATE: 1, Class.REJECTED: 24}, 30.0
+            ),
+            _label("unknown account", {Class.REJECTED: 50}, None),
+            _label("zero", {Class.WRONG_OUTCOME: 2, Class.INVALID: 209}, 29.5),
+            _label("replay", {Class.SETTLED: 6, Class.REJECTED: 4}, None),
+        ),
+        flagged=131,
+        patterns=(PatternRow("velocity", 124, 93, 5066, 38),),
+        regions=(RegionRow("north", 120, 2160, 2000), RegionRow("south", 180, 3240, 2900)),
+    )
+    return Sample(judgement, _seconds(slow=1.0), (_rows(held_up=0), _events()))
+
+
+def _label(name: str, classes: dict[str, int], p99_ms: float | None) -> LabelRow:
+    commands = sum(classes.values())
+    return LabelRow(name, commands, dict(classes), commands, 12.5, p99_ms)
 
 
 def empty() -> Sample:

@@ -9,7 +9,7 @@ from reports.rundir import RunDirectory
 from tests import samples
 
 
-@pytest.mark.parametrize("sample", ["good", "bad", "empty"])
+@pytest.mark.parametrize("sample", ["good", "bad", "special", "empty"])
 @pytest.mark.parametrize("name", ["report.md", "junit.xml", "summary.json", "findings.json"])
 def test_report(sample, name, golden, tmp_path):
     run = getattr(samples, sample)()

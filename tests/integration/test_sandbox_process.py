@@ -13,10 +13,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 import pytest
 
+from sandbox.account_ids import NAMESPACE
 from sandbox.server import listen
 
 ROOT = Path(__file__).parents[2]
@@ -69,11 +70,11 @@ class Sandbox:
         assert end["rows"] == len(rows)
         return rows
 
-    def open_account(self):
+    def open_account(self, customer=None):
         key, answer = self.submit(
             "accounts",
             {
-                "customerId": str(uuid4()),
+                "customerId": customer or str(uuid4()),
                 "currencyCode": "USD",
                 "transitNumber": "001",
                 "accountType": "SAVINGS",
@@ -244,3 +245,16 @@ def test_without_announce_it_tells_people_what_it_is():
         "sandbox: a stand-in payments platform for tests and demos, listening on http://127.0.0.1:"
     )
     assert ended.stdout.endswith("; defects: lose=0.25\n")
+
+
+def test_accounts_can_be_named_after_their_customers():
+    """A UUID of version 5 in a fixed namespace, for files that name accounts before they exist."""
+    customer = str(uuid4())
+    made = str(uuid5(NAMESPACE, customer))
+    with running("--account-ids", "from-customer") as sandbox:
+        key, account = sandbox.open_account(customer)
+        assert account == made
+        assert sandbox.decided(key) == "SETTLED"
+        assert [row["accountId"] for row in sandbox.rows("accounts")] == [made]
+    with running() as sandbox:
+        assert sandbox.open_account(customer)[1] != made

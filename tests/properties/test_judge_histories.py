@@ -8,6 +8,7 @@ import pytest
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.exits import Exit
+from e2e_data.replays import replays_of
 from tests.histories import POOL_SEEDS, Fate, History, Options, causes, findings, keys_of, tiny_pool
 
 BATCHES = range(8)
@@ -50,9 +51,13 @@ def harmless(draw, pool):
     return {key: draw.choice(HARMLESS) for key in chosen}
 
 
+@pytest.mark.parametrize("special", [False, True], ids=["plain", "hostile"])
 @pytest.mark.parametrize("batch", BATCHES)
-def test_a_correct_platform_is_never_accused(tmp_path, batch):
-    """Whatever the order, the timing and the network: no finding, the exit is 0, and all is counted."""
+def test_a_correct_platform_is_never_accused(tmp_path, batch, special):
+    """Whatever the order, the timing and the network: no finding, the exit is 0, and all is counted.
+
+    That holds of hostile commands and replays, too, which race their originals or outlive them.
+    """
     for seed in seeds(batch):
         draw = Random(f"good {seed}")
         options = Options(
@@ -60,8 +65,9 @@ def test_a_correct_platform_is_never_accused(tmp_path, batch):
             accounts=draw.choice((2, 4, 6)),
             foreign=draw.choice((0, 0, 1)),
             spread=draw.random() < 0.8,
+            special=special,
         )
-        pool = tiny_pool(seed % POOL_SEEDS, options.accounts)[0]
+        pool = tiny_pool(seed % POOL_SEEDS, options.accounts, special=special)[0]
         judgement = History(tmp_path / str(seed), harmless(draw, pool), options).judge()
         assert findings(judgement) == {}, seed
         assert judgement.exit is Exit.GOOD, (seed, judgement.reasons)
@@ -93,3 +99,65 @@ def test_one_defect_is_the_one_finding(tmp_path, fate):
         assert judgement.exit is Exit.NOT_RIGHT
         struck += 1
     assert struck == 8
+
+
+UNSEEN_WHERE_REPEATED = {Fate.UNEXPECTED, Fate.REFUSED_YET_DONE}
+"""Whoever was allowed to repeat a command may have been the one who had it done."""
+REPLAY_FAULTS = {
+    Fate.REPLAY_APPLIED: "applied more than once",
+    Fate.REPLAY_DIFFERS: "replay with another outcome",
+    Fate.OWN_ID: "unexpected",
+}
+HOSTILE_FAULTS = {
+    Fate.HOSTILE_SETTLED: ("hostile command settled", range(9, 17)),
+    Fate.HOSTILE_ACCEPTED: ("hostile command accepted", range(11, 17)),
+    Fate.BREAKDOWN: ("breakdown on a hostile command", range(9, 17)),
+    Fate.WRONG_REASON: ("wrong reason", range(9, 11)),
+}
+"""Fate -> the finding, and the labels that it can strike."""
+
+
+def struck(fate, pool, draw):
+    """Draw a command of a hostile pool that a fate can strike, and the finding that names it."""
+    original_of = {
+        (shard.number, row): (shard.number, original)
+        for shard in pool.shards()
+        for found in [replays_of(shard)]
+        for row, original in zip(found.rows.tolist(), found.originals.tolist(), strict=True)
+    }
+    if fate in HOSTILE_FAULTS:
+        name, labels = HOSTILE_FAULTS[fate]
+        every = keys_of(pool, Kind.PAYMENT)
+        return name, draw.choice([k for k in every if pool.shard(k[0]).label[k[1]] in labels]), None
+    sure = keys_of(pool, Kind.PAYMENT, Outcome.SETTLED)
+    if fate in REPLAY_FAULTS:
+        row = draw.choice([key for key in sure if key in original_of])
+        return REPLAY_FAULTS[fate], row, original_of[row]
+    if fate is Fate.WRONG_OUTCOME:
+        sure = keys_of(pool, Kind.PAYMENT, Outcome.REJECTED)
+    inert = {*original_of} | {k for k in sure if pool.shard(k[0]).label[k[1]] >= 9}
+    if fate in UNSEEN_WHERE_REPEATED:
+        inert |= {*original_of.values()}
+    return FAULTS[fate], draw.choice([key for key in sure if key not in inert]), None
+
+
+@pytest.mark.parametrize(
+    "fate", [*FAULTS, *HOSTILE_FAULTS, *REPLAY_FAULTS], ids=lambda fate: fate.name
+)
+def test_one_defect_among_hostile_commands_is_the_one_finding(tmp_path, fate):
+    """Hostile commands, and a repetition of the very command that went wrong, hide and add nothing."""
+    for seed in range(4):
+        draw = Random(f"{fate.name} hostile {seed}")
+        pool = tiny_pool(seed % POOL_SEEDS, special=True)[0]
+        name, key, original = struck(fate, pool, draw)
+        shard = pool.shard(key[0])
+        account = int(shard.account_number[key[1]])
+        spared = {key, original, (key[0], account), (key[0], account + shard.counts.account)}
+        fates = {each: what for each, what in harmless(draw, pool).items() if each not in spared}
+        options = Options(seed=seed, special=True)
+        history = History(tmp_path / str(seed), {**fates, key: fate}, options)
+        assert history.fates[key] is fate
+        judgement = history.judge()
+        assert causes(judgement) == {name: 1}, (seed, key)
+        assert {of for _, _, of in findings(judgement).values()} <= {"", name}
+        assert judgement.exit is Exit.NOT_RIGHT

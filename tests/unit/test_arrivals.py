@@ -112,3 +112,16 @@ def test_what_was_due_when_the_phase_ended_is_dropped():
     assert arrivals.due(BEGAN + 10_000 * MS) == 4
     arrivals.give_up(BEGAN + 900 * MS)
     assert arrivals.dropped == 3
+
+
+@pytest.mark.parametrize("drop_after_ms", [None, 0])
+def test_an_arrival_of_what_cannot_be_sent_before_is_not_due_before(drop_after_ms):
+    """Nobody is late while nothing can be sent, and nothing is given up for it."""
+    drop_after_ns = None if drop_after_ms is None else drop_after_ms * MS
+    arrivals = Arrivals(TEN_PER_S, BEGAN, drop_after_ns=drop_after_ns)
+    free, ready = BEGAN + 50 * MS, BEGAN + 250 * MS
+    assert arrivals.take(free, not_before_ns=ready) == Arrival(0, ready, free)
+    assert arrivals.take(free, not_before_ns=free) == Arrival(1, BEGAN + 100 * MS, free)
+    assert (arrivals.overdue, arrivals.dropped) == (0, 0)
+    assert arrivals.take(ready + 1, not_before_ns=ready) == Arrival(2, ready, ready + 1)
+    assert (arrivals.overdue, arrivals.dropped) == (1, 0)

@@ -50,12 +50,15 @@ class Bench:
             self.platform,
             lambda: self,
             self.clock.now_ns,
-            lambda place, completion: self.observed.append((self.now_ms, place, completion)),
+            self.observe,
             pollers=pollers,
             first_wait_ns=FIRST_MS * MS,
             longest_wait_ns=LONGEST_MS * MS,
         )
         return self.made
+
+    def observe(self, place, completion):
+        self.observed.append((self.now_ms, place, completion))
 
     @property
     def now_ms(self) -> int:
@@ -163,6 +166,28 @@ def test_an_adapters_fault_ends_no_poller(bench, monkeypatch, caplog):
     assert [record.message for record in caplog.records] == [
         "the platform adapter failed on the outcome of a command"
     ]
+
+
+def test_an_outcome_that_cannot_be_recorded_ends_no_poller(bench, monkeypatch, caplog):
+    """An adapter may read nonsense that only the journal finds out: the others are asked about on."""
+    bench.script = {"a": [SETTLED], "b": [SETTLED]}
+    observed = bench.observe
+    told = []
+
+    def recording(place, completion):
+        told.append(place)
+        if len(told) == 1:
+            raise TypeError("no text")
+        observed(place, completion)
+
+    monkeypatch.setattr(bench, "observe", recording)
+    source = bench.source(pollers=1)
+    source.expect((0, 0, 1), "a")
+    source.expect((0, 0, 2), "b")
+    bench.until(lambda: len(bench.observed) == 2)
+    assert told == [(0, 0, 1), (0, 0, 2), (0, 0, 1)]
+    assert source.failed_polls == 1
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("waiting", [False, True])

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e_data import config, ids, money, oracle
+from e2e_data import boundary, config, config_checks, ids, money, oracle, order, payments
 from e2e_data.commands import (
     COMMAND_TYPES,
     PERIODS,
@@ -24,10 +24,12 @@ from e2e_data.commands import (
     Channel,
     Command,
     Kind,
+    Label,
     Outcome,
 )
 from e2e_data.config_parts import band_edge
 from e2e_data.ids import Correlation, Ids, Namespace
+from e2e_data.model.rules import Rules
 from e2e_data.platform import (
     Acknowledged,
     HttpAnswer,
@@ -38,7 +40,8 @@ from e2e_data.platform import (
 from locustfiles import bindings
 from locustfiles.completions import PollingSource
 from locustfiles.plans import Phase, Plan
-from reports import book
+from locustfiles.replays import WHY_NOT_COMPLETE
+from reports import book, causes
 from reports.classes import PRECEDENCE
 from reports.invariants import INVARIANTS
 from reports.judgement import Status
@@ -238,9 +241,74 @@ def test_presets_are_the_configurations():
     assert f"about {float(stress.accounts * each) / 1e6:.1f} million commands" in PLAIN
 
 
+def test_the_example_of_a_configuration_file_is_one(tmp_path):
+    """It loads, sets nothing to what it is anyway, and every tenth account is special by it."""
+    (text,) = (text for text in fences("toml") if "hostile_percentage" in text)
+    file = tmp_path / "pool.toml"
+    file.write_text(text, encoding="utf-8")
+    loaded = config.load(file=file)
+    plain = config.load("medium")
+    named = set(re.findall(r"^([a-z_]+) = ", text, re.M))
+    named |= set(re.findall(r"^\[([a-z_]+)\]", text, re.M))
+    changed = {
+        name
+        for name in config.PoolConfig.model_fields
+        if getattr(loaded, name) != getattr(plain, name)
+    }
+    fields = {*type(loaded.patterns).model_fields, *type(loaded.hostile_flavours).model_fields}
+    assert named - fields - {"preset"} == changed
+    special = (loaded.hot_account_share, loaded.boundary_percentage, loaded.pattern_percentage)
+    assert sum(special) == 10
+    assert loaded.hostile_percentage == Decimal(1) / 200 * 100
+    assert set(loaded.patterns.weights) - {40, 0} == {20}
+    assert set(loaded.hostile_flavours.weights) - {20, 0} == {10}
+
+
+def test_labels_are_the_codes():
+    """Every label is in the table, in its order, with what the oracle says of it."""
+    rows = table("label")
+    assert [name for name, _, _ in rows] == [label.text for label in Label]
+    words = {
+        "as in section 6": Outcome.SETTLED,
+        "rejected": Outcome.REJECTED,
+        "not understood": Outcome.INVALID | Outcome.DEAD_LETTERED,
+        "as its original, once": Outcome.SETTLED,
+    }
+    for label, (_, _, right) in zip(Label, rows, strict=True):
+        first, found = oracle.expected_of_payments(
+            oracle.Book(
+                limit_based=np.array([True]),
+                minute_limit_minor=np.array([100]),
+                opening_balance_minor=np.array([0]),
+                funding_account=np.zeros(0, np.int32),
+                funding_minor=np.zeros(0, np.int64),
+                payment_account=np.zeros(2, np.int32),
+                payment_minor=np.array([50, 50]),
+                payment_label=np.array([Label.NONE, label], np.uint8),
+                payment_original=np.array([-1, 0 if label.is_replay else -1]),
+            )
+        )
+        assert (first, found) == (Outcome.SETTLED, words[right])
+        assert label.is_replay == (right == "as its original, once")
+        assert label.is_hostile == (right != "as in section 6")
+
+
+def test_figures_of_labels_are_the_codes():
+    """Amounts and places that the table gives are those of the generator."""
+    rows = {name: text for name, text, _ in table("label")}
+    least, most = (f"{units:,}" for units in config_checks.REPORTABLE_UNITS)
+    assert rows["reportable"] == f"of {least} to {most} currency units"
+    assert rows["round"] == f"of a multiple of {payments.ROUND_UNITS} currency units"
+    assert order.DORMANT_EIGHTHS == 7
+    assert "after seven eighths of the other accounts' payments" in rows["dormant"]
+    assert "so that one minute holds each: three parts" in PLAIN
+    assert boundary.PARTS == 3
+
+
 def test_settings_that_are_named_exist():
-    """A name in code style that looks like a setting is one, of the pool or of the plan."""
+    """A name in code style that looks like a setting is one: of the pool, the plan, the adapter or its rules."""
     known = {*config.PoolConfig.model_fields, *Plan.model_fields, *Phase.model_fields}
+    known |= {*vars(Platform), *vars(Rules)}
     named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)(?: = \w+)?`", CONTRACT))
     assert {"limit_based_percentage", "enable_limit_violations", "settle_s"} <= named
     assert named <= known
@@ -270,7 +338,8 @@ def test_times_are_the_plans_defaults():
 
 def test_reasons_for_blocking_are_the_codes():
     """What each kind needs before it is sent, and what is said where that is missing."""
-    *stages, unbound = table("to send")
+    *stages, unbound, (repeats, _, why) = table("to send")
+    assert (repeats, why) == (Label.REPLAY.text, WHY_NOT_COMPLETE)
     shown = {name: why for names, _, why in stages for name in names.split(", ")}
     needs = {kind: stage for kind, stage in bindings.NEEDS.items() if stage}
     assert shown == {
@@ -482,7 +551,7 @@ class Sandbox:
     def __init__(self):
         self.now_ns = 0
         account_id = parsed(OPENING[3])["accountId"]
-        ledger = Ledger(lambda: self.now_ns, lambda: account_id)
+        ledger = Ledger(lambda: self.now_ns, lambda _: account_id)
         self.platform = SandboxPlatform(ledger, Defects({}), lambda _: None)
         self.app = app_for(self.platform)
 
@@ -601,6 +670,7 @@ def test_an_outcome_is_read_as_documented(status, body, read_as):
         words = "no outcome yet"
     else:
         words = read.outcome.label + (f": {read.reason}" if read.reason else "")
+        words += f", flags {', '.join(read.flags)}" if read.flags else ""
     assert words == read_as
 
 
@@ -664,6 +734,8 @@ def test_the_oracles_sets_are_as_in_the_worked_examples(
             funding_minor=np.array([money.from_wire(funding, "USD")]),
             payment_account=np.zeros(len(amounts), np.int32),
             payment_minor=np.array(amounts),
+            payment_label=np.zeros(len(amounts), np.uint8),
+            payment_original=np.full(len(amounts), -1),
         )
     )
     assert [Outcome(int(flags)).label for flags in found] == sets.split("; ")
@@ -674,6 +746,20 @@ def test_the_classes_are_listed_in_their_order_of_precedence():
     rows = table("class")
     assert [name for name, _ in rows] == [str(name) for name in PRECEDENCE]
     assert all(meaning for _, meaning in rows)
+
+
+def test_the_findings_of_hostile_payments_and_replays_are_the_judges():
+    """Each is named as the judge names it; the reasons and breakdowns are the adapter's."""
+    assert [name for name, *_ in table("finding")] == [
+        *(causes.HOSTILE_SETTLED, causes.HOSTILE_ACCEPTED, causes.BREAKDOWN),
+        *(causes.WRONG_REASON, causes.REPLAY_DIFFERS, causes.UNEXPECTED),
+    ]
+    reasons = ", ".join(f"`{reason}`" for reason in ADAPTER.rules.hostile_reasons.values())
+    assert f"{reasons} (`hostile_reasons` of the adapter's `rules`)" in PLAIN
+    assert {f"HTTP {code}" for code in re.findall(r"answered (\d+) \(the ad", PLAIN)} == {
+        *ADAPTER.breakdowns
+    }
+    assert f"its high bit ({ids.REPLAY_ATTEMPT}) marks a replay" in PLAIN
 
 
 def test_the_invariants_are_the_judges():
@@ -704,10 +790,10 @@ def test_what_is_missing_is_said_to_be():
     planned = {"5", "6b", "7", "8"}
     assert not done & planned
     assert all(re.search(rf"\b{name} \(", missing) for name in planned)
-    for word in ("IBM MQ", "Kafka", "`messageId`", "hostile", "patterns", "regions", "exporters"):
+    for word in ("IBM MQ", "Kafka", "backout queue", "dead-letter topic"):
         assert word in missing
 
 
 def test_the_document_is_short():
     """A contract that nobody reads binds nobody."""
-    assert CONTRACT.count("\n") < 300
+    assert CONTRACT.count("\n") < 500

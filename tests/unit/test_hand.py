@@ -7,8 +7,9 @@ from itertools import groupby
 import pytest
 
 from e2e_data import config
-from e2e_data.commands import Kind
-from e2e_data.ids import Ids, Namespace
+from e2e_data.commands import Kind, Label
+from e2e_data.config_parts import HostileFlavours
+from e2e_data.ids import REPLAY_ATTEMPT, Ids, Namespace
 from e2e_data.pool import Pool
 from locustfiles.hand import GRANT_POSITIONS, HELD_MAX, Hand
 from locustfiles.leases import LeaseBook
@@ -184,3 +185,62 @@ def test_the_next_phase_begins_with_new_cards(pool):
     table.book.open(2, [1] * pool.shard_count)
     table.hand.begin((Kind.OPENING_CREDIT,))
     assert [card.kind for card in table.drawn()] == [Kind.OPENING_CREDIT] * 20
+
+
+# -- replays ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def replaying():
+    """A pool in which many payments repeat another one."""
+    flavours = dict.fromkeys(HostileFlavours.model_fields, 0)
+    overrides = {
+        "accounts": 12,
+        "accounts_per_shard": 4,
+        "payments": (30, 40),
+        "funding": (2, 4),
+        "hostile_percentage": 40,
+        "hostile_flavours": {**flavours, "replay": 50, "racing_replay": 50},
+    }
+    return Pool.in_memory(config.load("smoke", overrides), 3)
+
+
+def test_a_replay_bears_the_ids_of_its_original(replaying):
+    """Its place is its own; its ids and its customer are the original's, and its attempt is marked."""
+    cards = Table(replaying).drawn()
+    assert sorted(card.place for card in cards) == sorted(every_place(replaying, PAYING))
+    replays = [card for card in cards if card.is_replay]
+    assert len(replays) > 50
+    for card in replays:
+        command = card.shard.command(card.index)
+        assert card.original == command.original
+        assert card.waits == (command.label is Label.REPLAY)
+        assert card.attempt == REPLAY_ATTEMPT
+        assert card.original_place == (0, card.shard.number, command.original)
+        [command_id] = IDS.command_ids(0, card.shard.number, [command.original])
+        owner = int(card.shard.account_number[command.original])
+        [customer_id] = IDS.customer_ids(0, card.shard.number, [owner])
+        assert (card.command_id, card.customer_id) == (command_id, customer_id)
+    assert {card.attempt for card in cards if not card.is_replay} == {0}
+
+
+def test_what_a_replay_waits_for_is_known_before(replaying):
+    """Exactly the originals of replays that wait are marked, not those that are raced."""
+    cards = Table(replaying).drawn()
+    awaited = {card.place for card in cards if card.is_awaited}
+    assert awaited == {card.original_place for card in cards if card.waits}
+    raced = {card.original_place for card in cards if card.is_replay and not card.waits}
+    assert raced
+    assert not awaited & raced
+
+
+def test_a_racing_replay_comes_right_behind_its_original(replaying):
+    """The two are drawn one after the other, so that both are under way; a grant may part them."""
+    table = Table(replaying)
+    cards = table.drawn()
+    races = [n for n, card in enumerate(cards) if card.is_replay and not card.waits]
+    parted = [n for n in races if cards[n - 1].place != cards[n].original_place]
+    assert len(races) > 40
+    assert len(parted) < len(table.grants)
+    places = [card.place for card in cards]
+    assert all(places.index(cards[n].original_place) < n for n in parted)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from e2e_data.commands import Channel, Outcome
 from e2e_data.platform import Acknowledged
-from reports.journal import REASON_LENGTH_MAX, REASONS_MAX, ROW, SCHEMA, Fact, Journal
+from reports.journal import ROW, SCHEMA, TEXT_LENGTH_MAX, TEXTS_MAX, Fact, Journal
 
 TIMES = st.integers(-(2**63), 2**63 - 1)
 FACTS = st.tuples(
@@ -20,7 +20,7 @@ FACTS = st.tuples(
     st.sampled_from(Channel),
     TIMES,
     st.integers(0, 255),
-    st.text(max_size=REASON_LENGTH_MAX),
+    st.text(max_size=TEXT_LENGTH_MAX),
 )
 
 
@@ -41,7 +41,7 @@ def test_a_sent_fact_comes_back(tmp_path):
     assert rows(tmp_path) == [
         {
             "fact": Fact.SENT, "lap": 1, "shard": 2, "index": 3, "attempt": 4, "phase": 5,
-            "channel": Channel.KAFKA, "code": 0, "reason": "", "at_ns": 30, "intended_ns": 10,
+            "channel": Channel.KAFKA, "code": 0, "reason": "", "flags": "", "at_ns": 30, "intended_ns": 10,
             "free_ns": -20,
         }
     ]  # fmt: skip
@@ -114,13 +114,13 @@ def test_a_reason_is_stored_once(tmp_path):
 def test_reasons_are_bounded_in_number(tmp_path):
     """Reasons come from the network: beyond a thousand they are all one."""
     journal = Journal(tmp_path, "w")
-    for index in range(3 * REASONS_MAX):
+    for index in range(3 * TEXTS_MAX):
         add(journal, f"reason {index}", index)
     add(journal, "reason 0", 0)
     journal.flush()
     found = [row["reason"] for row in rows(tmp_path)]
-    assert found[: REASONS_MAX - 1] == [f"reason {i}" for i in range(REASONS_MAX - 1)]
-    assert set(found[REASONS_MAX - 1 : -1]) == {"(a further reason)"}
+    assert found[: TEXTS_MAX - 1] == [f"reason {i}" for i in range(TEXTS_MAX - 1)]
+    assert set(found[TEXTS_MAX - 1 : -1]) == {"(a further reason)"}
     assert found[-1] == "reason 0"
 
 
@@ -129,7 +129,23 @@ def test_reasons_are_bounded_in_length(tmp_path):
     journal = Journal(tmp_path, "w")
     add(journal, "x" * 100_000)
     journal.flush()
-    assert rows(tmp_path)[0]["reason"] == "x" * REASON_LENGTH_MAX
+    assert rows(tmp_path)[0]["reason"] == "x" * TEXT_LENGTH_MAX
+
+
+def test_flags_are_kept_beside_the_reason(tmp_path):
+    """A completion's flags are one text, in a table of their own: reasons do not crowd them out."""
+    journal = Journal(tmp_path, "w")
+    for index in range(TEXTS_MAX):
+        add(journal, f"reason {index}", index)
+    place = (0, 0, 1)
+    for flags in (("ROUND", "VELOCITY"), (), ("ROUND", "VELOCITY")):
+        journal.add(
+            Fact.COMPLETED, place, 0, 0, Channel.HTTP, at_ns=1, code=Outcome.SETTLED, flags=flags
+        )
+    journal.flush()
+    column = pq.read_table(tmp_path / "w-000000.parquet")["flags"].combine_chunks()
+    assert column.dictionary.to_pylist() == ["", "ROUND,VELOCITY"]
+    assert column.to_pylist()[-3:] == ["ROUND,VELOCITY", "", "ROUND,VELOCITY"]
 
 
 def test_half_a_surrogate_pair_loses_no_facts(tmp_path):
@@ -158,5 +174,5 @@ def test_a_failed_flush_loses_no_facts(tmp_path):
 
 def test_codes_and_outcomes_fit_a_row():
     """Every code that is written fits its byte, and a row is packed without gaps."""
-    assert ROW.itemsize == 1 + 2 + 4 + 4 + 1 + 1 + 1 + 1 + 2 + 3 * 8
+    assert ROW.itemsize == 1 + 2 + 4 + 4 + 1 + 1 + 1 + 1 + 2 + 2 + 3 * 8
     assert max(*Acknowledged, sum(Outcome)) < 256

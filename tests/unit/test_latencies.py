@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2e_data.commands import Channel, Kind
-from reports.evidence import NEVER
+from reports.columns import NEVER
 from reports.latencies import Samples, latency_rows, milliseconds, per_second, percentile
 from reports.rundir import PhaseRecord
 

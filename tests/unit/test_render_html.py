@@ -56,7 +56,7 @@ def _html(sample):
     return to_html(sample.judgement, sample.seconds, sample.timeline)
 
 
-@pytest.fixture(scope="module", params=["good", "bad", "empty", "bare"])
+@pytest.fixture(scope="module", params=["good", "bad", "special", "empty", "bare"])
 def html(request):
     return _html(getattr(samples, request.param)())
 

@@ -22,7 +22,7 @@ def _shown(judgement, *, terminal=False, width=80):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", ["good", "bad", "empty", "bare"])
+@pytest.mark.parametrize("name", ["good", "bad", "special", "empty", "bare"])
 def test_the_last_line_is_the_verdict_and_the_report_is_named(name):
     judgement = getattr(samples, name)().judgement
     lines = _shown(judgement).splitlines()
@@ -64,3 +64,22 @@ def test_a_log_in_ascii_loses_no_verdict():
     show(judgement, REPORT, Console(file=out, width=80))
     out.flush()
     assert b"Not right: Zo\\xeb \\u20ac5 (exit code 20)" in out.buffer.getvalue()
+
+
+def test_labels_and_behaviours_are_a_line_each():
+    """What became of hostile commands, and how well flags told behaviours; nothing without labels."""
+    text = _shown(samples.special().judgement)
+    assert "  zero: 211 commands: wrong outcome 2, answered as invalid 209\n" in text
+    assert "  velocity: 93 of 124 detected, 38 false alarms among 5,066 others\n" in text
+    assert re.search(r"command [0-9a-f-]{36} \(zero\)\n", text)
+    plain = _shown(samples.good().judgement)
+    assert "Labels" not in plain
+    assert "Behaviours" not in plain
+
+
+def test_flags_that_were_not_given_are_no_detection_of_nought():
+    """Without any flag the terminal says so, and gives no rate."""
+    special = samples.special().judgement
+    text = _shown(replace(special, flagged=0, patterns=()))
+    assert "  No flags were given: whether behaviours are detected is not known.\n" in text
+    assert "detected," not in text

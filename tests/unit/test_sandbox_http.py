@@ -73,7 +73,7 @@ class Client:
     def __init__(self) -> None:
         numbers = count(1000)
         self.queue: list[str] = []
-        ledger = Ledger(lambda: NOON_NS, lambda: uuid(next(numbers)))
+        ledger = Ledger(lambda: NOON_NS, lambda _: uuid(next(numbers)))
         self.platform = Platform(ledger, Defects({}), self.queue.append)
         self.app = app_for(self.platform)
 

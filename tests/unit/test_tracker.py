@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
 from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.ids import REPLAY_ATTEMPT
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings
@@ -17,6 +19,9 @@ from reports.journal import Fact, Journal
 from tests.helpers_wire import Clock
 
 PHASE = 2
+PLACE = (0, 5, 1)
+ACCEPTED = Acknowledgement(Acknowledged.ACCEPTED)
+REFUSED = Acknowledgement(Acknowledged.REFUSED, None, "HTTP 429")
 ARRIVAL = Arrival(number=0, intended_ns=900, free_ns=800)
 
 
@@ -133,6 +138,53 @@ def test_a_completion_ends_the_waiting(desk, outcome):
     assert desk.facts()[2:] == [(Fact.COMPLETED, 1, outcome, "why", 2000)]
     assert desk.tracker.tally == Tally(sent=1, acknowledged=1, completed=1)
     assert not desk.tracker.pending
+
+
+def test_a_completions_flags_are_kept(desk):
+    """What the platform's monitoring says of a command is part of the fact that it was completed."""
+    desk.send(card_of(1))
+    desk.tracker.completed((0, 5, 1), Completion(Outcome.SETTLED, "", ("ROUND", "VELOCITY")))
+    desk.journal.flush()
+    rows = pq.read_table(next(desk.path.glob("me-*.parquet"))).to_pylist()
+    assert [row["flags"] for row in rows] == ["", "ROUND,VELOCITY"]
+
+
+def test_the_facts_of_a_replay_have_its_own_place_and_a_marked_attempt(desk):
+    """A replay's row is journaled as itself, though what is sent bears its original's ids."""
+    card = replace(card_of(1, Kind.PAYMENT), original=0)
+    desk.send(card)
+    desk.tracker.acknowledged(card.place, ACCEPTED)
+    desk.tracker.completed(card.place, Completion(Outcome.SETTLED))
+    desk.tracker.blocked(card, PHASE, Channel.HTTP, "why")
+    desk.journal.flush()
+    rows = pq.read_table(next(desk.path.glob("me-*.parquet"))).to_pylist()
+    assert {(row["index"], row["attempt"], row["phase"]) for row in rows} == {
+        (1, REPLAY_ATTEMPT, PHASE)
+    }
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("end", "complete"),
+    [
+        (lambda tracker: tracker.completed(PLACE, Completion(Outcome.REJECTED)), True),
+        (lambda tracker: tracker.not_sent(PLACE, "refused"), False),
+        (lambda tracker: tracker.acknowledged(PLACE, REFUSED), False),
+        (lambda tracker: tracker.acknowledged(PLACE, ACCEPTED), None),
+        (lambda tracker: tracker.unanswered(PLACE, "cut off"), None),
+    ],
+)
+def test_whoever_waits_for_a_command_is_told_how_it_ended(desk, end, complete):
+    """A completion lets its replay go, an end without one blocks it; anything else ends nothing."""
+    original = replace(card_of(1, Kind.PAYMENT), is_awaited=True)
+    waiting = replace(card_of(2, Kind.PAYMENT), shard=original.shard, original=1)
+    desk.send(original)
+    assert not desk.tracker.set_aside.admits(waiting)
+    end(desk.tracker)
+    back = desk.tracker.set_aside.take()
+    assert (back is None) == (complete is None)
+    if back is not None:
+        assert (desk.tracker.set_aside.blocked(back) is None) is complete
 
 
 def test_a_completion_moves_the_account_on(desk):
