@@ -30,9 +30,9 @@ from locust.runners import LocalRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
-from locustfiles.channels.http import HttpConnection
+from locustfiles.channels.http import Requester
 from locustfiles.csvs import LocustCsvs
-from locustfiles.launch import Launched, launch, probe
+from locustfiles.launch import Launched, launch, open_gate
 from locustfiles.phases import State
 from locustfiles.pulse import Pulse
 from locustfiles.run import Run
@@ -89,7 +89,7 @@ class Conductor:
         options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
-            probe(settings.origin, settings.platform)
+            open_gate(settings.origin, settings).close()
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
         if options.headless:
             self.environment.events.quit.add_listener(self.say_verdict)
@@ -179,6 +179,7 @@ class Conductor:
             log.exception("the run could not be closed")
             self._fail(f"the run could not be closed: {error}")
         try:
+            stage.launched.gate.close()
             if stage.launched.sandbox:
                 stage.launched.sandbox.stop()
             self._judge(stage.launched.run)
@@ -204,7 +205,7 @@ class Conductor:
     def _take_book(self, launched: Launched) -> None:
         run = launched.run
         try:
-            take_snapshot(launched.record.host, run.platform, run.ids, run.directory)
+            take_snapshot(launched.gate.site, run.platform, run.ids, run.directory)
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)
@@ -251,10 +252,10 @@ class Conductor:
         """The current run; None before, between and after runs."""
         return self._stage.launched.run if self._stage else None
 
-    def connect(self) -> HttpConnection:
+    def connect(self) -> Requester:
         """Return a new connection to the current run's platform."""
         assert self._stage is not None
-        return self._stage.launched.connect()
+        return self._stage.launched.gate.connect()
 
     @property
     def _options(self) -> argparse.Namespace:

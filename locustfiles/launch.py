@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -11,13 +10,9 @@ from e2e_data import manifest as manifests
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
-from locustfiles.channels.http import (
-    HttpConnection,
-    NotSentError,
-    Origin,
-    UnansweredError,
-    tls_context,
-)
+from locustfiles.channels.faults import NotSentError, UnansweredError
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
 from locustfiles.completions import PollingSource
 from locustfiles.embedded import EmbeddedSandbox
@@ -36,13 +31,13 @@ class Launched:
 
     run: Run
     record: RunRecord
-    connect: Callable[[], HttpConnection]
+    gate: Gate
     sandbox: EmbeddedSandbox | None
 
 
-def probe(origin: Origin, platform: Platform) -> None:
+def probe(gate: Gate, platform: Platform) -> None:
     """Make sure that the platform is there. Raises Problems that say what is, and what to do."""
-    connection = HttpConnection(origin, timeout_s=PROBE_S)
+    origin, connection = gate.origin, gate.connect(PROBE_S)
     try:
         answer = connection.request(platform.http_probe(), peek_bytes=PROBE_BYTES)
     except NotSentError as error:
@@ -69,6 +64,18 @@ def probe(origin: Origin, platform: Platform) -> None:
         )
 
 
+def open_gate(origin: Origin, settings: Settings) -> Gate:
+    """Let ourselves in, and make sure that the platform is there. Raises Problems."""
+    gate = Gate(origin, settings.plan.http, settings.plan.timeout_s)
+    try:
+        gate.open()
+        probe(gate, settings.platform)
+    except BaseException:
+        gate.close()
+        raise
+    return gate
+
+
 def launch(settings: Settings) -> Launched:
     """Make everything that a run needs, up to the point where users may begin. Raises Problems."""
     origin, sandbox = settings.origin, None
@@ -77,8 +84,9 @@ def launch(settings: Settings) -> Launched:
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
         sandbox = EmbeddedSandbox(*flags)
         origin = Origin.parse(sandbox.url)
+    gate = None
     try:
-        probe(origin, settings.platform)
+        gate = open_gate(origin, settings)
         directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
         settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
         ids, clock = Ids.fresh(), RunClock()
@@ -88,16 +96,15 @@ def launch(settings: Settings) -> Launched:
             settings.plan, settings.pool, settings.platform, ids, directory, clock, settings.users
         )
     except BaseException:
+        if gate:
+            gate.close()
         if sandbox:
             sandbox.stop()
         raise
-    tls = tls_context() if origin.scheme == "https" else None
-
-    def connect() -> HttpConnection:
-        return HttpConnection(origin, timeout_s=settings.plan.timeout_s, tls=tls)
-
-    run.completions = PollingSource(settings.platform, connect, clock.now_ns, run.tracker.completed)
-    return Launched(run, record, connect, sandbox)
+    run.completions = PollingSource(
+        settings.platform, gate.connect, clock.now_ns, run.tracker.completed
+    )
+    return Launched(run, record, gate, sandbox)
 
 
 def _record(

@@ -24,6 +24,7 @@ from e2e_data.commands import Channel, Kind
 from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
+from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.durations import parse_duration_s
 from reports.slos import Fitness, KindName, Slo
 
@@ -107,6 +108,7 @@ class Plan(Part):
     """A command whose outcome is observed later than this after its intended time is late."""
     pool: PoolChoice = PoolChoice()
     channels: dict[str, float] = {"http": 100}
+    http: HttpSettings = HttpSettings()
     phases: dict[str, Phase] = Field(min_length=1)
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()

@@ -13,7 +13,8 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.channels.http import Origin
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.plans import Phase, Plan, load_plan
 
@@ -134,6 +135,9 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
         platform = load_platform(values["--platform"])
     with _collecting(problems):
         origin = Origin.parse(host) if host and host != EMBEDDED else None
+        if plan is not None and origin is not None:
+            # Its certificates and secrets are read, so that what is missing is said now.
+            Gate(origin, plan.http, plan.timeout_s)
     if problems:
         raise Problems(problems)
     assert plan is not None

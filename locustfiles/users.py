@@ -12,7 +12,8 @@ from locust.env import Environment
 
 from e2e_data.commands import Channel
 from locustfiles.answers import fault_of
-from locustfiles.channels.http import HttpConnection, NotSentError, UnansweredError
+from locustfiles.channels.faults import NotSentError, UnansweredError
+from locustfiles.channels.http import Requester
 from locustfiles.conductor import conductor_of
 from locustfiles.run import Run, Turn
 from locustfiles.settings import EMBEDDED
@@ -35,7 +36,7 @@ class HttpPaymentsUser(User):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._run: Run | None = None
-        self._connection: HttpConnection | None = None
+        self._connection: Requester | None = None
 
     @task
     def send_next(self) -> None:
@@ -53,13 +54,13 @@ class HttpPaymentsUser(User):
         if self._connection is not None:
             self._connection.close()
 
-    def _connection_to(self, run: Run) -> HttpConnection:
+    def _connection_to(self, run: Run) -> Requester:
         if self._connection is None or self._run is not run:
             self.on_stop()
             self._run, self._connection = run, conductor_of(self.environment).connect()
         return self._connection
 
-    def _send(self, run: Run, turn: Turn, connection: HttpConnection) -> None:
+    def _send(self, run: Run, turn: Turn, connection: Requester) -> None:
         """Send a command and record what came of it, whatever that is."""
         place, tracker = turn.card.place, run.tracker
         sent_ns = tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)

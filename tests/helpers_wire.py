@@ -10,7 +10,7 @@ import gevent
 from gevent import socket
 from gevent.server import StreamServer
 
-from locustfiles.channels.http import Origin
+from locustfiles.channels.origin import Origin
 
 
 @dataclass
