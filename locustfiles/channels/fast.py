@@ -9,8 +9,6 @@ from typing import Any
 
 import gevent
 from gevent.ssl import SSLContext
-from geventhttpclient.useragent import ConnectionError as ClientError
-from geventhttpclient.useragent import RetriesExceeded
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, LocustUserAgent
 
 from e2e_data.platform import HttpAnswer, HttpRequest
@@ -52,8 +50,9 @@ class FastConnection:
         self._agent = _Agent(
             max_redirects=settings.redirects_max,
             max_retries=0,
-            connection_timeout=timeout_s,
-            network_timeout=timeout_s,
+            # Its own are for each operation of a socket: the whole time ends it before.
+            connection_timeout=2 * timeout_s,
+            network_timeout=2 * timeout_s,
             insecure=not settings.verify,
             **extra,
         )
@@ -82,14 +81,15 @@ class FastConnection:
                 {name.lower(): value for name, value in found.headers.items()},
                 _body(found, peek_bytes),
             )
-        except gevent.Timeout as timeout:
-            self.close()
-            if timeout is not expired:
-                raise
-            raise TimedOutError(f"{self._timeout_s:g} s") from None
         except FAILURE_EXCEPTIONS as error:
             self.close()
-            raise _named(error) from error
+            # What ended it may come wrapped, as the last of several tries.
+            cause = getattr(error, "original", None) or error
+            if cause is expired:
+                raise TimedOutError(f"{self._timeout_s:g} s") from None
+            if isinstance(cause, gevent.Timeout) and cause is error:
+                raise
+            raise _named(cause) from error
         finally:
             expired.close()
         if answer.status == 401:
@@ -112,8 +112,5 @@ def _body(answer: Any, peek_bytes: int | None) -> bytes:
 
 def _named(error: BaseException) -> NotSentError | UnansweredError:
     """Tell what is certain: only a connection that was refused or had no address sent nothing."""
-    cause: BaseException = error
-    if isinstance(error, RetriesExceeded | ClientError):
-        cause = getattr(error, "original", None) or error
-    named = not_sent(cause)
-    return unanswered(cause) if type(named) is NotSentError else named
+    named = not_sent(error)
+    return unanswered(error) if type(named) is NotSentError else named
