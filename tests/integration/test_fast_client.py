@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import struct
-import warnings
 
 import gevent
 import pytest
 from gevent import socket
 
-with warnings.catch_warnings():
-    # Locust patches the standard library, of which pytest has long imported parts.
-    warnings.simplefilter("ignore")
+with pytest.MonkeyPatch.context() as patched:
+    # The client needs no patched library, and the other tests of this process need theirs.
+    patched.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
     from locustfiles.channels import fast
 
 from e2e_data.platform import HttpRequest
