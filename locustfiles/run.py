@@ -19,7 +19,7 @@ from locustfiles.clock import RunClock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.hand import Card, Hand
 from locustfiles.leases import LeaseBook
-from locustfiles.pacing import SECOND_NS, Constant
+from locustfiles.pacing import SECOND_NS
 from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
 from locustfiles.plans import Phase, Plan
 from locustfiles.tracker import Tracker
@@ -141,7 +141,7 @@ class Run:
             if number > 0:
                 self._note_end(number - 1)
             self.event("phase began", name)
-            log.info("phase %s: %s at %g/s", name, _kinds(phase), phase.rate_per_s)
+            log.info("phase %s: %s at %s", name, _kinds(phase), phase.rates)
             self._began_once = True
             self._work = self._begin(number, name, phase)
             self._began.set()
@@ -162,7 +162,7 @@ class Run:
         self._hand.begin(phase.sends)
         drop_after_ns = round(phase.drop_after_s * SECOND_NS) if phase.late == "drop" else None
         arrivals = Arrivals(
-            Constant(phase.per_s),
+            phase.pace(self.plan.pool.seed, number),
             self.clock.now_ns() + LEAD_NS,
             duration_ns=_times(phase).duration_ns,
             drop_after_ns=drop_after_ns,

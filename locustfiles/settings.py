@@ -16,6 +16,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
+from locustfiles.pacing import SECOND_NS, Even
 from locustfiles.plans import Phase, Plan, load_plan
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
         Kind.PAYMENT: sum(config.payments) / 2,
     }
     per_account = sum(each[kind] for kind in phase.sends)
-    wanted = phase.rate_per_s * phase.duration_s * (1 + POOL_RESERVE_PERCENT / 100)
+    arrivals = Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS))
+    wanted = arrivals * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
 
 
