@@ -129,9 +129,9 @@ class Run:
         self._grants.write_closed(WORKER, self.journal.chunks)
         self._grants.close()
 
-    def event(self, name: str, phase: str = "", note: str = "") -> None:
+    def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
         """Write down that something happened."""
-        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note))
+        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note, dropped))
 
     def _enter(self) -> None:
         """Do what entering the machine's state means."""
@@ -146,8 +146,7 @@ class Run:
             self._work = self._begin(number, name, phase)
             self._began.set()
         elif state is State.SETTLING:
-            self._leave()
-            self.event("phase settles", name)
+            self.event("phase settles", name, dropped=self._leave())
         elif state is State.ENDED:
             if self._began_once:
                 self._note_end(number)
@@ -169,11 +168,14 @@ class Run:
         )
         return _Work(number, name, arrivals)
 
-    def _leave(self) -> None:
-        """End the sending of the current phase; users that wait for their time come back empty."""
+    def _leave(self) -> int:
+        """End the sending of the current phase, and return how many arrivals it dropped.
+
+        Users that wait for their time come back empty.
+        """
         work = self._work
         if work is None:
-            return
+            return 0
         self._began.clear()
         self._work = None
         self._hand.lay_down()
@@ -182,6 +184,7 @@ class Run:
         for place, count in enumerate(self._arrival_counts(work)):
             self._finished_arrivals[place] += count
         work.over.set()
+        return work.arrivals.dropped
 
     def _note_end(self, number: int) -> None:
         name = list(self.plan.phases)[number]

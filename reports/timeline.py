@@ -44,6 +44,8 @@ class Event:
     """One of: run began, phase began, phase settles, phase ended, stop asked, warning, run ended."""
     phase: str = ""
     note: str = ""
+    dropped: int = 0
+    """Of "phase settles": the arrivals that the phase gave up."""
 
 
 def read_timeline(path: Path) -> tuple[list[Second], list[Event]]:

@@ -11,11 +11,11 @@ from e2e_data.commands import Kind
 from e2e_data.exits import PRECEDENCE, Exit, worst
 from e2e_data.problems import Problems, of_validation
 from reports.judgement import Case, Check, Finding, FitnessResult, SloResult, Status
-from reports.latencies import Samples
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
+from reports.timeline import Second
 from reports.verdict import conclude, judge_fitness, judge_slo
-from tests.unit.test_latencies import PHASES, frame
+from tests.unit.test_latencies import DIGITS, PHASES, frame, latencies
 
 CASE = Case("id", 0, 0, "payment", "A", "HTTP", "payments", 0, 0, 0, 0, "")
 
@@ -37,7 +37,7 @@ def test_the_worst_exit_wins_by_the_published_precedence():
 
 
 def responses(*took_ms, end=None):
-    return frame(*[(1, 0, 0, 1, took, end) for took in took_ms])
+    return latencies(frame(*[(1, 0, 0, 1, took, end) for took in took_ms]))
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,15 @@ def responses(*took_ms, end=None):
 def test_an_slo_is_met_only_by_what_was_measured(slo, rows, status, measured):
     """Below is below; too few samples or none are unknown; what never ended is a miss."""
     result = judge_slo(slo, responses(*rows), PHASES)
-    assert (result.status, result.measured_ms) == (status, measured)
+    assert result.status == status
+    assert result.measured_ms == (measured and pytest.approx(measured, DIGITS))
     assert bool(result.note) == (measured is None)
 
 
 def test_an_slo_on_nothing_is_unknown():
     """A run that sent nothing met no SLO."""
     slo = Slo(latency="lag", percentile=50, below_ms=1, phase="payments")
-    assert judge_slo(slo, Samples().frame, PHASES).note == "nothing was sent"
+    assert judge_slo(slo, latencies(), PHASES).note == "nothing was sent"
 
 
 def test_an_slo_on_a_phase_that_is_not_there_says_so():
@@ -86,32 +87,52 @@ def test_an_slos_title_says_what_it_asks():
     assert slo.title == "response p99.9 below 200 ms (phase x, kind payment)"
 
 
+def row(phase="payments", loop_lag_ms=1.0, cpu_percent=50.0) -> Second:
+    return Second(0, phase, *[0] * 11, loop_lag_ms, cpu_percent)
+
+
+CALM = [row()]
+IN_TIME, LATE = (1, 0, 0, 5, 9, 9), (1, 0, 0, 100, 200, 200)
+
+
 @pytest.mark.parametrize(
-    ("rows", "crashed", "timeline", "wanted"),
+    ("sample", "crashed", "seconds", "wanted"),
     [
-        (((1, 0, 0, 5, 9, 9),), [], True, "holds holds holds"),
-        (((1, 0, 0, 100, 200, 200),), [], True, "violated holds holds"),
-        (((1, 0, 0, 5, 9, 9),), ["w1"], True, "holds violated holds"),
-        (((1, 0, 0, 5, 9, 9),), [], False, "holds holds unknown"),
+        (IN_TIME, [], CALM, "holds holds holds holds holds"),
+        (LATE, [], CALM, "violated holds holds holds holds"),
+        (IN_TIME, ["w1"], CALM, "holds holds holds violated holds"),
+        (IN_TIME, [], [], "holds holds unknown"),
+        (IN_TIME, [], [row(loop_lag_ms=500)], "holds violated holds holds holds"),
+        (IN_TIME, [], [row(cpu_percent=95)], "holds holds violated holds holds"),
     ],
 )
-def test_a_generator_is_fit_by_lag_losses_and_evidence(rows, crashed, timeline, wanted):
-    """Its own delay, a process that died, a missing timeline: each makes it unfit by itself."""
-    results = judge_fitness(Fitness(), frame(*rows), crashed, has_timeline=timeline)
+def test_a_generator_is_fit_by_lag_load_losses_and_evidence(sample, crashed, seconds, wanted):
+    """Its own delay, a busy loop or core, a process that died, no timeline: each makes it unfit."""
+    results = judge_fitness(Fitness(), latencies(frame(sample)), crashed, seconds)
     assert " ".join(result.status for result in results) == wanted
 
 
+def test_a_busy_moment_is_not_a_busy_generator():
+    """Load is judged by the median second of those in which something was sent."""
+    seconds = [row("", cpu_percent=100)] * 9 + [
+        row(cpu_percent=cpu) for cpu in (10, 99, 20, 99, 15)
+    ]
+    _, _, cpu, *_ = judge_fitness(Fitness(), latencies(frame(IN_TIME)), [], seconds)
+    assert (cpu.status, cpu.note) == (Status.HOLDS, "20.0 % over 5 seconds")
+
+
 def test_a_platform_that_keeps_users_waiting_is_not_the_generators_fault():
-    """A command that was overdue because all users waited has no lag."""
-    results = list(
-        judge_fitness(Fitness(), frame((1, 0, 9000, 9001, 9500, 9600)), [], has_timeline=True)
-    )
-    assert results[0].status is Status.HOLDS
+    """A command that was overdue because all users waited has no lag, but a response."""
+    late = latencies(frame(*[(1, 0, 9000, 9001, 9500, 9600)] * 100))
+    results = judge_fitness(Fitness(), late, [], CALM)
+    assert {result.status for result in results} == {Status.HOLDS}
+    slo = Slo(latency="response", percentile=99, below_ms=1000)
+    assert judge_slo(slo, late, PHASES).status is Status.VIOLATED
 
 
 def test_nothing_sent_shows_no_fitness():
     """Without a sample of its lag the generator is not fit to judge."""
-    first = next(iter(judge_fitness(Fitness(), Samples().frame, [], has_timeline=True)))
+    first = next(iter(judge_fitness(Fitness(), latencies(), [], CALM)))
     assert (first.status, first.note) == (Status.UNKNOWN, "nothing was sent")
 
 
