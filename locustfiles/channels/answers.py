@@ -14,6 +14,7 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._parse = self._parser.feed_data
         self.begin()
 
     def begin(self) -> None:
@@ -22,36 +23,38 @@ class AnswerReader:
         self.complete = False
         self.reusable = False
         """Whether another request may follow on the connection."""
-        self.received_bytes = 0
-        self._raw = b""
+        self.unfinished_bytes = 0
+        """How much has come that did not complete the answer."""
+        self._before = self._now = self._head = b""
         self._parts: list[bytes] = []
 
     def feed(self, received: bytes) -> None:
         """Take in what came. Raises HttpParserError or HttpParserUpgrade where it is no answer."""
-        self.received_bytes += len(received)
-        if not self.status:
-            self._raw += received
+        self._now = received
         try:
-            self._parser.feed_data(received)
+            self._parse(received)
         except httptools.HttpParserError:
             if not self.complete:
                 raise
             self.reusable = False
+        if not self.complete:
+            self.unfinished_bytes += len(received)
+            if not self.status:
+                self._before += received
 
     def end(self) -> None:
         """Take in the end of the connection: it completes an answer of no announced length."""
         framed = {"content-length", "transfer-encoding"}
-        self.complete = self.status >= 200 and not framed & Headers(self._raw).keys()
+        self.complete = self.status >= 200 and not framed & Headers(self._head).keys()
 
     @property
     def body(self) -> bytes:
         """What has come of the body."""
         return b"".join(self._parts)
 
-    @property
     def answer(self) -> HttpAnswer:
-        """The answer."""
-        return HttpAnswer(self.status, Headers(self._raw), self.body)
+        """Return the answer."""
+        return HttpAnswer(self.status, Headers(self._head), b"".join(self._parts))
 
     # -- what the parser calls ------------------------------------------------------------------
 
@@ -66,7 +69,9 @@ class AnswerReader:
         if not self.complete:
             status = self._parser.get_status_code()
             # An interim answer (1xx) comes before the real one, which alone counts.
-            self.status = status if status >= 200 else 0
+            if status >= 200:
+                self.status = status
+                self._head = self._before + self._now
 
     def on_body(self, part: bytes) -> None:
         """Take in a part of the body."""

@@ -6,7 +6,6 @@ request is never sent twice behind the caller's back.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Protocol
 
 import gevent
@@ -85,16 +84,22 @@ class HttpConnection:
 
         `line` is its first line, `rest` what follows the headers that all requests have.
         """
+        # This is what each request of a run goes through: nothing is called that need not be.
         self._expired = False
         self._deadlines.begin(self)
-        kept = self._wire is not None
+        wire = self._wire
+        kept = wire is not None
         try:
-            wire = self._wire
-            if wire is None or wire.is_stale():
-                kept = False
-                wire = self._connect()
+            if wire is None or wire.is_stale:
+                kept, wire = False, self._connect()
             data = line + self._access.lines + rest
-            answer = self._exchange(wire, data, peek_bytes)
+            reader = self._reader
+            reader.begin()
+            try:
+                wire.send(data)
+            except BrokenPipeError:  # noqa: SIM105 - suppress would cost each request as much again
+                pass  # The platform reads no further, but may have said why.
+            self._read(wire, reader, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:
             self.close()
             raise self._named(error, kept=kept) from error
@@ -103,11 +108,11 @@ class HttpConnection:
             raise
         finally:
             self._deadlines.end(self)
-        if not self._reader.reusable:
+        if not reader.reusable:
             self.close()
-        if answer.status == 401:
+        if reader.status == 401:
             self._access.rejected()
-        return answer
+        return reader.answer()
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -143,33 +148,30 @@ class HttpConnection:
         self._reader = AnswerReader()
         return self._wire
 
-    def _exchange(self, wire: sockets.Wire, data: bytes, peek_bytes: int | None) -> HttpAnswer:
-        reader = self._reader
-        reader.begin()
-        # Where the platform reads no further, it may have said why.
-        with suppress(BrokenPipeError):
-            wire.send(data)
-        while not reader.complete:
+    def _read(self, wire: sockets.Wire, reader: AnswerReader, peek_bytes: int | None) -> None:
+        """Read until the answer is whole, or peeked at."""
+        while True:
             received = wire.receive()
-            if not received:
+            if received:
+                reader.feed(received)
+            else:
                 reader.end()
-                if reader.complete:
-                    break
+            if reader.complete:
+                return
+            if not received:
                 msg = "the connection was closed before the answer was whole"
                 raise CutOffError(msg)
-            reader.feed(received)
-            if reader.received_bytes > ANSWER_BYTES_MAX:
+            if reader.unfinished_bytes > ANSWER_BYTES_MAX:
                 msg = f"the answer is longer than {ANSWER_BYTES_MAX} bytes"
                 raise TooLongError(msg)
             if peek_bytes is not None and len(reader.body) >= peek_bytes:
-                break
-        return reader.answer
+                return
 
     def _named(self, error: Exception, *, kept: bool) -> UnansweredError:
         if self._expired:
             return TimedOutError(f"{self._timeout_s:g} s")
         closed = isinstance(error, CutOffError | ConnectionError)
-        if kept and closed and not self._reader.received_bytes:
+        if kept and closed and not self._reader.unfinished_bytes:
             return ClosedIdleError("the platform closed the connection as the request left")
         return unanswered(error)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from gevent import get_hub
 from gevent import socket as gsocket
 from gevent.ssl import SSLContext, SSLSocket
+from greenlet import getcurrent, greenlet
 
 from locustfiles.channels.origin import Origin
 
@@ -40,8 +41,9 @@ class Wire(Protocol):
         """Wait for bytes and return them; empty at the end. Raises OSError."""
         ...
 
+    @property
     def is_stale(self) -> bool:
-        """Tell whether the peer has closed an idle connection, or sent what nobody asked for."""
+        """Whether the peer has closed an idle connection, or sent what nobody asked for."""
         ...
 
     def cut(self) -> None:
@@ -54,17 +56,23 @@ class Wire(Protocol):
 
 
 class PlainWire:
-    """TCP. The socket is used as it is, since gevent's own loop asks twice for each answer."""
+    """TCP. One watcher lives as long as the connection, since starting one for each answer costs more.
+
+    Whatever comes while nobody waits for it is an end, or was not asked for: the wire is stale.
+    """
 
     def __init__(self, connection: gsocket.socket) -> None:
         connection.setsockopt(gsocket.IPPROTO_TCP, gsocket.TCP_NODELAY, 1)
+        self.is_stale = False
         self._connection = connection
         raw: Any = connection._sock  # type: ignore[attr-defined]
         self._send, self._recv = raw.send, raw.recv
         hub = get_hub()
-        self._wait = hub.wait
-        self._readable = hub.loop.io(raw.fileno(), READABLE)
-        self._idle = _watch(raw.fileno())
+        self._give_way = hub.switch
+        self._waiting: greenlet | None = None
+        # Not counted by the loop: a connection that nobody waits for keeps no process alive.
+        self._watcher = hub.loop.io(raw.fileno(), READABLE, ref=False)
+        self._watcher.start(self._speaks)
 
     def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""
@@ -77,17 +85,15 @@ class PlainWire:
 
     def receive(self) -> bytes:
         """Wait for bytes and return them; empty at the end. Raises OSError."""
-        while True:
-            self._wait(self._readable)
-            try:
-                received: bytes = self._recv(READ_BYTES)
-            except BlockingIOError:
-                continue
-            return received
-
-    def is_stale(self) -> bool:
-        """Tell whether an idle connection was closed, or spoken on."""
-        return bool(self._idle.poll(0))
+        self._waiting = getcurrent()
+        try:
+            self._give_way()
+            received: bytes = self._recv(READ_BYTES)
+        except BlockingIOError:
+            return self.receive()
+        finally:
+            self._waiting = None
+        return received
 
     def cut(self) -> None:
         """End the connection under whoever waits for it."""
@@ -95,8 +101,17 @@ class PlainWire:
 
     def close(self) -> None:
         """Give it up."""
-        self._readable.close()
+        self._watcher.stop()
+        self._watcher.close()
         self._connection.close()
+
+    def _speaks(self) -> None:
+        """Have the greenlet that waits read what came; called by the event loop."""
+        if self._waiting is None:
+            self.is_stale = True
+            self._watcher.stop()
+        else:
+            self._waiting.switch()
 
 
 class TlsWire:
@@ -116,8 +131,9 @@ class TlsWire:
         received: bytes = self._connection.recv(READ_BYTES)
         return received
 
+    @property
     def is_stale(self) -> bool:
-        """Tell whether an idle connection was closed, or spoken on."""
+        """Whether the peer has closed an idle connection, or sent what nobody asked for."""
         # What comes while nobody asks may be TLS's own: a session ticket, a new key.
         return bool(self._idle.poll(0)) and not self._has_only_tls()
 

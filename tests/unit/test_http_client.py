@@ -45,6 +45,13 @@ def says(*pieces: bytes, end: bool = False):
     return reply
 
 
+def wait_until_stale(connection) -> None:
+    """Let the event loop see what came on an idle connection."""
+    with gevent.Timeout(PATIENT_S):
+        while not connection._wire.is_stale:
+            gevent.sleep(0)
+
+
 def closed_in_time(peer) -> bool:
     """Tell whether the client hung up; the server learns of it on its next turn."""
     with gevent.Timeout(PATIENT_S, False):
@@ -205,6 +212,7 @@ def test_what_comes_while_idle_is_not_an_answer(follower):
         connection = connect(peer)
         assert connection.request(POST).body == b"{first}"
         said.wait()
+        wait_until_stale(connection)
         assert connection.request(POST).body == b"{third}"
         assert (peer.connections, len(peer.requests)) == (2, 2)
 
@@ -420,6 +428,7 @@ def test_a_connection_closed_while_idle_is_noticed(scheme, reset):
             assert connection.request(POST).status == 202
         hang_up.set()
         hung_up.wait()
+        wait_until_stale(connection)
         assert connection.request(POST).status == 202
         server.get(timeout=PATIENT_S)
         connection.close()

@@ -169,14 +169,13 @@ def test_a_platform_that_stops_reading_may_have_said_why():
     class Wire:
         """A connection whose peer reads no further."""
 
+        is_stale = False
+
         def send(self, _data):
             raise BrokenPipeError(32, "Broken pipe")
 
         def receive(self):
             return said
-
-        def is_stale(self):
-            return False
 
         def close(self):
             """Nothing is open."""
