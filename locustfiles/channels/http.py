@@ -97,7 +97,7 @@ class HttpConnection:
             reader.begin()
             try:
                 wire.send(data)
-            except BrokenPipeError:  # noqa: SIM105 - suppress would cost each request as much again
+            except BrokenPipeError:
                 pass  # The platform reads no further, but may have said why.
             self._read(wire, reader, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:

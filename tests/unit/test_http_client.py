@@ -46,9 +46,9 @@ def says(*pieces: bytes, end: bool = False):
 
 
 def wait_until_stale(connection) -> None:
-    """Let the event loop see what came on an idle connection."""
+    """Let the event loop see what came on an idle connection, if it was kept at all."""
     with gevent.Timeout(PATIENT_S):
-        while not connection._wire.is_stale:
+        while connection._wire is not None and not connection._wire.is_stale:
             gevent.sleep(0)
 
 
