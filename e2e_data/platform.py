@@ -130,6 +130,8 @@ class StatementEnd:
     rows: int
 
 
+_ACCEPTED = Acknowledgement(Acknowledged.ACCEPTED)
+
 PATHS = {
     Kind.ACCOUNT: "/api/accounts",
     Kind.OPENING_CREDIT: "/api/transactions",
@@ -219,6 +221,8 @@ class Platform:
         fields = _object(answer.body)
         if answer.status == 202 and fields.get("status") == "ACCEPTED":
             account_id = fields.get("accountId")
+            if account_id is None:
+                return _ACCEPTED
             return Acknowledgement(
                 Acknowledged.ACCEPTED, account_id if _is_text(account_id) else None
             )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from locustfiles.pacing import Pace
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A slot in the plan's time: the command that takes it should be sent at `intended_ns`."""
 
     number: int

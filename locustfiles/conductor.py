@@ -37,6 +37,7 @@ from locustfiles.phases import State
 from locustfiles.pulse import Pulse
 from locustfiles.run import Run
 from locustfiles.settings import as_allowed, read_settings
+from locustfiles.statistics import feed_all
 from reports.book import take_snapshot
 
 log = logging.getLogger(__name__)
@@ -196,6 +197,7 @@ class Conductor:
         assert run.completions is not None
         run.completions.stop()
         stage.pulse.stop()
+        feed_all(self.environment)
         stage.csvs.close()
         run.close()
         if run.platform.has_statements:

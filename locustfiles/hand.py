@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Label
+from e2e_data.drafts import Draft
 from e2e_data.ids import REPLAY_ATTEMPT, Ids
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
@@ -20,10 +22,32 @@ from locustfiles.leases import Lease, LeaseBook
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
 GRANT_POSITIONS = 64
-"""Positions asked for at a time: what a crash leaves in doubt, against a line in the grant log."""
+"""Positions asked for at a time, at least: what a crash leaves in doubt, against a line in the log."""
+GRANT_POSITIONS_MAX = 512
+GRANT_S = 0.25
+"""Above that, what is sent in so long: making what commands need costs less for many at once."""
+
+# A table, because a sender makes thousands of commands a second and enum look-ups are slow.
+_KINDS = tuple(Kind)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Deal:
+    """Commands that were granted together, so that what each needs can be made for all at once."""
+
+    lap: int
+    shard: Shard
+    named: NDArray[np.int64]
+    """The index of the command under whose ids each is sent: its own, but for replays."""
+    accounts: NDArray[np.int64]
+    attempts: NDArray[np.int64]
+    command_ids: list[str]
+    customer_ids: list[str]
+    drafts: Sequence[Draft | None] | None = None
+    """Their requests, once one was asked for; None for those that are made one by one."""
+
+
+@dataclass(slots=True)
 class Card:
     """A command that this worker may send now, with its id."""
 
@@ -41,11 +65,21 @@ class Card:
     """Whether a replay waits for this command's completion."""
     ready_ns: int = 0
     """Since when a replay that waited may be sent; 0 for what never had to wait."""
+    expected: int = 0
+    """Its set of right outcomes, as the number of an Outcome."""
+    deal: Deal | None = None
+    row: int = 0
+    """Its row in the deal."""
 
     @property
     def place(self) -> tuple[int, int, int]:
         """Return (lap, shard, index), as the journal has it."""
         return self.lap, self.shard.number, self.index
+
+    @property
+    def account_key(self) -> tuple[int, int, int]:
+        """Return (lap, shard, account number), as the bindings have it."""
+        return self.lap, self.shard.number, self.account
 
     @property
     def original_place(self) -> tuple[int, int, int]:
@@ -94,11 +128,17 @@ class Hand:
         self._ids = ids
         self._worker = worker
         self._sends: Sequence[Kind] = ()
+        self._positions = GRANT_POSITIONS
         self._held: deque[_Held] = deque()
 
-    def begin(self, sends: Sequence[Kind]) -> None:
-        """Begin a phase that sends the kinds `sends`; the book has been opened for it."""
+    def begin(self, sends: Sequence[Kind], per_s: float = 0) -> None:
+        """Begin a phase that sends the kinds `sends`; the book has been opened for it.
+
+        `per_s` is the most that this worker is to send in a second, as far as it is known.
+        """
         self._sends = sends
+        wanted = round(per_s * GRANT_S / HELD_MAX)
+        self._positions = min(max(wanted, GRANT_POSITIONS), GRANT_POSITIONS_MAX)
         self._fill()
 
     def draw(self) -> Card | None:
@@ -133,22 +173,36 @@ class Hand:
             self._held.append(_Held(lease, shard, order, named, awaited))
 
     def _refill(self, held: _Held) -> None:
-        granted = self._book.grant(held.lease, GRANT_POSITIONS)
+        granted = self._book.grant(held.lease, self._positions)
         lap, shard = held.lease.lap, held.shard
         indices = _with_races(held, held.order[granted.start : granted.stop])
         accounts = shard.account_number[indices].astype(np.int64)
         named = held.named[indices]
+        is_replay = named != indices
+        deal = Deal(
+            lap,
+            shard,
+            named,
+            accounts,
+            np.where(is_replay, REPLAY_ATTEMPT, 0),
+            self._ids.command_ids(lap, shard.number, named),
+            self._ids.customer_ids(lap, shard.number, accounts),
+        )
         columns = (
             indices.tolist(),
             shard.kind[indices].tolist(),
             accounts.tolist(),
-            self._ids.command_ids(lap, shard.number, named),
-            self._ids.customer_ids(lap, shard.number, accounts),
-            np.where(named == indices, -1, named).tolist(),
+            deal.command_ids,
+            deal.customer_ids,
+            np.where(is_replay, named, -1).tolist(),
             held.awaited[indices].tolist(),
+            repeat(0, len(indices)),
+            shard.expected[named].tolist(),
+            repeat(deal, len(indices)),
+            range(len(indices)),
         )
         held.cards.extend(
-            Card(lap, shard, index, Kind(kind), *more)
+            Card(lap, shard, index, _KINDS[kind], *more)
             for index, kind, *more in zip(*columns, strict=True)
         )
 

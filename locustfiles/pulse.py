@@ -79,5 +79,7 @@ class Pulse:
                 waiting_now=tally.waiting,
                 loop_lag_ms=lag_ns / 1e6,
                 cpu_percent=self._process.cpu_percent(),
+                retried=tally.retried,
+                held_back=tally.held_back,
             )
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
 
 from e2e_data.commands import Channel
+from e2e_data.drafts import Draft
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
-from locustfiles.addressing import Attempt, address
+from locustfiles.addressing import Addresser, Attempt
 from locustfiles.arrivals import Arrival, Arrivals
 from locustfiles.bindings import Bindings
 from locustfiles.clock import RunClock
@@ -44,14 +46,15 @@ LEAD_NS = 20_000_000
 """From the decision to begin a phase to its first arrival, so that free users are there in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A command whose time has come, for one user to send now."""
 
     card: Card
     arrival: Arrival
-    sending: Sending
+    channel: Channel
     phase: int
+    draft: Draft | None
+    """Its request, where that is made already."""
 
 
 @dataclass(slots=True)
@@ -90,6 +93,7 @@ class Run:
         self.timeline = LineLog(directory.timeline)
         self.bindings = Bindings(directory.bindings / f"{WORKER}.jsonl")
         self.tracker = Tracker(self.journal, self.bindings, clock.now_ns)
+        self._addresser = Addresser(platform, ids, self.bindings, clock)
         self.machine = PhaseMachine([_times(phase) for phase in plan.phases.values()])
         self._grants = GrantLog(directory.grants)
         self._book = LeaseBook(self._grants, clock.now_ns)
@@ -158,7 +162,7 @@ class Run:
             for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
         ]
         self._book.open(number, sizes)
-        self._hand.begin(phase.sends)
+        self._hand.begin(phase.sends, max(float(piece.to_per_s) for piece in phase.rates.pieces))
         drop_after_ns = round(phase.drop_after_s * SECOND_NS) if phase.late == "drop" else None
         arrivals = Arrivals(
             phase.pace(self.plan.pool.seed, number),
@@ -251,18 +255,37 @@ class Run:
         arrival = work.arrivals.take(free_ns, not_before_ns=card.ready_ns)
         if arrival is None:
             return None
-        sending = self._address(card, arrival, channel, work.number)
-        self._warn_overdue(work)
+        # Made before the command's time, so that what is left to do then is little.
+        draft = self._addresser.draft(card, work.number) if channel is Channel.HTTP else None
+        if not self._warned_overdue and (work.arrivals.overdue or work.arrivals.dropped):
+            self._warn_overdue(work)
         work.in_hand += 1
         try:
-            early_ns = arrival.intended_ns - self.clock.now_ns()
-            if early_ns > 0 and work.over.wait(early_ns / SECOND_NS):
-                return None
+            if arrival.intended_ns > free_ns:
+                early_ns = arrival.intended_ns - self.clock.now_ns()
+                if early_ns > 0 and work.over.wait(early_ns / SECOND_NS):
+                    return None
         finally:
             work.in_hand -= 1
         if self._work is not work:
             return None
-        return Turn(card, arrival, sending, work.number)
+        return Turn(card, arrival, channel, work.number, draft)
+
+    def sending(self, turn: Turn, *, again: bool = False) -> Sending:
+        """Return an attempt at a turn's command as the platform's adapter takes it."""
+        card, intended_ns = turn.card, turn.arrival.intended_ns
+        attempt = Attempt(card.lap, card.attempt + again, turn.channel, turn.phase, intended_ns)
+        return self._addresser.sending(card, attempt)
+
+    def hold_back(self, seconds: float) -> None:
+        """Have a user wait as the platform asked, unless the phase ends before.
+
+        Arrivals go on being due meanwhile: what nobody else takes is overdue.
+        """
+        work = self._work
+        if seconds > 0 and work is not None:
+            self.tracker.tally.held_back += 1
+            work.over.wait(seconds)
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for the outcome of a command that was sent."""
@@ -273,8 +296,7 @@ class Run:
         """Draw the next command that may be sent; those that may not are blocked, or wait."""
         aside = self.tracker.set_aside
         while (card := aside.take() or self._hand.draw()) is not None:
-            account = (card.lap, card.shard.number, card.account)
-            why = self.bindings.blocked(account, card.kind)
+            why = self.bindings.blocked(card.account_key, card.kind)
             if why is None and card.waits:
                 if not aside.admits(card):
                     continue
@@ -301,34 +323,19 @@ class Run:
                 return False
         return aside.back and self._work is work
 
-    def _address(self, card: Card, arrival: Arrival, channel: Channel, phase: int) -> Sending:
-        # What is sent for a replay is its original, to the byte, with a correlation id of its own.
-        command = card.shard.command(card.original if card.is_replay else card.index)
-        return address(
-            command,
-            Attempt(card.lap, card.attempt, channel, phase, arrival.intended_ns),
-            self.ids,
-            command_id=card.command_id,
-            customer_id=card.customer_id,
-            account_id=self.bindings.account_id((card.lap, card.shard.number, card.account)),
-            value_date=self.clock.day(command.value_day),
-        )
-
     def _warn_overdue(self, work: _Work) -> None:
-        arrivals = work.arrivals
-        if (arrivals.overdue or arrivals.dropped) and not self._warned_overdue:
-            self._warned_overdue = True
-            what = (
-                "arrivals are dropped, as the plan asks"
-                if arrivals.dropped
-                else "arrivals are overdue. They count against its response time"
-            )
-            note = (
-                f"all {self.users} users are waiting for the platform: {what}. "
-                "More users (-u) would keep the rate."
-            )
-            log.warning("phase %s: %s", work.name, note)
-            self.event("warning", work.name, note)
+        self._warned_overdue = True
+        what = (
+            "arrivals are dropped, as the plan asks"
+            if work.arrivals.dropped
+            else "arrivals are overdue. They count against its response time"
+        )
+        note = (
+            f"all {self.users} users are waiting for the platform: {what}. "
+            "More users (-u) would keep the rate."
+        )
+        log.warning("phase %s: %s", work.name, note)
+        self.event("warning", work.name, note)
 
 
 def _times(phase: Phase) -> PhaseTimes:

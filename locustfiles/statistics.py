@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, groupby
-from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import gevent
 from locust import stats as locust_stats
@@ -25,14 +25,9 @@ OWN_LISTENER = (Runner.__module__, f"{Runner.__init__.__qualname__}.<locals>.on_
 """Module and name of Locust's own listener, whose work is done here."""
 
 
-class Request(NamedTuple):
-    """A request that was answered as it should be."""
-
-    name: str
-    utc_s: float
-    """When the answer came, by the wall clock."""
-    response_ms: float
-    length: int
+# A tuple without a name, since one is made for each request.
+Request = tuple[str, float, float, int]
+"""Name, when the answer came by the wall clock in s, response time in ms, length in bytes."""
 
 
 class Statistics:
@@ -56,7 +51,7 @@ class Statistics:
     def answered(self, name: str, utc_s: float, response_ms: float, length: int) -> None:
         """Count a request that was answered as it should be, `utc_s` by the wall clock."""
         if self.is_batched:
-            self._waiting.append(Request(name, utc_s, response_ms, length))
+            self._waiting.append((name, utc_s, response_ms, length))
         else:
             self.fire(name, utc_s, response_ms, length)
 
@@ -88,7 +83,7 @@ class Statistics:
         stats = self._environment.stats
         by_name: defaultdict[str, list[Request]] = defaultdict(list)
         for request in waiting:
-            by_name[request.name].append(request)
+            by_name[request[0]].append(request)
         _count(stats.total, waiting)
         for name, requests in by_name.items():
             _count(self._entry(name, requests[0]), requests)
@@ -104,16 +99,33 @@ class Statistics:
         is_new = key not in entries
         entry = entries[key]
         if is_new:
-            entry.start_time = first.utc_s
+            entry.start_time = first[1]
             if entry.response_times_cache is not None:
                 entry.response_times_cache.clear()
-                entry._cache_response_times(int(first.utc_s))
+                entry._cache_response_times(int(first[1]))
         return entry
 
     def _feed_on(self) -> None:
         while True:
             gevent.sleep(FEED_S)
             self.feed()
+
+
+_STATISTICS: WeakKeyDictionary[Environment, dict[str, Statistics]] = WeakKeyDictionary()
+
+
+def statistics_of(environment: Environment, request_type: str) -> Statistics:
+    """Return what feeds an environment's statistics; there is one for each type of request."""
+    kept = _STATISTICS.setdefault(environment, {})
+    if request_type not in kept:
+        kept[request_type] = Statistics(environment, request_type)
+    return kept[request_type]
+
+
+def feed_all(environment: Environment) -> None:
+    """Count all that waits."""
+    for statistics in _STATISTICS.get(environment, {}).values():
+        statistics.feed()
 
 
 def _is_locusts(listener: object) -> bool:
@@ -123,7 +135,7 @@ def _is_locusts(listener: object) -> bool:
 
 def _count(entry: StatsEntry, requests: Iterable[Request]) -> None:
     """Do to an entry what StatsEntry.log does for each of `requests`, which are in order of time."""
-    for second, group in groupby(requests, lambda request: int(request.utc_s)):
+    for second, group in groupby(requests, lambda request: int(request[1])):
         _count_second(entry, second, list(group))
 
 

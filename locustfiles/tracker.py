@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
@@ -26,10 +27,13 @@ class Tally:
     blocked: int = 0
     waiting: int = 0
     """Requests that are on the wire now."""
+    retried: int = 0
+    """Commands sent once more, under the same id, after their connection was closed while idle."""
+    held_back: int = 0
+    """Waits of users that the platform asked for (Retry-After)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A command that was sent and has no final outcome yet."""
 
     kind: Kind
@@ -66,18 +70,23 @@ class Tracker:
         self.tally.blocked += 1
         self._add(Fact.BLOCKED, card.place, (card.attempt, phase, channel), reason=reason)
 
-    def sending(self, card: Card, phase: int, channel: Channel, arrival: Arrival) -> int:
-        """Record that a command is about to leave, and return the time."""
+    def sending(
+        self, card: Card, phase: int, channel: Channel, arrival: Arrival, *, again: bool = False
+    ) -> int:
+        """Record that a command is about to leave, for the first time or again; return the time."""
         sent_ns = self.moved_ns = self._now_ns()
-        account = (card.lap, card.shard.number, card.account)
-        self.pending[card.place] = Pending(
-            card.kind, account, card.attempt, phase, channel, sent_ns, card.is_awaited
+        place, attempt = card.place, card.attempt + again
+        self.pending[place] = Pending(
+            card.kind, card.account_key, attempt, phase, channel, sent_ns, card.is_awaited
         )
-        self.tally.sent += 1
+        if again:
+            self.tally.retried += 1
+        else:
+            self.tally.sent += 1
         self.tally.waiting += 1
         self._journal.sent(
-            card.place,
-            card.attempt,
+            place,
+            attempt,
             phase,
             channel,
             at_ns=sent_ns,

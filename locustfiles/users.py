@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import gevent
 from gevent import GreenletExit
 from locust import User, task
 from locust.env import Environment
 
-from e2e_data.commands import Channel
+from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.platform import Acknowledged, Acknowledgement, HttpAnswer
 from locustfiles.answers import fault_of
-from locustfiles.channels.faults import NotSentError, UnansweredError
-from locustfiles.channels.http import Requester
+from locustfiles.channels.faults import (
+    ClosedIdleError,
+    NotSentError,
+    RedirectedError,
+    UnansweredError,
+)
+from locustfiles.channels.http import HttpConnection, Requester
+from locustfiles.channels.retry_after import retry_after_s
 from locustfiles.conductor import conductor_of
+from locustfiles.hand import Card
 from locustfiles.run import Run, Turn
 from locustfiles.settings import EMBEDDED
+from locustfiles.statistics import statistics_of
 
 log = logging.getLogger(__name__)
 
 ABORTED = "aborted: the user was stopped"
+TURNS = 100
+"""So many turns are one task: between tasks Locust has its say, which takes its time."""
+
+_INVALID = int(Outcome.INVALID)
+_LABELS = tuple(kind.label for kind in Kind)
 
 
 class UnexpectedAnswerError(Exception):
@@ -35,19 +48,23 @@ class HttpPaymentsUser(User):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        self._statistics = statistics_of(environment, "HTTP")
         self._run: Run | None = None
         self._connection: Requester | None = None
 
     @task
     def send_next(self) -> None:
-        """Wait for the next command, and send it."""
+        """Wait for the next commands, and send them."""
         run = conductor_of(self.environment).run
         if run is None:
             gevent.sleep(0.1)
             return
-        turn = run.take(Channel.HTTP)
-        if turn is not None:
-            self._send(run, turn, self._connection_to(run))
+        connection = self._connection_to(run)
+        for _ in range(TURNS):
+            turn = run.take(Channel.HTTP)
+            if turn is None:
+                return
+            self._send(run, turn, connection)
 
     def on_stop(self) -> None:
         """Close the connection."""
@@ -60,19 +77,19 @@ class HttpPaymentsUser(User):
             self._run, self._connection = run, conductor_of(self.environment).connect()
         return self._connection
 
-    def _send(self, run: Run, turn: Turn, connection: Requester) -> None:
+    def _send(self, run: Run, turn: Turn, connection: Requester, *, again: bool = False) -> None:
         """Send a command and record what came of it, whatever that is."""
-        place, tracker = turn.card.place, run.tracker
-        sent_ns = tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)
-        length = 0
+        card, tracker = turn.card, run.tracker
+        place = card.place
+        sent_ns = tracker.sending(card, turn.phase, Channel.HTTP, turn.arrival, again=again)
+        answer: HttpAnswer | None = None
         problem: Exception | None = None
         try:
-            answer = connection.request(run.platform.http_command(turn.sending))
-            length = len(answer.body)
+            answer = _answer(run, turn, connection, again=again)
             acknowledgement = run.platform.read_acknowledgement(answer)
             at_ns = tracker.acknowledged(place, acknowledgement)
-            fault = fault_of(acknowledgement, turn.sending.command.expected, Channel.HTTP)
-            problem = UnexpectedAnswerError(fault) if fault else None
+            if acknowledgement.status is not Acknowledged.ACCEPTED or card.expected & _INVALID:
+                problem = _unexpected(acknowledgement, card, answer)
         except NotSentError as error:
             at_ns, problem = tracker.not_sent(place, str(error)), error
         except UnansweredError as error:
@@ -82,19 +99,39 @@ class HttpPaymentsUser(User):
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
-            log.exception("the platform adapter failed on %s", turn.card.command_id)
+            log.exception("the platform adapter failed on %s", card.command_id)
             at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}"), error
+        utc_s, took_ms = run.clock.utc_s(at_ns), (at_ns - sent_ns) / 1e6
+        length = 0 if answer is None else len(answer.body)
+        if problem is None:
+            self._statistics.answered(_LABELS[card.kind], utc_s, took_ms, length)
+        else:
+            self._statistics.fire(_LABELS[card.kind], utc_s, took_ms, length, problem)
+            if isinstance(problem, ClosedIdleError) and run.platform.idempotent and not again:
+                # Most likely it was never read; and known by its id, it takes effect once at most.
+                self._send(run, turn, connection, again=True)
+                return
         if place in tracker.pending:
-            run.expect(place, turn.card.command_id)
-        self._fire(turn, (at_ns - sent_ns) / 1e6, length, problem)
+            run.expect(place, card.command_id)
+        if problem is not None and answer is not None:
+            run.hold_back(retry_after_s(answer))
 
-    def _fire(self, turn: Turn, response_ms: float, length: int, problem: Exception | None) -> None:
-        context: dict[str, Any] = {}
-        self.environment.events.request.fire(
-            request_type="HTTP",
-            name=turn.card.kind.label,
-            response_time=response_ms,
-            response_length=length,
-            exception=problem,
-            context=context,
-        )
+
+def _answer(run: Run, turn: Turn, connection: Requester, *, again: bool) -> HttpAnswer:
+    """Send an attempt; a request that is made already needs nothing but its bytes."""
+    draft = turn.draft
+    if draft is not None and not again and type(connection) is HttpConnection:
+        return connection.exchange(draft.line, draft.filled(turn.arrival.intended_ns // 1000))
+    return connection.request(run.platform.http_command(run.sending(turn, again=again)))
+
+
+def _unexpected(
+    acknowledgement: Acknowledgement, card: Card, answer: HttpAnswer
+) -> Exception | None:
+    """Return what Locust should count as a failure; None for what is right for this command."""
+    fault = fault_of(acknowledgement, Outcome(card.expected), Channel.HTTP)
+    if fault is None:
+        return None
+    if 300 <= answer.status < 400:
+        return RedirectedError(fault)
+    return UnexpectedAnswerError(fault)

@@ -92,7 +92,8 @@ def _told(evidence: Evidence) -> _Told:
         invalid=seen.acknowledged == Acknowledged.INVALID,
         refused=(seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent,
         known=known,
-        open_end=seen.unanswered | unknown | evidence.in_doubt | silent,
+        # An attempt that nobody answered is forgotten once another is accepted.
+        open_end=(seen.unanswered & ~accepted) | unknown | evidence.in_doubt | silent,
     )
 
 
@@ -102,7 +103,10 @@ def judge_shard(
     """Derive what became of each command of a shard."""
     seen, booked, replays = evidence.seen, evidence.booked, evidence.replays
     told = _told(evidence)
-    no_effect = (told.refused | told.invalid) & ~told.known
+    # An attempt that nobody answered may have had effect, whatever was said to the next.
+    no_effect = (
+        (told.refused | told.invalid) & ~told.known & ~(seen.unanswered & (seen.acknowledged >= 0))
+    )
     reached = (evidence.sent | (seen.outcomes != 0)) & ~no_effect
     final = _final(evidence, reached)
     in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0

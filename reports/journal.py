@@ -91,6 +91,8 @@ class _Texts:
 
     def number(self, text: str) -> int:
         """Return the number of a text."""
+        if text == "":
+            return 0
         text = text[:TEXT_LENGTH_MAX]
         number = self._numbers.get(text)
         if number is None:

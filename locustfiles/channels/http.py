@@ -95,10 +95,7 @@ class HttpConnection:
             data = line + self._access.lines + rest
             reader = self._reader
             reader.begin()
-            try:
-                wire.send(data)
-            except BrokenPipeError:
-                pass  # The platform reads no further, but may have said why.
+            wire.send(data)
             self._read(wire, reader, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:
             self.close()

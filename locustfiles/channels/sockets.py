@@ -34,7 +34,7 @@ class Wire(Protocol):
     """A connection to a platform. Waiting lets other greenlets run."""
 
     def send(self, data: bytes) -> None:
-        """Send all of it. Raises OSError."""
+        """Send all of it, or as much as the peer reads. Raises OSError."""
         ...
 
     def receive(self) -> bytes:
@@ -78,10 +78,12 @@ class PlainWire:
         """Send all of it. Raises OSError."""
         try:
             sent = self._send(data)
+            if sent < len(data):
+                self._connection.sendall(memoryview(data)[sent:])
         except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            self._connection.sendall(memoryview(data)[sent:])
+            self._connection.sendall(data)
+        except BrokenPipeError:
+            return  # The platform reads no further, but may have said why.
 
     def receive(self) -> bytes:
         """Wait for bytes and return them; empty at the end. Raises OSError."""
@@ -124,7 +126,10 @@ class TlsWire:
 
     def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""
-        self._connection.sendall(data)
+        try:
+            self._connection.sendall(data)
+        except BrokenPipeError:
+            return  # The platform reads no further, but may have said why.
 
     def receive(self) -> bytes:
         """Wait for bytes and return them; empty at the end. Raises OSError."""

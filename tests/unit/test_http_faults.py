@@ -164,25 +164,16 @@ def test_a_first_request_is_no_race():
 
 def test_a_platform_that_stops_reading_may_have_said_why():
     """An answer is read although the request could not leave whole: too large, says the platform."""
-    said = answer(b"{}", "413 Too Large", b"Connection: close\r\n")
+    with serving(says(answer(b"{}", "413 Too Large", b"Connection: close\r\n"))) as peer:
+        connection = HttpConnection(peer.origin, timeout_s=PATIENT_S)
+        wire = connection._connect()
 
-    class Wire:
-        """A connection whose peer reads no further."""
-
-        is_stale = False
-
-        def send(self, _data):
+        def broken(data):
+            send(data)
             raise BrokenPipeError(32, "Broken pipe")
 
-        def receive(self):
-            return said
-
-        def close(self):
-            """Nothing is open."""
-
-    connection = HttpConnection(Origin("http", "127.0.0.1", 1), timeout_s=PATIENT_S)
-    connection._wire = Wire()
-    assert connection.request(POST).status == 413
+        send, wire._send = wire._send, broken
+        assert connection.request(POST).status == 413
 
 
 # -- deadlines --------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ def test_a_turn_carries_all_that_its_command_needs(stage):
     played.user()
     played.play()
     for turn in played.turns:
-        card, sending = turn.card, turn.sending
+        card, sending = turn.card, played.run.sending(turn)
         command = card.shard.command(card.index)
         assert sending.command == command
         assert sending.command_id == IDS.command_ids(0, card.shard.number, [card.index])[0]
