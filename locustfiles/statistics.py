@@ -7,16 +7,16 @@ to the last digit; as soon as anybody else listens, each request is fired.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, groupby
+from collections import Counter
 from weakref import WeakKeyDictionary
 
 import gevent
+import numpy as np
 from locust import stats as locust_stats
 from locust.env import Environment
 from locust.runners import Runner
 from locust.stats import StatsEntry
+from numpy.typing import NDArray
 
 FEED_S = 0.2
 """How often batches are fed: often enough for whoever looks at the web UI."""
@@ -24,6 +24,11 @@ FEED_S = 0.2
 OWN_LISTENER = (Runner.__module__, f"{Runner.__init__.__qualname__}.<locals>.on_request")
 """Module and name of Locust's own listener, whose work is done here."""
 
+
+LOCUSTS_BUCKETS = locust_stats.bucket_response_time
+"""How Locust rounds response times; a locustfile may put a rule of its own in its place."""
+
+Floats = NDArray[np.float64]
 
 # A tuple without a name, since one is made for each request.
 Request = tuple[str, float, float, int]
@@ -80,29 +85,32 @@ class Statistics:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        stats = self._environment.stats
-        by_name: defaultdict[str, list[Request]] = defaultdict(list)
-        for request in waiting:
-            by_name[request[0]].append(request)
-        _count(stats.total, waiting)
-        for name, requests in by_name.items():
-            _count(self._entry(name, requests[0]), requests)
+        names, *columns = zip(*waiting, strict=True)
+        utc_s, response_ms, lengths = (np.array(column, np.float64) for column in columns)
+        _count(self._environment.stats.total, utc_s, response_ms, lengths)
+        several = dict.fromkeys(names)
+        for name in several:
+            chosen = (
+                np.array([other == name for other in names]) if len(several) > 1 else slice(None)
+            )
+            entry = self._entry(name, float(utc_s[chosen][0]))
+            _count(entry, utc_s[chosen], response_ms[chosen], lengths[chosen])
 
     def stop(self) -> None:
         """Count what waits, and feed no more."""
         self._greenlet.kill()
         self.feed()
 
-    def _entry(self, name: str, first: Request) -> StatsEntry:
+    def _entry(self, name: str, first_utc_s: float) -> StatsEntry:
         """Return the entry of a name; a new one begins with its first request, not with its batch."""
         entries, key = self._environment.stats.entries, (name, self._type)
         is_new = key not in entries
         entry = entries[key]
         if is_new:
-            entry.start_time = first[1]
+            entry.start_time = first_utc_s
             if entry.response_times_cache is not None:
                 entry.response_times_cache.clear()
-                entry._cache_response_times(int(first[1]))
+                entry._cache_response_times(int(first_utc_s))
         return entry
 
     def _feed_on(self) -> None:
@@ -133,26 +141,41 @@ def _is_locusts(listener: object) -> bool:
     return named == OWN_LISTENER
 
 
-def _count(entry: StatsEntry, requests: Iterable[Request]) -> None:
-    """Do to an entry what StatsEntry.log does for each of `requests`, which are in order of time."""
-    for second, group in groupby(requests, lambda request: int(request[1])):
-        _count_second(entry, second, list(group))
+def _count(entry: StatsEntry, utc_s: Floats, response_ms: Floats, lengths: Floats) -> None:
+    """Do to an entry what StatsEntry.log does for each request; they are in order of time."""
+    seconds = utc_s.astype(np.int64)
+    firsts = np.flatnonzero(np.diff(seconds, prepend=-1)).tolist()
+    for start, stop in zip(firsts, [*firsts[1:], len(seconds)], strict=True):
+        part = slice(start, stop)
+        _count_second(entry, int(seconds[start]), utc_s[part], response_ms[part])
+    entry.total_content_length += int(lengths.sum())
 
 
-def _count_second(entry: StatsEntry, second: int, requests: Sequence[Request]) -> None:
-    last = entry.last_request_timestamp
+def _count_second(entry: StatsEntry, second: int, utc_s: Floats, response_ms: Floats) -> None:
+    last, count = entry.last_request_timestamp, len(utc_s)
     if entry.use_response_times_cache and last and second > int(last):
         entry._cache_response_times(second - 1)
-    _, times_s, times_ms, lengths = zip(*requests, strict=True)
-    entry.num_requests += len(requests)
-    entry.num_reqs_per_sec[second] += len(requests)
-    entry.last_request_timestamp = times_s[-1]
+    entry.num_requests += count
+    entry.num_reqs_per_sec[second] += count
+    entry.last_request_timestamp = float(utc_s[-1])
     # One after the other, in the order of the requests: another order of adding rounds otherwise.
-    *_, entry.total_response_time = accumulate(times_ms, initial=entry.total_response_time)
-    least = min(times_ms)
-    known = entry.min_response_time
-    entry.min_response_time = least if known is None else min(known, least)
-    entry.max_response_time = max(entry.max_response_time, *times_ms)
-    for rounded_ms, count in Counter(map(locust_stats.bucket_response_time, times_ms)).items():
-        entry.response_times[rounded_ms] += count
-    entry.total_content_length += sum(lengths)
+    summed = np.cumsum(np.concatenate([[entry.total_response_time], response_ms]))
+    entry.total_response_time = float(summed[-1])  # type: ignore[assignment]
+    least, known = float(response_ms.min()), entry.min_response_time
+    entry.min_response_time = least if known is None else min(known, least)  # type: ignore[assignment]
+    entry.max_response_time = max(entry.max_response_time, float(response_ms.max()))  # type: ignore[assignment]
+    for rounded_ms, many in _bucketed(response_ms).items():
+        entry.response_times[rounded_ms] += many
+
+
+def _bucketed(response_ms: Floats) -> Counter[int]:
+    """Return how many response times Locust rounds to each value."""
+    rounded = locust_stats.bucket_response_time
+    if rounded is not LOCUSTS_BUCKETS:
+        return Counter(map(rounded, response_ms.tolist()))
+    # Below 100 ms Locust rounds to whole ones, half to even, as numpy does.
+    short = response_ms < 100
+    found = Counter(map(rounded, response_ms[~short].tolist()))
+    counts = np.bincount(np.rint(response_ms[short]).astype(np.int64))
+    found.update({value: int(counts[value]) for value in np.flatnonzero(counts).tolist()})
+    return found

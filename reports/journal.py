@@ -175,7 +175,8 @@ class Journal:
         name = f"{self._series}-{self.chunks:06d}.parquet"
         temporary = self._directory / f".{name}"
         try:
-            pq.write_table(table, temporary, compression="zstd")
+            # Numbers hardly repeat, and dictionaries of them would take longer than all the rest.
+            pq.write_table(table, temporary, compression="zstd", use_dictionary=["reason"])
             temporary.replace(self._directory / name)
         except BaseException:
             self._rows[:0] = rows

@@ -70,7 +70,6 @@ def everything(environment) -> dict[str, object]:
             for entry in entries
         ],
         "errors": {key: error.serialize() for key, error in stats.errors.items()},
-        "order": list(stats.total.response_times),
     }
 
 
