@@ -79,7 +79,10 @@ class Addresser:
             self._ids,
             command_id=card.command_id,
             customer_id=card.customer_id,
-            account_id=self._bindings.account_id(card.account_key),
+            # A creation carries none, also when it is sent again after the platform gave one.
+            account_id=None
+            if card.kind is Kind.ACCOUNT
+            else self._bindings.account_id(card.account_key),
             value_date=self._clock.day(command.value_day),
         )
 
@@ -94,9 +97,12 @@ class Addresser:
 
     def _drafts(self, deal: Deal, phase: int) -> list[Draft | None]:
         lap, shard = deal.lap, deal.shard
+        kinds = shard.kind[deal.named].tolist()
         account_ids = [
-            self._bindings.account_id((lap, shard.number, account))
-            for account in deal.accounts.tolist()
+            None
+            if kind == Kind.ACCOUNT
+            else self._bindings.account_id((lap, shard.number, account))
+            for kind, account in zip(kinds, deal.accounts.tolist(), strict=True)
         ]
         batch = Batch(
             shard=shard,
@@ -114,5 +120,5 @@ class Addresser:
         # An account's id may come after this, and before the command's turn.
         return [
             draft if account_id is not None or kind == Kind.ACCOUNT else None
-            for draft, account_id, kind in zip(made, account_ids, batch.kinds.tolist(), strict=True)
+            for draft, account_id, kind in zip(made, account_ids, kinds, strict=True)
         ]

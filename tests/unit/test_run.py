@@ -609,11 +609,13 @@ def test_a_replay_is_its_original_to_the_byte(stage):
     assert len(pairs) > 10
     assert len({turn.card.place for turn in played.turns}) == len(played.pool)
     for turn, original in pairs:
-        first, again = (Platform().http_command(one.sending) for one in (original, turn))
+        first, again = (
+            Platform().http_command(played.run.sending(one)) for one in (original, turn)
+        )
         assert (again.method, again.path, again.body) == (first.method, first.path, first.body)
         assert dict(again.headers)["Idempotency-Key"] == original.card.command_id
         named = [
-            Correlation.unpack(bytes.fromhex(one.sending.correlation_id))
+            Correlation.unpack(bytes.fromhex(played.run.sending(one).correlation_id))
             for one in (original, turn)
         ]
         assert (named[0].shard, named[0].index) == (named[1].shard, named[1].index)
