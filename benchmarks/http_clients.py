@@ -9,6 +9,8 @@ Prints a JSON line: requests, wall and CPU seconds of the measured time. What th
     fast            FastHttpUser with a constant body
     http            HttpUser with a constant body
     lean            the product's client alone, with a constant request
+    paced           the product at 2,000 a second: how many were sent, and how late
+    costs           what each part of a request takes, in microseconds
 """
 
 from __future__ import annotations
@@ -23,30 +25,36 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gevent
+import numpy as np
+import pyarrow.parquet as pq
 from locust import FastHttpUser, HttpUser, User, constant, task
 from locust.env import Environment
 
 from e2e_data import config as pool_config
-from e2e_data.commands import Kind, Outcome
+from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.ids import Ids
-from e2e_data.platform import HttpRequest, Platform
+from e2e_data.platform import HttpAnswer, HttpRequest, Platform
 from e2e_data.pool import Pool
 from locustfiles import conductor as conductors
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
-from locustfiles.plans import Phase, Plan
+from locustfiles.plans import Phase, Plan, PoolChoice
 from locustfiles.run import Run
+from locustfiles.statistics import Statistics
 from locustfiles.users import HttpPaymentsUser
+from reports.journal import Fact
 from reports.rundir import RunDirectory
 
-BODY = b'{"a":"' + b"x" * 392 + b'"}'
+BODY = '{"a":"' + "x" * 392 + '"}'
 HEADERS = {"Content-Type": "application/json"}
 WARM_UP_S = 1.0
 TIMEOUT_S = 10.0
 ACCOUNTS = 20_000
 """Enough payments for half a minute at any speed that Python may reach."""
+PACED_PER_S = 2000
+SATURATING_PER_S = 1_000_000
 
 
 class Fast(FastHttpUser):
@@ -71,16 +79,16 @@ class Plain(HttpUser):
         self.client.post("/api/payments", data=BODY, headers=HEADERS)
 
 
-def run_of(directory: Path, users: int) -> Run:
+def run_of(directory: Path, users: int, rate_per_s: float) -> Run:
     """Return a run whose accounts are all open, so that payments can be sent at once."""
     config = pool_config.load("stress", {"accounts": ACCOUNTS, "limit_based_percentage": 50})
+    # No plan may begin with payments, so this one is not checked.
     plan = Plan.model_construct(
         name="benchmark",
         users=users,
         timeout_s=TIMEOUT_S,
-        phases={"payments": Phase(sends=("payment",), rate_per_s=1_000_000)},
-        http=HttpSettings(),
-        pool=SimpleNamespace(seed=7),
+        phases={"payments": Phase(sends=(Kind.PAYMENT,), rate_per_s=rate_per_s)},
+        pool=PoolChoice(preset="stress"),
     )
     pool, place = Pool.in_memory(config, 7), RunDirectory.create(directory, "benchmark")
     run = Run(plan, pool, Platform(), Ids.fresh(), place, RunClock(), users)
@@ -90,7 +98,7 @@ def run_of(directory: Path, users: int) -> Run:
             run.bindings._ids[key] = f"{shard:08x}-0000-4000-8000-{account:012x}"
             run.bindings.completed(key, Kind.ACCOUNT, Outcome.SETTLED)
             run.bindings.completed(key, Kind.OPENING_CREDIT, Outcome.SETTLED)
-    run.completions = Undecided(run)  # type: ignore[assignment]
+    run.completions = Undecided(run)
     return run
 
 
@@ -100,34 +108,40 @@ class Undecided:
     def __init__(self, run: Run) -> None:
         self._pending = run.tracker.pending
 
-    def expect(self, place: tuple[int, int, int], _command_id: str) -> None:
+    def expect(self, place: tuple[int, int, int], command_id: str) -> None:  # noqa: ARG002 - as asked
         """Wait for nothing."""
         del self._pending[place]
 
+    def stop(self) -> None:
+        """Look no further."""
 
-def paystorm(url: str, users: int, *, fired: bool = False) -> tuple[Environment, Callable[[], int]]:
-    """Return an environment with the product's users, and what counts the answered commands."""
+
+def paystorm(
+    url: str, users: int, *, fired: bool = False, rate_per_s: float = SATURATING_PER_S
+) -> tuple[Environment, Run]:
+    """Return an environment with the product's users, and their run, which has begun."""
     environment = Environment(user_classes=[HttpPaymentsUser], host=url)
-    run = run_of(Path(tempfile.mkdtemp()), users)
+    run = run_of(Path(tempfile.mkdtemp()), users, rate_per_s)
     gate = Gate(Origin.parse(url), HttpSettings(), TIMEOUT_S)
-    conductors._CONDUCTORS[environment] = SimpleNamespace(run=run, connect=gate.connect)  # type: ignore[assignment]
+    stage = SimpleNamespace(run=run, connect=gate.connect)
+    conductors._CONDUCTORS[environment] = stage  # type: ignore[assignment]
     if fired:
         environment.events.request.add_listener(lambda **_: None)
     run.begin()
+    gevent.spawn(_flush, run)
+    return environment, run
 
-    def flush() -> None:
-        while True:
-            gevent.sleep(1)
-            run.journal.flush()
 
-    gevent.spawn(flush)
-    return environment, lambda: run.tracker.tally.acknowledged
+def _flush(run: Run) -> None:
+    while True:
+        gevent.sleep(1)
+        run.journal.flush()
 
 
 def lean(url: str) -> tuple[Environment, Callable[[], int]]:
     """Return an environment whose users do nothing but send one request again and again."""
     gate, sent = Gate(Origin.parse(url), HttpSettings(), TIMEOUT_S), [0]
-    request = HttpRequest("POST", "/api/payments", tuple(HEADERS.items()), BODY)
+    request = HttpRequest("POST", "/api/payments", tuple(HEADERS.items()), BODY.encode())
 
     class Lean(User):
         wait_time = constant(0)
@@ -145,39 +159,118 @@ def lean(url: str) -> tuple[Environment, Callable[[], int]]:
 def made(name: str, url: str, users: int) -> tuple[Environment, Callable[[], int]]:
     """Return the environment of a client, and what counts its answers."""
     if name.startswith("paystorm"):
-        return paystorm(url, users, fired=name == "paystorm-event")
+        environment, run = paystorm(url, users, fired=name == "paystorm-event")
+        return environment, lambda: run.tracker.tally.acknowledged
     if name == "lean":
         return lean(url)
-    user = {"fast": Fast, "http": Plain}[name]
-    environment = Environment(user_classes=[user], host=url)
+    environment = Environment(user_classes=[Fast if name == "fast" else Plain], host=url)
     return environment, lambda: environment.stats.total.num_requests
 
 
-def main(name: str, url: str, users: int, seconds: float) -> None:
-    """Measure one client."""
+def saturated(name: str, url: str, users: int, seconds: float) -> dict[str, float]:
+    """Let a client send as fast as it can."""
     environment, count = made(name, url, users)
-    runner = environment.create_local_runner()
-    runner.start(users, spawn_rate=users)
+    environment.create_local_runner().start(users, spawn_rate=users)
     gevent.sleep(WARM_UP_S)
-    if profile := os.environ.get("PROFILE"):
-        import cProfile
-
-        profiler = cProfile.Profile()
-        profiler.enable()
-    began, wall, cpu = count(), time.perf_counter(), time.process_time()
+    began, wall_s, cpu_s = count(), time.perf_counter(), time.process_time()
     gevent.sleep(seconds)
-    requests, wall, cpu = (
-        count() - began,
-        time.perf_counter() - wall,
-        time.process_time() - cpu,
-    )
-    if profile:
-        profiler.disable()
-        profiler.dump_stats(profile)
-    failures = environment.stats.total.num_failures
-    print(json.dumps({"requests": requests, "wall_s": wall, "cpu_s": cpu, "failures": failures}))
+    return {
+        "requests": count() - began,
+        "wall_s": time.perf_counter() - wall_s,
+        "cpu_s": time.process_time() - cpu_s,
+        "failures": environment.stats.total.num_failures,
+    }
+
+
+def paced(url: str, users: int, seconds: float) -> dict[str, float]:
+    """Send at a steady rate; tell how many were sent, and how late, in ms."""
+    environment, run = paystorm(url, users, rate_per_s=PACED_PER_S)
+    environment.create_local_runner().start(users, spawn_rate=users)
+    assert run._work is not None
+    until_ns = run._work.arrivals.began_ns + round(seconds * 1e9)
+    while run.clock.now_ns() < until_ns + 500_000_000:
+        gevent.sleep(0.05)
+    run.journal.flush()
+    rows = pq.read_table(sorted(run.directory.journal.glob("*.parquet"))).to_pandas()
+    sent = rows[(rows["fact"] == Fact.SENT) & (rows["intended_ns"] < until_ns)]
+    in_time = sent[sent["at_ns"] < until_ns]
+    late_ms = np.sort((sent["at_ns"] - sent["intended_ns"]).to_numpy()) / 1e6
+    gaps_ms = np.abs(np.diff(np.sort(sent["at_ns"].to_numpy())) / 1e6 - 1000 / PACED_PER_S)
+    return {
+        "planned": PACED_PER_S * seconds,
+        "sent": len(in_time),
+        "late_p50_ms": float(late_ms[len(late_ms) // 2]),
+        "late_p99_ms": float(late_ms[len(late_ms) * 99 // 100]),
+        "spacing_error_ms": float(gaps_ms.mean()),
+    }
+
+
+def costs(url: str) -> dict[str, float]:
+    """Take a request apart; what each part takes, in microseconds of a core."""
+    environment, run = paystorm(url, 1)
+    statistics = Statistics(environment, "HTTP")
+    environment.create_local_runner()
+    answer = HttpAnswer(202, {}, b'{"commandId":"9036106f-9511-8e2b","status":"ACCEPTED"}')
+    gevent.sleep(0.1)
+    turns = [turn for _ in range(2 * COSTED) if (turn := run.take(Channel.HTTP))]
+    made_us = _took_us(lambda: [run.take(Channel.HTTP) for _ in range(COSTED)])
+    drafts = [turn.draft for turn in turns if turn.draft]
+    tracker, platform = run.tracker, run.platform
+    accepted = platform.read_acknowledgement(answer)
+    # What is done for the first time takes longer: libraries are imported then.
+    tracker.sending(turns[-1].card, 0, Channel.HTTP, turns[-1].arrival)
+    run.journal.flush()
+    statistics.answered("payment", 1e9, 1.5, 70)
+    statistics.feed()
+    some = turns[:COSTED]
+    figures = {
+        "grant, ids, unique body, arrival": made_us,
+        "correlation id": _took_us(lambda: [draft.filled(10**9) for draft in drafts[:COSTED]]),
+        "sent: fact and what is pending": _took_us(
+            lambda: [tracker.sending(t.card, 0, Channel.HTTP, t.arrival) for t in some]
+        ),
+        "answer read": _took_us(
+            lambda: [platform.read_acknowledgement(answer) for _ in range(COSTED)]
+        ),
+        "acknowledged: fact": _took_us(
+            lambda: [tracker.acknowledged(t.card.place, accepted) for t in some]
+        ),
+        "journal written (two rows)": 2 * _took_us(run.journal.flush, len(run.journal)),
+    }
+
+    def answered() -> None:
+        for _ in range(COSTED):
+            statistics.answered("payment", 1e9, 1.5, 70)
+
+    figures["statistics, in batches"] = _took_us(answered) + _took_us(statistics.feed)
+    environment.events.request.add_listener(lambda **_: None)
+    figures["statistics, as events"] = _took_us(answered)
+    return figures
+
+
+COSTED = 20_000
+"""So many of each part are timed together."""
+
+
+def _took_us(work: Callable[[], object], count: int = COSTED) -> float:
+    began_s = time.process_time()
+    work()
+    return (time.process_time() - began_s) / count * 1e6
+
+
+def main(name: str, url: str, users: int, seconds: float) -> None:
+    """Measure one client, on this machine's first core."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {0})
+    if name == "costs":
+        figures = costs(url)
+    elif name == "paced":
+        figures = paced(url, users, seconds)
+    else:
+        figures = saturated(name, url, users, seconds)
+    print(json.dumps(figures))
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(0)  # Locust's greenlets go on for ever
 
 
 if __name__ == "__main__":

@@ -116,6 +116,8 @@ class _Held:
     named: NDArray[np.int64]
     """The index of the command under whose ids each is sent: its own, but for replays."""
     awaited: NDArray[np.bool_]
+    customer_ids: list[str]
+    """Of all the shard's accounts: their commands need them again and again."""
     cards: deque[Card] = field(default_factory=deque)
 
 
@@ -170,7 +172,9 @@ class Hand:
             order = interleave([shard.range_of(kind) for kind in self._sends])
             replays, size = replays_of(shard), len(shard)
             named, awaited = replays.named(size), replays.awaited(size)
-            self._held.append(_Held(lease, shard, order, named, awaited))
+            accounts = range(shard.counts.account)
+            customer_ids = self._ids.customer_ids(lease.lap, shard.number, accounts)
+            self._held.append(_Held(lease, shard, order, named, awaited, customer_ids))
 
     def _refill(self, held: _Held) -> None:
         granted = self._book.grant(held.lease, self._positions)
@@ -186,7 +190,7 @@ class Hand:
             accounts,
             np.where(is_replay, REPLAY_ATTEMPT, 0),
             self._ids.command_ids(lap, shard.number, named),
-            self._ids.customer_ids(lap, shard.number, accounts),
+            list(map(held.customer_ids.__getitem__, accounts.tolist())),
         )
         columns = (
             indices.tolist(),

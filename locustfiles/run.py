@@ -259,17 +259,20 @@ class Run:
         draft = self._addresser.draft(card, work.number) if channel is Channel.HTTP else None
         if not self._warned_overdue and (work.arrivals.overdue or work.arrivals.dropped):
             self._warn_overdue(work)
-        work.in_hand += 1
-        try:
-            if arrival.intended_ns > free_ns:
-                early_ns = arrival.intended_ns - self.clock.now_ns()
-                if early_ns > 0 and work.over.wait(early_ns / SECOND_NS):
-                    return None
-        finally:
-            work.in_hand -= 1
-        if self._work is not work:
+        if arrival.intended_ns > free_ns and not self._await(work, arrival.intended_ns):
             return None
         return Turn(card, arrival, channel, work.number, draft)
+
+    def _await(self, work: _Work, intended_ns: int) -> bool:
+        """Wait for a command's time; False where the phase ended before."""
+        work.in_hand += 1
+        try:
+            early_ns = intended_ns - self.clock.now_ns()
+            if early_ns > 0 and work.over.wait(early_ns / SECOND_NS):
+                return False
+        finally:
+            work.in_hand -= 1
+        return self._work is work
 
     def sending(self, turn: Turn, *, again: bool = False) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
@@ -297,7 +300,7 @@ class Run:
         aside = self.tracker.set_aside
         while (card := aside.take() or self._hand.draw()) is not None:
             why = self.bindings.blocked(card.account_key, card.kind)
-            if why is None and card.waits:
+            if why is None and card.original >= 0 and card.waits:
                 if not aside.admits(card):
                     continue
                 why = aside.blocked(card)
