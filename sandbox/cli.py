@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 
 import click
 
@@ -11,6 +12,8 @@ from sandbox import server
 from sandbox.account_ids import SCHEMES
 from sandbox.defects import DEFECTS, parse_rates
 from sandbox.flags import FLAGS
+from sandbox.mq_options import MqOptions, address_of, mq_options
+from sandbox.mq_service import MqService, MqSettings
 
 _MAX_LATENCY_MS = 3_600_000
 
@@ -71,13 +74,14 @@ def _defect_rates(
 @click.option(
     "--announce",
     is_flag=True,
-    help='Print one line of JSON, {"http": ADDRESS}, once it listens, and nothing else.',
+    help='Print one line of JSON, {"http": ADDRESS, "mq": ADDRESS}, once it listens, and nothing else.',
 )
 @click.option(
     "--stop-with-stdin",
     is_flag=True,
     help="End when standard input ends, so as never to outlive whoever started it.",
 )
+@mq_options
 def sandbox(
     *,
     http_host: str,
@@ -89,35 +93,65 @@ def sandbox(
     account_ids: str,
     announce: bool,
     stop_with_stdin: bool,
+    mq: MqOptions,
 ) -> None:
     """Run a payments platform to test against: correct, in memory, wrong only where asked to be."""
     logging.basicConfig(level=logging.WARNING, format="sandbox: %(message)s")
     server.log.setLevel(logging.INFO)
-    try:
-        listener = server.listen(http_host, http_port)
-    except OSError as error:
-        raise _CannotListen(http_host, http_port, error) from None
-    url = server.url_of(listener)
-    hello = json.dumps({"http": url}) if announce else _human_hello(url, defect_rates)
+    problems = mq.problems()
+    if problems:
+        raise _Unusable("\n".join(problems))
+    mq_listener = None if mq.port is None else _listen(mq.host, mq.port, "--mq-port")
+    service = _mq_service(mq, mq_listener)
+    addresses = {} if mq_listener is None else {"mq": address_of(mq_listener)}
+    if mq.only:
+        assert service is not None, "--mq-only needs --mq-port"
+        hello = json.dumps(addresses) if announce else mq.hello(addresses["mq"])
+        server.run_queue_manager(
+            service, lambda: click.echo(hello), stop_with_stdin=stop_with_stdin
+        )
+        return
+    listener = _listen(http_host, http_port, "--http-port")
+    addresses = {"http": server.url_of(listener), **addresses}
+    hello = json.dumps(addresses) if announce else _human_hello(addresses, defect_rates, mq)
     settings = server.Settings(latency_ms, defect_rates, seed, stop_with_stdin, flags, account_ids)
-    server.run(listener, settings, on_started=lambda: click.echo(hello))
+    server.run(listener, settings, lambda: click.echo(hello), service)
 
 
-class _CannotListen(click.ClickException):
-    """The address is taken, or not ours; ends the command with one line."""
+class _Unusable(click.ClickException):
+    """What was asked for cannot be; ends the command with a line for each reason."""
 
     exit_code = 2
 
-    def __init__(self, host: str, port: int, error: OSError) -> None:
+
+def _listen(host: str, port: int, option: str) -> socket.socket:
+    try:
+        return server.listen(host, port)
+    except OSError as error:
         why = error.strerror or str(error)
-        super().__init__(
-            f"cannot listen on {host} port {port}: {why}; choose another --http-port, or 0 for any"
-        )
+        raise _Unusable(
+            f"cannot listen on {host} port {port}: {why}; choose another {option}, or 0 for any"
+        ) from None
 
 
-def _human_hello(url: str, defect_rates: dict[str, float]) -> str:
+def _mq_service(mq: MqOptions, listener: socket.socket | None) -> MqService | None:
+    if listener is None and mq.at is None:
+        return None
+    settings = MqSettings(mq.manager(), mq.front, listener, mq.store, mq.address())
+    try:
+        return MqService(settings)
+    except BlockingIOError:
+        raise _Unusable(f"--mq-store {mq.store}: another queue manager uses this file") from None
+    except OSError as error:
+        raise _Unusable(f"--mq-store {mq.store}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise _Unusable(f"--mq-store: {error}; name a file of its own") from None
+
+
+def _human_hello(addresses: dict[str, str], defect_rates: dict[str, float], mq: MqOptions) -> str:
     on = [f"{name}={rate:g}" for name, rate in defect_rates.items() if rate > 0]
-    return (
-        f"sandbox: a stand-in payments platform for tests and demos, listening on {url};"
-        f" defects: {', '.join(on) or 'none'}"
+    hello = (
+        "sandbox: a stand-in payments platform for tests and demos, listening on"
+        f" {addresses['http']}; defects: {', '.join(on) or 'none'}"
     )
+    return f"{hello}\n{mq.hello(addresses['mq'])}" if "mq" in addresses else hello

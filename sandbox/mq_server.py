@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from struct import Struct
 from struct import error as struct_error
@@ -28,6 +29,7 @@ GREETING_S = 10
 """How long a client may take until it has connected."""
 SELECTORS_MAX = 64
 
+_GLANCE_S = 0.02
 _HEAD_BYTES = CALL.size - LENGTH.size
 _ANSWER_HEAD_BYTES = ANSWER.size - LENGTH.size
 _TOKEN = Struct("<Q8x")
@@ -51,8 +53,12 @@ class Server:
         """Make the protocol of a new connection."""
         return _Client(self._manager, self._clients)
 
-    def close(self) -> None:
-        """Cut all connections off; what is uncommitted is backed out."""
+    async def close(self, grace_s: float) -> None:
+        """Tell the programs, give them some time to go, and cut off the others."""
+        self._manager.quiesce()
+        deadline_s = time.monotonic() + grace_s
+        while self._clients and time.monotonic() < deadline_s:
+            await asyncio.sleep(_GLANCE_S)
         for client in list(self._clients):
             client.cut_off()
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sandbox.book import Entry, Status
 from sandbox.commands import Command, CreateAccount
 from sandbox.defects import APPLY_TWICE, LOSE, Defects
 from sandbox.flags import Monitor
 from sandbox.ledger import Ledger, same_or_conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, as those who watch are told of it."""
+
+    entry: Entry
 
 
 class Platform:
@@ -31,6 +39,11 @@ class Platform:
         self._monitor = monitor
         self._flags: dict[str, tuple[str, ...]] = {}
         self._lost: dict[str, Entry] = {}
+        self._watchers: list[Callable[[Decided], None]] = []
+
+    def watch(self, watcher: Callable[[Decided], None]) -> None:
+        """Have each decision told to `watcher`, from now on and in their order."""
+        self._watchers.append(watcher)
 
     def accept(self, command: Command) -> Entry:
         """Acknowledge a command; a replay gets the first entry again and nothing is queued.
@@ -55,8 +68,11 @@ class Platform:
             and not isinstance(entry.command, CreateAccount)
         ):
             self.defects.count(APPLY_TWICE)
-        if self._monitor is not None and (flags := self._monitor.flags_of(entry)):
+        flags = () if self._monitor is None else self._monitor.flags_of(entry)
+        if flags:
             self._flags[command_id] = flags
+        for watcher in self._watchers:
+            watcher(Decided(entry))
 
     def flags_of(self, command_id: str) -> tuple[str, ...] | None:
         """Return what was flagged about a command; None where nobody watches."""

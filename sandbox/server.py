@@ -21,6 +21,7 @@ from sandbox.defects import Defects
 from sandbox.flags import Monitor
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
+from sandbox.mq_service import MqService
 from sandbox.platform import Platform
 from sandbox.processor import Processor
 
@@ -67,19 +68,45 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(listener: socket.socket, settings: Settings, on_started: Callable[[], None]) -> None:
+def run(
+    listener: socket.socket,
+    settings: Settings,
+    on_started: Callable[[], None],
+    mq: MqService | None = None,
+) -> None:
     """Serve until SIGTERM, SIGINT or, if so set, the end of standard input; then return.
 
-    `on_started` is called once requests are answered.
+    `on_started` is called once requests are answered, over MQ too where that is there.
     """
     # The book only grows and has no cycles: searching all of it for garbage would find nothing and
     # stop the platform for half a second per half million commands. Young garbage is still found.
     gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
-    asyncio.run(_serve(listener, settings, on_started))
+    asyncio.run(_serve(listener, settings, on_started, mq))
+
+
+def run_queue_manager(
+    mq: MqService, on_started: Callable[[], None], *, stop_with_stdin: bool
+) -> None:
+    """Serve MQ clients alone, as long and as told as above."""
+    asyncio.run(_serve_queue_manager(mq, on_started, stop_with_stdin=stop_with_stdin))
+
+
+async def _serve_queue_manager(
+    mq: MqService, on_started: Callable[[], None], *, stop_with_stdin: bool
+) -> None:
+    stopped = asyncio.Event()
+    _call_at_end(stopped.set, with_stdin=stop_with_stdin)
+    await mq.start(None)
+    on_started()
+    await stopped.wait()
+    await mq.stop()
 
 
 async def _serve(
-    listener: socket.socket, settings: Settings, on_started: Callable[[], None]
+    listener: socket.socket,
+    settings: Settings,
+    on_started: Callable[[], None],
+    mq: MqService | None,
 ) -> None:
     processor = Processor(settings.latency_ms)
     defects = Defects(settings.defect_rates, settings.seed)
@@ -87,15 +114,15 @@ async def _serve(
     ledger = Ledger(new_account_id=SCHEMES[settings.account_ids]())
     platform = Platform(ledger, defects, processor.enqueue, monitor)
     server = _Server(_config(platform), on_started)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    if settings.stop_with_stdin:
-        threading.Thread(target=_await_end_of_stdin, args=(loop, server.stop), daemon=True).start()
+    _call_at_end(server.stop, with_stdin=settings.stop_with_stdin)
     processing = asyncio.create_task(processor.run(platform.decide))
     # Processing ends before the server only by a fault; then nobody should be left waiting.
     processing.add_done_callback(lambda _: server.stop())
+    if mq is not None:
+        await mq.start(platform)
     await server.serve(sockets=[listener])
+    if mq is not None:
+        await mq.stop()
     for name, struck in defects.struck().items():
         log.info("defect %s struck %d commands", name, struck)
     if processing.done():
@@ -140,6 +167,15 @@ class _Server(uvicorn.Server):
         """Start to serve, then say so."""
         await super().startup(sockets)
         self._on_started()
+
+
+def _call_at_end(stop: Callable[[], None], *, with_stdin: bool) -> None:
+    """Have `stop` called on the running loop at SIGTERM, at SIGINT, and with standard input."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    if with_stdin:
+        threading.Thread(target=_await_end_of_stdin, args=(loop, stop), daemon=True).start()
 
 
 def _await_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
