@@ -73,6 +73,7 @@ class _Client(asyncio.Protocol):
         self._unread = bytearray()
         self._needed = LENGTH.size
         """How many bytes there must be before there is something to do."""
+        self._is_paused = False
         self._waiting: Get | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
@@ -102,11 +103,14 @@ class _Client(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Take no more calls from a client that does not read its answers."""
+        self._is_paused = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Take calls again."""
+        """Take calls again, first those that are here already."""
+        self._is_paused = False
         self._transport.resume_reading()
+        self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         """Answer the calls that are whole; keep the rest."""
@@ -126,7 +130,7 @@ class _Client(asyncio.Protocol):
     def _answer_all(self, data: bytes) -> int:
         """Answer the whole calls, and return how many bytes they were."""
         position, end = 0, len(data)
-        while end - position >= LENGTH.size:
+        while not self._is_paused and end - position >= LENGTH.size:
             (length,) = LENGTH.unpack_from(data, position)
             bound = (
                 protocol.GREETING_BYTES_MAX if self._session is None else protocol.FRAME_BYTES_MAX
