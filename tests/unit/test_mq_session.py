@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 import pytest
 
 from sandbox.conversion import FORMAT_RFH2, FORMAT_STRING
@@ -321,8 +323,6 @@ def test_texts_are_converted_where_that_is_asked():
 
 
 def rfh2(format_, body, *, order="<", length=None):
-    from struct import pack
-
     value = b"<usr><a>1</a></usr>  "[:20]
     size = 36 + 4 + len(value) if length is None else length
     integers = pack(f"{order}iiii", 2, size, 546, 1208)

@@ -72,6 +72,12 @@ def test_constants_and_sizes_are_those_of_the_package():
     assert found["constants"] > 100
     assert found["wrong"] == []
     assert found["sizes"] == {
-        **{"MD": 364, "OD": 424, "GMO": 112, "PMO": 184},
-        **{"CNO": 272, "CD": 2000, "CSP": 104, "SCO": 672},
+        "MD": 364,
+        "OD": 424,
+        "GMO": 112,
+        "PMO": 184,
+        "CNO": 272,
+        "CD": 2000,
+        "CSP": 104,
+        "SCO": 672,
     }

@@ -38,7 +38,9 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
-    return {STAND_IN if f"{name}.".startswith(f"{STAND_IN}.") else name.split(".")[0] for name in names}
+    return {
+        STAND_IN if f"{name}.".startswith(f"{STAND_IN}.") else name.split(".")[0] for name in names
+    }
 
 
 def tracked() -> list[Path]:
