@@ -67,6 +67,19 @@ def test_a_get_that_is_backed_out_comes_again_and_is_counted():
     assert program.get() == b"b"
 
 
+def test_what_is_backed_out_goes_to_who_waits_in_its_order():
+    """The earlier message first, whichever of them was got first."""
+    of = manager()
+    program, waiting = Program(of), Program(of)
+    for letter in (b"a", b"b"):
+        program.put(letter, correl_id=letter * 24)
+    for letter in (b"b", b"a"):
+        program.get(SYNC_GET, correl_id=letter * 24)
+    results, _ = waiting.wait(codes.MQGMO_WAIT)
+    program.session.back()
+    assert [got.body for got in results] == [b"a"]
+
+
 def test_a_lost_connection_backs_out_and_a_disconnect_commits():
     """As MQ does: what a program that ends in good order has done counts."""
     of = manager()
