@@ -9,6 +9,7 @@ from sandbox.conversion import CCSID_UTF8
 from sandbox.handles import HANDLES_MAX
 from sandbox.mqbinding import codes
 from sandbox.mqbinding.failure import Failed
+from sandbox.mqbinding.protocol import MESSAGE_BYTES_MAX
 from sandbox.mqbinding.structs import NAME_BYTES, padded
 from sandbox.queue_manager import (
     DEAD_LETTER_QUEUE,
@@ -16,7 +17,7 @@ from sandbox.queue_manager import (
     UNCOMMITTED_MAX,
     QueueManager,
 )
-from sandbox.queues import MESSAGE_BYTES_MAX, PRIORITY_MAX, Queue
+from sandbox.queues import PRIORITY_MAX, Queue
 
 _COMMAND_LEVEL = 1000
 _DESCRIPTION_BYTES = 64

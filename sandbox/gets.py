@@ -10,6 +10,7 @@ from sandbox.conversion import CCSID_UTF8, FORMAT_STRING, converted, without_hea
 from sandbox.handles import Handle
 from sandbox.mqbinding import codes
 from sandbox.mqbinding.failure import Failed
+from sandbox.mqbinding.protocol import MESSAGE_BYTES_MAX
 from sandbox.mqbinding.structs import NO_ID, Descriptor
 from sandbox.queues import Match, Message, Queue
 
@@ -47,7 +48,7 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """A message as a program gets it: all of it, of which `room` bytes fit."""
+    """A message as a program gets it."""
 
     completion: int
     reason: int
@@ -55,6 +56,9 @@ class Got:
     message: Message
     md: bytes
     body: bytes
+    """As much of it as fits."""
+    length: int
+    """Of all of it."""
 
 
 class Getter(Protocol):
@@ -148,7 +152,9 @@ class Get:
         if options & _CHANGES:
             md, body, reason = _changed(md, body, options, self._wanted.ccsid)
         is_taken = not options & _BROWSES
-        if len(body) > self._wanted.room:
+        length, room = len(body), min(self._wanted.room, MESSAGE_BYTES_MAX)
+        if length > room:
+            body = body[:room]
             reason = codes.MQRC_TRUNCATED_MSG_ACCEPTED
             if not options & codes.MQGMO_ACCEPT_TRUNCATED_MSG:
                 reason, is_taken = codes.MQRC_TRUNCATED_MSG_FAILED, False
@@ -157,7 +163,7 @@ class Get:
         elif reason != codes.MQRC_TRUNCATED_MSG_FAILED:
             self._handle.cursor = message.place
         completion = codes.MQCC_WARNING if reason else codes.MQCC_OK
-        return Got(completion, reason, self.queue, message, md, body), is_taken
+        return Got(completion, reason, self.queue, message, md, body, length), is_taken
 
 
 def check(wanted: Wanted) -> None:

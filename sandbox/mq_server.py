@@ -21,7 +21,7 @@ from sandbox.mqbinding.failure import Failed
 from sandbox.mqbinding.protocol import ANSWER, CALL, LENGTH, Verb
 from sandbox.mqbinding.structs import MD_BYTES, NAME_BYTES, text
 from sandbox.queue_manager import QueueManager
-from sandbox.queues import MESSAGE_BYTES_MAX, Message, Queue
+from sandbox.queues import Message, Queue
 
 log = logging.getLogger("sandbox.mq")
 
@@ -194,7 +194,7 @@ class _Client(asyncio.Protocol):
             application=text(application),
         )
         self._stop_waiting()
-        return protocol.WELCOME.pack(self._manager.field, MESSAGE_BYTES_MAX)
+        return protocol.WELCOME.pack(self._manager.field, protocol.MESSAGE_BYTES_MAX)
 
     def _answer(self, reason: int, body: bytes) -> None:
         completion = codes.MQCC_WARNING if reason else codes.MQCC_OK
@@ -213,7 +213,7 @@ class _Client(asyncio.Protocol):
         get = session.get(wanted)
         got = get.now()
         if got is not None:
-            self._give(got, wanted.room)
+            self._give(got)
         elif wanted.options & codes.MQGMO_WAIT and wanted.wait_ms:
             self._wait(get, wanted)
         else:
@@ -225,7 +225,7 @@ class _Client(asyncio.Protocol):
             if isinstance(result, Failed):
                 self._fail(result.reason)
             else:
-                self._give(result, wanted.room)
+                self._give(result)
 
         self._waiting = get
         get.wait(deliver)
@@ -246,13 +246,11 @@ class _Client(asyncio.Protocol):
             self._waiting.give_up()
             self._waiting = None
 
-    def _give(self, got: Got, room: int) -> None:
+    def _give(self, got: Got) -> None:
         """Answer with a message, or as much of it as fits."""
-        message, body = got.message, got.body
-        head = protocol.GOT.pack(len(body), got.queue.field, _TOKEN.pack(message.place))
-        self._answer(
-            got.reason, b"".join((head, got.md, body if len(body) <= room else body[:room]))
-        )
+        token = _TOKEN.pack(got.message.place)
+        head = protocol.GOT.pack(got.length, got.queue.field, token)
+        self._answer(got.reason, head + got.md + got.body)
         self._last_got = self._number
 
     def _cancel(self, number: int) -> None:

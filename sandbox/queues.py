@@ -10,10 +10,10 @@ from typing import Protocol
 
 from sandbox.mqbinding import codes
 from sandbox.mqbinding.failure import Failed
+from sandbox.mqbinding.protocol import MESSAGE_BYTES_MAX
 from sandbox.mqbinding.structs import INT, MD_BACKOUT_COUNT, MD_EXPIRY, NO_ID
 
 PRIORITY_MAX = 9
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 Match = tuple[bytes | None, bytes | None]
 """The message id and the correlation id that are wanted; None for any."""

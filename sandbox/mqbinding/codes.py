@@ -9,6 +9,7 @@ MQCC_FAILED = 2
 # -- reasons --------------------------------------------------------------------------------------
 
 MQRC_NONE = 0
+MQRC_BUFFER_LENGTH_ERROR = 2005
 MQRC_CONNECTION_BROKEN = 2009
 MQRC_DYNAMIC_Q_NAME_ERROR = 2011
 MQRC_EXPIRY_ERROR = 2013

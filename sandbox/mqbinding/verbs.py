@@ -22,10 +22,12 @@ from sandbox.mqbinding.codes import (
     MQHO_UNUSABLE_HOBJ,
     MQMO_MATCH_CORREL_ID,
     MQMO_MATCH_MSG_ID,
+    MQRC_BUFFER_LENGTH_ERROR,
     MQRC_CALL_IN_PROGRESS,
     MQRC_GMO_ERROR,
     MQRC_HCONN_ERROR,
     MQRC_HOST_NOT_AVAILABLE,
+    MQRC_MSG_TOO_BIG_FOR_Q,
     MQRC_OD_ERROR,
     MQRC_PMO_ERROR,
 )
@@ -37,6 +39,7 @@ from sandbox.mqbinding.protocol import (
     GOT,
     HELLO,
     INQUIRING,
+    MESSAGE_BYTES_MAX,
     OPENED,
     OPENING,
     PUTTING,
@@ -145,6 +148,8 @@ def MQGET(
     struc_id, version, options, wait_ms = _GMO.unpack_from(gmo)
     if struc_id != b"GMO ":
         return b"", md, gmo, 0, MQCC_FAILED, MQRC_GMO_ERROR
+    if room < 0:
+        return b"", md, gmo, 0, MQCC_FAILED, MQRC_BUFFER_LENGTH_ERROR
     match = structs.integer(gmo, structs.GMO_MATCH) if version > 1 else _MATCH_IDS
     wanted = _MD_WANTED.unpack_from(md)
     getting = GETTING.pack(hobj, options, wait_ms, match, room, *wanted)
@@ -222,6 +227,8 @@ def _put(
 ) -> tuple[bytes, bytes, int, int]:
     if pmo[:4] != b"PMO ":
         return md, pmo, MQCC_FAILED, MQRC_PMO_ERROR
+    if len(parts[-1]) > MESSAGE_BYTES_MAX:
+        return md, pmo, MQCC_FAILED, MQRC_MSG_TOO_BIG_FOR_Q
     completion, reason, body = _call(hconn, verb, *parts)
     if completion == MQCC_FAILED:
         return md, pmo, completion, reason

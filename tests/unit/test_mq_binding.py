@@ -16,7 +16,7 @@ from sandbox import mqbinding
 from sandbox.mqbinding import channels, codes, verbs
 from sandbox.mqbinding.connection import Connection
 from sandbox.mqbinding.failure import Failed
-from sandbox.mqbinding.protocol import ANSWER, CALL, FRAME_BYTES_MAX, Verb
+from sandbox.mqbinding.protocol import ANSWER, CALL, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Verb
 from tests.mq_parts import needs_ibmmq
 
 BROKEN = (codes.MQCC_FAILED, codes.MQRC_CONNECTION_BROKEN, b"")
@@ -360,13 +360,18 @@ def test_a_handle_that_is_none_has_a_reason():
     assert verbs.MQINQ(nobody, 2, [3], [], 1, 0, 0) == ([], b"", *failed)
 
 
-def test_a_structure_that_is_none_has_a_reason():
-    """Each by its own code, before anything is sent."""
+def test_what_cannot_be_sent_has_a_reason():
+    """Structures that are none, and lengths out of bounds: each by its own code."""
     md, zeros = bytes(364), bytes(424)
     assert verbs.MQOPEN(1, zeros, 16)[2:] == (2, codes.MQRC_OD_ERROR)
     assert verbs.MQPUT1(1, zeros, md, zeros, b"")[2:] == (2, codes.MQRC_OD_ERROR)
     assert verbs.MQPUT(1, 2, md, zeros, b"")[2:] == (2, codes.MQRC_PMO_ERROR)
     assert verbs.MQGET(1, 2, md, zeros, 1)[4:] == (2, codes.MQRC_GMO_ERROR)
+    gmo = b"GMO " + bytes(108)
+    assert verbs.MQGET(1, 2, md, gmo, -1)[4:] == (2, codes.MQRC_BUFFER_LENGTH_ERROR)
+    huge = bytes(MESSAGE_BYTES_MAX + 1)
+    pmo = b"PMO " + bytes(180)
+    assert verbs.MQPUT(1, 2, md, pmo, huge)[2:] == (2, codes.MQRC_MSG_TOO_BIG_FOR_Q)
 
 
 def test_a_host_that_does_not_answer_has_a_reason():
