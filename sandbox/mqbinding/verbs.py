@@ -6,6 +6,7 @@ function are completion and reason; where a call fails, the structures come back
 
 from __future__ import annotations
 
+import atexit
 import getpass
 import socket
 import sys
@@ -59,6 +60,16 @@ _MATCH_IDS = MQMO_MATCH_MSG_ID | MQMO_MATCH_CORREL_ID
 
 _connections: dict[int, Connection] = {}
 _handles = count(0x10001)
+
+
+@atexit.register
+def _end() -> None:
+    """Close what is left, so that nothing waits for an answer while the interpreter goes.
+
+    A program that ends without MQDISC has its unit of work backed out.
+    """
+    while _connections:
+        _connections.popitem()[1].close()
 
 
 def MQCONN(name: str | bytes) -> tuple[int, int, int]:
