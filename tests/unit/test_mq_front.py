@@ -71,7 +71,7 @@ class Running:
         ids = count(1)
         self.accepted = []
         self.platform = Platform(
-            Ledger(lambda: NOON_NS, lambda: uuid(500 + next(ids))),
+            Ledger(lambda: NOON_NS, lambda _: uuid(500 + next(ids))),
             Defects(defects or {}),
             self.accepted.append,
         )
