@@ -58,7 +58,7 @@ def install() -> None:
     """
     there = sys.modules.get(MODULE)
     if there is None and PACKAGE not in sys.modules:
-        sys.modules[MODULE] = _module()
+        sys.modules[MODULE] = module()
     elif not is_installed():
         raise RuntimeError(
             "ibmmq was imported before its stand-in was installed: install it first, or start anew"
@@ -70,8 +70,9 @@ def is_installed() -> bool:
     return getattr(sys.modules.get(MODULE), "__mqbuild__", "") == "stand-in"
 
 
-def _module() -> ModuleType:
-    module = ModuleType(MODULE, __doc__)
+def module() -> ModuleType:
+    """Make the module that stands in."""
+    made = ModuleType(MODULE, __doc__)
     functions: dict[str, Callable[..., Any]] = {name: getattr(verbs, name) for name in _SUPPORTED}
     functions |= {name: _unsupported(results) for name, results in _UNSUPPORTED.items()}
     functions |= dict.fromkeys(_CONFIGURES, lambda *_: (0,))
@@ -82,8 +83,8 @@ def _module() -> ModuleType:
         "__mqbuild__": "stand-in",
         "__strucversions__": _STRUCTURE_VERSIONS,
     }.items():
-        setattr(module, name, value)
-    return module
+        setattr(made, name, value)
+    return made
 
 
 def _unsupported(results: int) -> Callable[..., tuple[object, ...]]:
