@@ -438,6 +438,26 @@ def test_a_queue_manager_that_goes_and_comes_is_connected_to_again(monkeypatch, 
     run(test, remote=True)
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_commands_that_nobody_may_read_wait(monkeypatch, caplog, remote):
+    """Gets are inhibited, and the front reads on when they are allowed again."""
+    monkeypatch.setattr(mq_front, "_RETRY_S", 0.01)
+
+    async def test(running):
+        running.send(opening())
+        await running.reply()
+        running.commands.queue.inhibit_get(inhibited=True)
+        running.send(opening(2))
+        while "MQRC 2016; trying again" not in caplog.text:
+            await asyncio.sleep(0.001)
+        assert len(running.accepted) == 1
+        running.commands.queue.inhibit_get(inhibited=False)
+        _, body = await running.reply()
+        assert body["commandId"] == uuid(2)
+
+    run(test, remote=remote)
+
+
 def test_a_link_that_cannot_be_says_why():
     """Nobody there, or nobody let in."""
 

@@ -6,6 +6,7 @@ from struct import pack
 
 import pytest
 
+from sandbox import mq_session
 from sandbox.conversion import FORMAT_RFH2, FORMAT_STRING
 from sandbox.handles import HANDLES_MAX
 from sandbox.mq_session import Session
@@ -106,6 +107,18 @@ def test_a_unit_of_work_has_a_bound():
     assert reason_of(program.get, SYNC_GET) == codes.MQRC_SYNCPOINT_LIMIT_REACHED
     program.session.commit()
     assert program.depth() == UNCOMMITTED_MAX + 1
+
+
+def test_a_wait_ends_where_its_unit_has_no_room_for_the_message(monkeypatch):
+    """2024, and the message is there for others."""
+    monkeypatch.setattr(mq_session, "UNCOMMITTED_MAX", 1)
+    of = manager()
+    program, other = Program(of), Program(of)
+    program.put(b"in the unit", SYNC_PUT)
+    results, _ = program.wait(codes.MQGMO_WAIT | SYNC_GET)
+    other.put(b"a")
+    assert [failed.reason for failed in results] == [codes.MQRC_SYNCPOINT_LIMIT_REACHED]
+    assert other.get() == b"a"
 
 
 def test_a_get_whose_answer_nobody_took_is_undone():
