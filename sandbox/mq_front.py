@@ -84,7 +84,7 @@ class MqFront:
             log.info("%d messages could not be understood and were moved away", self._poison)
 
     async def _linked(self, work: Callable[[Link], Awaitable[None]]) -> None:
-        """Do work on a link; on another one whenever that breaks."""
+        """Do work on a link; on another one whenever that breaks, or a fault of ours ends the work."""
         is_told = False
         while True:
             try:
@@ -98,7 +98,9 @@ class MqFront:
                 if not is_told:
                     log.warning("%s; trying again", why)
                 is_told = True
-                await asyncio.sleep(_RETRY_S)
+            except Exception:
+                log.exception("a fault in the sandbox itself; trying again")
+            await asyncio.sleep(_RETRY_S)
 
     # -- commands -----------------------------------------------------------------------------------
 

@@ -458,6 +458,28 @@ def test_commands_that_nobody_may_read_wait(monkeypatch, caplog, remote):
     run(test, remote=remote)
 
 
+def test_a_fault_of_the_platform_is_told_and_the_front_goes_on(monkeypatch, caplog):
+    """The command is not lost: it is backed out and read again."""
+    monkeypatch.setattr(mq_front, "_RETRY_S", 0.01)
+
+    async def test(running):
+        accept, faults = running.platform.accept, iter([ZeroDivisionError])
+        monkeypatch.setattr(
+            running.platform, "accept", lambda command: fault(faults) or accept(command)
+        )
+        running.send(opening())
+        _, body = await running.reply()
+        assert body["status"] == "ACCEPTED"
+
+    def fault(faults):
+        for one in faults:
+            raise one
+
+    run(test)
+    assert "a fault in the sandbox itself" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_a_link_that_cannot_be_says_why():
     """Nobody there, or nobody let in."""
 
