@@ -18,10 +18,6 @@ class RunClock:
         """Return the nanoseconds since the epoch."""
         return time.monotonic_ns() - self.epoch_ns
 
-    def utc_s(self, at_ns: int) -> float:
-        """Return what the wall clock says, as it went from the epoch on, at a time of this clock."""
-        return (self.epoch_utc_ns + at_ns) / 1e9
-
     def day(self, offset: int) -> date:
         """Return the date `offset` days after the run's first day, in UTC."""
         first = datetime.fromtimestamp(self.epoch_utc_ns // 1_000_000_000, UTC).date()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform as machine
 from dataclasses import dataclass
 from importlib import metadata
@@ -101,10 +102,18 @@ def launch(settings: Settings) -> Launched:
         if sandbox:
             sandbox.stop()
         raise
+    _keep_for_good()
     run.completions = PollingSource(
         settings.platform, gate.connect, clock.now_ns, run.tracker.completed
     )
     return Launched(run, record, gate, sandbox)
+
+
+def _keep_for_good() -> None:
+    """Spare the garbage collector what is there now: it would look through all of it, again and again."""
+    gc.unfreeze()  # of the run before
+    gc.collect()
+    gc.freeze()
 
 
 def _record(

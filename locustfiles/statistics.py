@@ -31,8 +31,8 @@ LOCUSTS_BUCKETS = locust_stats.bucket_response_time
 Floats = NDArray[np.float64]
 
 # A tuple without a name, since one is made for each request.
-Request = tuple[str, float, float, int]
-"""Name, when the answer came by the wall clock in s, response time in ms, length in bytes."""
+Request = tuple[str, int, float, int]
+"""Name, when the answer came by the wall clock in ns, response time in ms, length in bytes."""
 
 
 class Statistics:
@@ -53,17 +53,17 @@ class Statistics:
         handlers = self._handlers
         return len(handlers) == 1 and handlers[0] is self._own
 
-    def answered(self, name: str, utc_s: float, response_ms: float, length: int) -> None:
-        """Count a request that was answered as it should be, `utc_s` by the wall clock."""
+    def answered(self, name: str, utc_ns: int, response_ms: float, length: int) -> None:
+        """Count a request that was answered as it should be, at `utc_ns` by the wall clock."""
         if self.is_batched:
-            self._waiting.append((name, utc_s, response_ms, length))
+            self._waiting.append((name, utc_ns, response_ms, length))
         else:
-            self.fire(name, utc_s, response_ms, length)
+            self.fire(name, utc_ns, response_ms, length)
 
     def fire(
         self,
         name: str,
-        utc_s: float,
+        utc_ns: int,
         response_ms: float,
         length: int,
         problem: Exception | None = None,
@@ -77,7 +77,7 @@ class Statistics:
             response_length=length,
             exception=problem,
             context={},
-            start_time=utc_s - response_ms / 1000,
+            start_time=utc_ns / 1e9 - response_ms / 1000,
         )
 
     def feed(self) -> None:
@@ -87,6 +87,7 @@ class Statistics:
             return
         names, *columns = zip(*waiting, strict=True)
         utc_s, response_ms, lengths = (np.array(column, np.float64) for column in columns)
+        utc_s /= 1e9
         _count(self._environment.stats.total, utc_s, response_ms, lengths)
         several = dict.fromkeys(names)
         for name in several:

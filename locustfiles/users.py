@@ -101,12 +101,12 @@ class HttpPaymentsUser(User):
             # An adapter's fault must not lose the command: whether it left is not known.
             log.exception("the platform adapter failed on %s", card.command_id)
             at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}"), error
-        utc_s, took_ms = run.clock.utc_s(at_ns), (at_ns - sent_ns) / 1e6
+        utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
         length = 0 if answer is None else len(answer.body)
         if problem is None:
-            self._statistics.answered(_LABELS[card.kind], utc_s, took_ms, length)
+            self._statistics.answered(_LABELS[card.kind], utc_ns, took_ms, length)
         else:
-            self._statistics.fire(_LABELS[card.kind], utc_s, took_ms, length, problem)
+            self._statistics.fire(_LABELS[card.kind], utc_ns, took_ms, length, problem)
             if isinstance(problem, ClosedIdleError) and run.platform.idempotent and not again:
                 # Most likely it was never read; and known by its id, it takes effect once at most.
                 self._send(run, turn, connection, again=True)

@@ -91,8 +91,6 @@ class _Texts:
 
     def number(self, text: str) -> int:
         """Return the number of a text."""
-        if text == "":
-            return 0
         text = text[:TEXT_LENGTH_MAX]
         number = self._numbers.get(text)
         if number is None:
@@ -152,7 +150,7 @@ class Journal:
         flags: Sequence[str] = (),
     ) -> None:
         """Record any other fact about the command `place` (lap, shard, index)."""
-        why = self._texts["reason"].number(reason)
+        why = self._texts["reason"].number(reason) if reason != "" else 0
         flagged = self._texts["flags"].number(FLAGS_SEPARATOR.join(flags)) if flags else 0
         self._rows += _PACK.pack(
             fact, *place, attempt, phase, channel, code, why, flagged, at_ns, 0, 0

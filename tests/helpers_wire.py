@@ -18,12 +18,10 @@ class Clock:
     """A clock that stands at `ns` until a test moves it."""
 
     ns: int = 0
+    epoch_utc_ns: int = 0
 
     def now_ns(self) -> int:
         return self.ns
-
-    def utc_s(self, at_ns):
-        return at_ns / 1e9
 
     def day(self, offset):
         """Return a date as a run's clock would: the first day is the epoch's."""

@@ -20,6 +20,11 @@ NAMES = ("account", "payment", "opening credit")
 BEGAN_S = 1_700_000_000.25
 
 
+def ns(seconds: float) -> int:
+    """Return seconds in ns."""
+    return round(seconds * 1e9)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Locust's wall clock, which stands until a test moves it."""
@@ -50,11 +55,11 @@ def history(seed: int, size: int = 3000):
 
 def send(statistics, clock, requests, feed_every: int | None = None):
     for number, (name, at_s, response_ms, length, problem) in enumerate(requests):
-        clock.now_s = at_s
+        clock.now_s = ns(at_s) / 1e9
         if problem is None:
-            statistics.answered(name, at_s, response_ms, length)
+            statistics.answered(name, ns(at_s), response_ms, length)
         else:
-            statistics.fire(name, at_s, response_ms, length, problem)
+            statistics.fire(name, ns(at_s), response_ms, length, problem)
         if feed_every and number % feed_every == 0:
             statistics.feed()
     statistics.feed()
@@ -104,7 +109,7 @@ def test_a_bucketing_of_somebodys_own_is_used(clock, monkeypatch):
     """Locust lets a locustfile replace how response times are rounded."""
     monkeypatch.setattr(locust_stats, "bucket_response_time", lambda ms: int(ms) // 7)
     environment, statistics = make()
-    statistics.answered("account", BEGAN_S, 70.5, 10)
+    statistics.answered("account", ns(BEGAN_S), 70.5, 10)
     statistics.feed()
     assert dict(environment.stats.total.response_times) == {10: 1}
 
@@ -117,12 +122,12 @@ def test_another_listener_gets_each_request_from_its_first_to_its_last(clock):
     def listener(name, response_time, **_):
         told.append((name, response_time, environment.stats.total.num_requests))
 
-    statistics.answered("account", BEGAN_S, 1.0, 0)
+    statistics.answered("account", ns(BEGAN_S), 1.0, 0)
     environment.events.request.add_listener(listener)
-    statistics.answered("payment", BEGAN_S, 2.0, 0)
-    statistics.answered("payment", BEGAN_S, 3.0, 0)
+    statistics.answered("payment", ns(BEGAN_S), 2.0, 0)
+    statistics.answered("payment", ns(BEGAN_S), 3.0, 0)
     environment.events.request.remove_listener(listener)
-    statistics.answered("account", BEGAN_S, 4.0, 0)
+    statistics.answered("account", ns(BEGAN_S), 4.0, 0)
     assert told == [("payment", 2.0, 2), ("payment", 3.0, 3)]
     assert environment.stats.total.num_requests == 3
     statistics.stop()
@@ -135,7 +140,7 @@ def test_a_listener_says_what_an_event_of_locust_says(clock):
     told = []
     environment.events.request.add_listener(lambda **event: told.append(event))
     problem = ValueError("HTTP 503")
-    statistics.fire("payment", BEGAN_S, 250.0, 7, problem)
+    statistics.fire("payment", ns(BEGAN_S), 250.0, 7, problem)
     assert told == [
         {
             "request_type": "HTTP",
@@ -144,7 +149,7 @@ def test_a_listener_says_what_an_event_of_locust_says(clock):
             "response_length": 7,
             "exception": problem,
             "context": {},
-            "start_time": BEGAN_S - 0.25,
+            "start_time": ns(BEGAN_S) / 1e9 - 0.25,
         }
     ]
 
@@ -154,5 +159,5 @@ def test_without_locusts_own_listener_events_are_fired(clock):
     environment, statistics = make()
     environment.events.request._handlers.clear()
     assert not statistics.is_batched
-    statistics.answered("account", BEGAN_S, 1.0, 0)
+    statistics.answered("account", ns(BEGAN_S), 1.0, 0)
     assert environment.stats.total.num_requests == 0
