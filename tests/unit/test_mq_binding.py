@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from sandbox import mqbinding
-from sandbox.mqbinding import channels, codes, verbs
+from sandbox.mqbinding import channels, codes, connection, verbs
 from sandbox.mqbinding.connection import Connection
 from sandbox.mqbinding.failure import Failed
 from sandbox.mqbinding.protocol import ANSWER, CALL, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Verb
@@ -343,6 +343,55 @@ def test_a_call_that_is_interrupted_while_it_is_sent_breaks_the_connection():
     with pytest.raises(Interrupted):
         peer.connection.call(Verb.GET)
     assert peer.connection.call(Verb.COMMIT) == BROKEN
+
+
+class Time:
+    """Stands for the module `time`: sleeping runs what the test has for that moment."""
+
+    def __init__(self):
+        self.now_s = 100.0
+        self.sleeps = 0
+        self.meanwhile = []
+
+    def monotonic(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        assert seconds > 0, "gevent would go on with this greenlet before all others"
+        self.sleeps += 1
+        self.now_s += seconds
+        if self.meanwhile:
+            self.meanwhile.pop()()
+
+
+def test_calls_that_never_wait_give_others_a_turn(monkeypatch):
+    """Every two milliseconds, however many calls there are in between."""
+    stopped = Time()
+    monkeypatch.setattr(connection, "time", stopped)
+    turns = connection._Turns()
+    for _ in range(1000):
+        turns.give()
+        stopped.now_s += 0.0001
+    assert 45 <= stopped.sleeps <= 50
+
+
+def test_those_who_slept_together_share_the_time_until_the_next_turn(monkeypatch):
+    """The first of them to wake begins it; the others do not begin it anew."""
+    stopped = Time()
+    monkeypatch.setattr(connection, "time", stopped)
+    turns = connection._Turns()
+
+    def another():
+        """Another greenlet sleeps, wakes, and works for a while before the first one wakes."""
+        turns.give()
+        stopped.now_s += 0.0015
+
+    stopped.meanwhile.append(another)
+    turns.give()
+    assert stopped.sleeps == 2
+    stopped.now_s += 0.001
+    turns.give()
+    assert stopped.sleeps == 3
 
 
 def test_a_handle_that_is_none_has_a_reason():
