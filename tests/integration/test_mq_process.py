@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -133,6 +134,20 @@ def test_an_accounts_life_over_mq():
         sender.qm.disconnect()
         running.process.send_signal(signal.SIGTERM)
         assert running.ended() == (0, "")
+
+
+def test_the_readmes_program_runs():
+    """As it is written there, but for the port."""
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    with queue_manager() as running:
+        done = subprocess.run(
+            [sys.executable, "-c", program.replace("127.0.0.1(1414)", running.mq)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=END_S,
+        )
+    assert (done.stdout, done.stderr) == ("b'to myself'\n", "")
 
 
 def test_a_command_over_two_channels_takes_effect_once():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from itertools import count
+from pathlib import Path
 from struct import pack
 from uuid import UUID
 
@@ -30,6 +32,7 @@ from sandbox.queue_manager import DEAD_LETTER_QUEUE
 from sandbox.queues import Definition
 from tests.mq_parts import NOON_NS, Program, manager, md_of
 
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract.md"
 CORRELATION = "ab" * 24
 CORREL_ID = b"\xab" * 24
 QUEUES = (
@@ -177,6 +180,25 @@ def test_a_rejection_is_a_reply_with_its_reason(remote):
         assert (final["status"], final["reason"]) == ("REJECTED", "UNKNOWN_CURRENCY")
 
     run(test, remote=remote)
+
+
+def test_the_contract_shows_the_replies():
+    """Its envelope goes in, and its two lines come out."""
+    shown = {
+        kind: re.findall(rf"^```{kind}\n(.*?)\n```$", CONTRACT.read_text("utf-8"), re.M | re.S)[0]
+        for kind in ("envelope", "reply")
+    }
+
+    async def test(running):
+        moments = iter([NOON_NS + 3_231_204_000, NOON_NS + 3_233_514_000])
+        running.platform.ledger._clock_ns = lambda: next(moments)
+        running.send(shown["envelope"].encode())
+        accepted = (await running.next(running.replies)).body.decode()
+        running.decide()
+        final = (await running.next(running.replies)).body.decode()
+        assert f"{accepted}\n{final}" == shown["reply"]
+
+    run(test)
 
 
 def test_a_request_that_was_persistent_and_urgent_gets_replies_that_are():
