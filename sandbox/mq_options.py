@@ -16,7 +16,7 @@ import click
 from sandbox.mq_front import BACKOUT_QUEUE, COMMAND_QUEUE, REPLY_QUEUE, FrontSettings
 from sandbox.mq_links import Address
 from sandbox.mq_replies import Replies, ReplyId
-from sandbox.queue_manager import ManagerSettings
+from sandbox.queue_manager import OBJECT_NAME, ManagerSettings
 from sandbox.queues import Definition
 
 PASSWORD_VARIABLE = "PAYSTORM_SANDBOX_MQ_PASSWORD"  # noqa: S105 - the name, not a password
@@ -26,7 +26,6 @@ _BACKOUT_THRESHOLD = 3
 _REMOTE_READERS = 4
 """A reader over the network waits for it most of the time."""
 _AT = re.compile(r"([^\s()]+)\(([0-9]{1,5})\)")
-_NAME = re.compile(r"[A-Za-z0-9._/%]{1,48}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class MqOptions:
         found += [
             f"{option} {name!r} must have 1 to 48 letters, digits and . _ / %"
             for option, name in (("--mq-qmgr", self.qmgr), ("--mq-channel", self.channel))
-            if _NAME.fullmatch(name) is None
+            if OBJECT_NAME.fullmatch(name) is None
         ]
         return found
 

@@ -7,6 +7,7 @@ puts, gets and asks can tell, and does nothing else.
 from __future__ import annotations
 
 import hmac
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from sandbox.queues import Definition, Message, Queue, arrival_of
 DESCRIPTION = "paystorm sandbox: a stand-in for tests, not IBM MQ"
 DEAD_LETTER_QUEUE = "SYSTEM.DEAD.LETTER.QUEUE"
 MODEL_QUEUE = "SYSTEM.DEFAULT.MODEL.QUEUE"
+OBJECT_NAME = re.compile(r"[A-Za-z0-9._/%]{1,48}")
+"""What a queue, a queue manager or a channel may be called."""
 UNCOMMITTED_MAX = 10_000
 """How many messages a unit of work may have."""
 
@@ -137,11 +140,9 @@ class QueueManager:
 
     def _dynamic_name(self, pattern: bytes) -> str:
         prefix, star, _ = pattern.decode("latin-1").partition("*")
-        if not prefix and not star:
-            raise Failed(codes.MQRC_DYNAMIC_Q_NAME_ERROR)
         name = f"{prefix}{self.next_number():016X}" if star else prefix
-        if name.encode("latin-1") in self._queues:
-            raise Failed(codes.MQRC_OBJECT_ALREADY_EXISTS)
-        if len(name) > NAME_BYTES:
+        if OBJECT_NAME.fullmatch(name) is None:
             raise Failed(codes.MQRC_DYNAMIC_Q_NAME_ERROR)
+        if name.encode() in self._queues:
+            raise Failed(codes.MQRC_OBJECT_ALREADY_EXISTS)
         return name

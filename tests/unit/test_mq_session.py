@@ -503,6 +503,8 @@ def test_a_dynamic_queue_keeps_nothing_over_a_restart():
     [
         (b"", codes.MQRC_DYNAMIC_Q_NAME_ERROR),
         (b"X" * 40 + b"*", codes.MQRC_DYNAMIC_Q_NAME_ERROR),
+        (b"A B.*", codes.MQRC_DYNAMIC_Q_NAME_ERROR),
+        (b"\xe4.*", codes.MQRC_DYNAMIC_Q_NAME_ERROR),
         (b"Q", codes.MQRC_OBJECT_ALREADY_EXISTS),
     ],
 )
