@@ -13,7 +13,7 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for
+from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
 
@@ -77,7 +77,7 @@ def run(
     generator was not fit to judge, 10 when an SLO was missed, 2 for wrong use, 130 when interrupted.
     """
     values["plan"] = values["plan"] or DEFAULT_PLAN
-    pool = values["pool"]
+    pool, workers = values["pool"], workers_wanted(values["workers"])
     chosen = plan_for(
         values["plan"], values["set"], values["rate"], values["duration"], fixed_pool=bool(pool)
     )
@@ -89,6 +89,8 @@ def run(
         show(chosen, host, Console(highlight=False), given)
         return
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
+    if workers:
+        command += ["--master", "--master-bind-port", "0", "--expect-workers", str(workers)]
     command += ["--only-summary"]
     command += ["--host", host] if host else []
     command += ["--users", str(users)] if users else []

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from e2e_data import manifest as manifests
 from e2e_data.ids import Ids
+from e2e_data.manifest import Manifest
 from e2e_data.platform import Platform
+from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.channels.http import (
     HttpConnection,
@@ -18,11 +22,15 @@ from locustfiles.channels.http import (
     UnansweredError,
     tls_context,
 )
-from locustfiles.clock import RunClock
+from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
+from locustfiles.director import Director
 from locustfiles.embedded import EmbeddedSandbox
+from locustfiles.fleet.messages import Ask
+from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
+from locustfiles.work import Service
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
@@ -30,13 +38,18 @@ PROBE_BYTES = 16 * 1024
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
+Connect = Callable[[], HttpConnection]
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A run with what it was started on."""
 
-    run: Run
+    director: Director
+    run: Run | None
+    """What sends in this process; None where a fleet does."""
     record: RunRecord
-    connect: Callable[[], HttpConnection]
+    connect: Connect
     sandbox: EmbeddedSandbox | None
 
 
@@ -69,8 +82,11 @@ def probe(origin: Origin, platform: Platform) -> None:
         )
 
 
-def launch(settings: Settings) -> Launched:
-    """Make everything that a run needs, up to the point where users may begin. Raises Problems."""
+def launch(settings: Settings, *, fleet: bool = False) -> Launched:
+    """Make everything that a run needs, up to the point where users may begin. Raises Problems.
+
+    Where a `fleet` sends, its workers get an `order` and make their own part with `serve`.
+    """
     origin, sandbox = settings.origin, None
     if origin is None:
         sandbox = EmbeddedSandbox()
@@ -80,22 +96,86 @@ def launch(settings: Settings) -> Launched:
         directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
         settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
         ids, clock = Ids.fresh(), RunClock()
-        record = _record(settings, directory, ids, clock, origin)
-        directory.write_record(record)
-        run = Run(
-            settings.plan, settings.pool, settings.platform, ids, directory, clock, settings.users
+        record = _record(settings, directory, ids, clock, origin).model_copy(
+            update={"workers": settings.workers}
         )
+        directory.write_record(record)
+        director = Director(
+            settings.plan, settings.pool, settings.platform, directory, clock, fleet=fleet
+        )
+        connect = connecting(origin, settings.plan)
+        run = None
+        if not fleet:
+            service = Service(directory.name)
+            run = Run(
+                *(settings.plan, settings.pool, settings.platform, ids, directory, clock),
+                settings.users,
+                service,
+            )
+            direct(run, director)
+            _observe(run, connect)
     except BaseException:
         if sandbox:
             sandbox.stop()
         raise
+    return Launched(director, run, record, connect, sandbox)
+
+
+def direct(run: Run, director: Director) -> None:
+    """Let a run be directed in this same process: each ask is answered at once."""
+
+    def deliver(ask: Ask) -> None:
+        answer = director.desk.receive(ask)
+        assert answer is not None, "asks of the same process come in order"
+        run.agent.follow(answer)
+        run.heard()
+
+    def refresh() -> None:
+        # What the first answer changes, such as an end to the sending, the second ask tells.
+        run.ask()
+        run.ask()
+
+    run.deliver = deliver
+    run.warned = lambda phase, note: director.event("warning", phase, note)
+    director.refresh, director.oldest = refresh, run.oldest
+
+
+def _observe(run: Run, connect: Connect) -> None:
+    run.completions = PollingSource(run.platform, connect, run.clock.now_ns, run.tracker.completed)
+
+
+def connecting(origin: Origin, plan: Plan) -> Connect:
+    """Return what opens a user's connection to the platform."""
     tls = tls_context() if origin.scheme == "https" else None
+    return lambda: HttpConnection(origin, timeout_s=plan.timeout_s, tls=tls)
 
-    def connect() -> HttpConnection:
-        return HttpConnection(origin, timeout_s=settings.plan.timeout_s, tls=tls)
 
-    run.completions = PollingSource(settings.platform, connect, clock.now_ns, run.tracker.completed)
-    return Launched(run, record, connect, sandbox)
+def order_of(launched: Launched, users: int) -> dict[str, Any]:
+    """Return all that a worker has to know of a run; msgpack can carry it. No secrets are in it."""
+    director = launched.director
+    return {
+        "run": director.desk.run,
+        "term": director.desk.term,
+        "directory": str(director.directory.path.resolve()),
+        "record": launched.record.model_dump_json(),
+        "manifest": director.pool.manifest.model_dump_json(),
+        "users": users,
+    }
+
+
+def serve(order: Mapping[str, Any], worker: str, platform: Platform) -> tuple[Run, Connect]:
+    """Make a worker's part of the run that `order` describes. Raises ValueError where it is none."""
+    record = RunRecord.model_validate_json(order["record"])
+    plan = Plan.model_validate(record.plan)
+    pool = Pool.of_manifest(Manifest.model_validate_json(order["manifest"]))
+    directory = RunDirectory(Path(order["directory"]))
+    clock = AlignedClock(record.epoch_utc_ns)
+    service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
+    run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
+    clock.offset = run.agent.offset
+    connect = connecting(Origin.parse(record.host), plan)
+    _observe(run, connect)
+    return run, connect
 
 
 def _record(

@@ -25,6 +25,8 @@ EMBEDDED = "embedded sandbox"
 """What the web UI shows, and takes, as the host where none is given."""
 
 DEFAULT_PLAN = "demo"
+WORKERS_MAX = 256
+"""Worker processes on one machine."""
 POOL_RESERVE_PERCENT = 10
 """How much larger than a rate and duration need, on average, a pool is made for them."""
 
@@ -64,6 +66,7 @@ OPTIONS = (
     Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
+    Option("--workers", "start so many worker processes on this machine", "N"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
 )
 
@@ -73,7 +76,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     if any(option.name in vars(parser.parse_known_args([])[0]) for option in OPTIONS):
         return
     # Locust listens on all interfaces unless told otherwise, without a login.
-    parser.set_defaults(web_host="127.0.0.1")
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     for option in OPTIONS:
         extra: dict[str, Any] = {"action": "append"} if option.repeated else {}
         parser.add_argument(
@@ -111,6 +114,8 @@ class Settings:
     origin: Origin | None
     """Where the platform listens; None for the embedded sandbox."""
     users: int
+    workers: int
+    """Worker processes to start on this machine; 0 where none are, or others start them."""
     runs_dir: Path
 
 
@@ -121,6 +126,7 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
     }
     problems: list[str] = []
     plan = pool = platform = origin = None
+    workers = 0
     with _collecting(problems):
         plan = plan_for(
             values["--plan"],
@@ -134,6 +140,8 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
         platform = load_platform(values["--platform"])
     with _collecting(problems):
         origin = Origin.parse(host) if host and host != EMBEDDED else None
+    with _collecting(problems):
+        workers = workers_wanted(values["--workers"])
     if problems:
         raise Problems(problems)
     assert plan is not None
@@ -146,8 +154,15 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
         platform_spec=values["--platform"],
         origin=origin,
         users=options.num_users or plan.users,
+        workers=workers,
         runs_dir=Path(values["--runs-dir"]),
     )
+
+
+def platform_of(options: argparse.Namespace | None) -> Platform:
+    """Return the adapter that the options name. Raises Problems."""
+    option = next(option for option in OPTIONS if option.flag == "--platform")
+    return load_platform(getattr(options, option.name, None))
 
 
 @contextmanager
@@ -214,6 +229,15 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
     per_account = sum(each[kind] for kind in phase.sends)
     wanted = phase.rate_per_s * phase.duration_s * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
+
+
+def workers_wanted(text: str | None) -> int:
+    """Read --workers; 0 without it. Raises Problems."""
+    if text is None:
+        return 0
+    if not text.isdecimal() or not 1 <= int(text) <= WORKERS_MAX:
+        raise Problems([f"--workers {text}: give a number of processes from 1 to {WORKERS_MAX}"])
+    return int(text)
 
 
 def _positive(text: str) -> bool:

@@ -13,9 +13,6 @@ from locustfiles.completions import Place
 from locustfiles.hand import Card
 from reports.journal import Fact, Journal
 
-ATTEMPT = 0
-"""There are no retries yet, so every attempt is the first."""
-
 
 @dataclass(slots=True)
 class Tally:
@@ -34,11 +31,21 @@ class Tally:
 class Pending:
     """A command that was sent and has no final outcome yet."""
 
-    kind: Kind
-    account: Key
+    card: Card
     phase: int
     channel: Channel
     sent_ns: int
+    """When it was sent, or when it began to be watched."""
+
+    @property
+    def kind(self) -> Kind:
+        """What the command does."""
+        return self.card.kind
+
+    @property
+    def account(self) -> Key:
+        """Whose it is."""
+        return self.card.lap, self.card.shard.number, self.card.account
 
 
 class Tracker:
@@ -51,24 +58,32 @@ class Tracker:
         self.tally = Tally()
         self.pending: dict[Place, Pending] = {}
         """In the order of sending, so that the first is the oldest."""
+        self._on_wire: dict[tuple[Place, int], Pending] = {}
+        """By place and attempt: an earlier attempt's answer may come after a later one was sent."""
+        self._ended: list[Card] = []
         self.moved_ns = 0
         """When something was last sent, answered or completed."""
 
     def blocked(self, card: Card, phase: int, channel: Channel, reason: str) -> None:
         """Record that a command may not be sent, because its account is not ready."""
         self.tally.blocked += 1
-        self._add(Fact.BLOCKED, card.place, phase, channel, reason=reason)
+        self._add(Fact.BLOCKED, card.place, card.attempt, phase, channel, reason=reason)
+        self._ended.append(card)
+
+    def watch(self, card: Card, phase: int, channel: Channel) -> None:
+        """Wait for the outcome of a command that a lost worker may have sent."""
+        self.pending.setdefault(card.place, Pending(card, phase, channel, self._now_ns()))
 
     def sending(self, card: Card, phase: int, channel: Channel, arrival: Arrival) -> int:
         """Record that a command is about to leave, and return the time."""
         sent_ns = self.moved_ns = self._now_ns()
-        account = (card.lap, card.shard.number, card.account)
-        self.pending[card.place] = Pending(card.kind, account, phase, channel, sent_ns)
+        pending = Pending(card, phase, channel, sent_ns)
+        self.pending[card.place] = self._on_wire[card.place, card.attempt] = pending
         self.tally.sent += 1
         self.tally.waiting += 1
         self._journal.sent(
             card.place,
-            ATTEMPT,
+            card.attempt,
             phase,
             channel,
             at_ns=sent_ns,
@@ -77,55 +92,90 @@ class Tracker:
         )
         return sent_ns
 
-    def acknowledged(self, place: Place, answer: Acknowledgement) -> int:
+    def acknowledged(self, place: Place, answer: Acknowledgement, attempt: int = 0) -> int:
         """Record an answer, and return the time; only an accepted or unknown command stays pending."""
-        pending = self.pending[place]
+        sent = self._on_wire[place, attempt]
         if answer.status is Acknowledged.ACCEPTED and answer.account_id is not None:
-            self._bindings.bind(pending.account, answer.account_id)
+            self._bindings.bind(sent.account, answer.account_id)
         # The fact comes first: an adapter's answer may be none, and is counted as nothing then.
         at_ns = self._add(
             Fact.ACKNOWLEDGED,
             place,
-            pending.phase,
-            pending.channel,
+            attempt,
+            sent.phase,
+            sent.channel,
             code=answer.status,
             reason=answer.reason,
         )
-        self.tally.waiting -= 1
         self.tally.acknowledged += 1
+        self._answered(place, attempt)
         if answer.status in (Acknowledged.INVALID, Acknowledged.REFUSED):
-            del self.pending[place]
+            self._finished(place)
         return at_ns
 
-    def unanswered(self, place: Place, reason: str) -> int:
+    def unanswered(self, place: Place, reason: str, attempt: int = 0) -> int:
         """Record that no whole answer came, and return the time: the command may have effect."""
-        pending = self.pending[place]
-        self.tally.waiting -= 1
+        sent = self._answered(place, attempt)
         self.tally.unanswered += 1
-        return self._add(Fact.UNANSWERED, place, pending.phase, pending.channel, reason=reason)
+        return self._add(Fact.UNANSWERED, place, attempt, sent.phase, sent.channel, reason=reason)
 
-    def not_sent(self, place: Place, reason: str) -> int:
+    def not_sent(self, place: Place, reason: str, attempt: int = 0) -> int:
         """Record that nothing left after all, and return the time."""
-        pending = self.pending.pop(place)
-        self.tally.waiting -= 1
+        sent = self._answered(place, attempt)
+        self._finished(place)
         self.tally.unanswered += 1
-        return self._add(Fact.NOT_SENT, place, pending.phase, pending.channel, reason=reason)
+        return self._add(Fact.NOT_SENT, place, attempt, sent.phase, sent.channel, reason=reason)
 
     def completed(self, place: Place, completion: Completion) -> None:
         """Record a final outcome. One that nobody waits for is a fact all the same."""
-        pending = self.pending.pop(place, None)
-        phase, channel = (pending.phase, pending.channel) if pending else (0, Channel.HTTP)
-        self._add(
-            Fact.COMPLETED, place, phase, channel, code=completion.outcome, reason=completion.reason
+        pending = self._finished(place)
+        attempt, phase, channel = (
+            (pending.card.attempt, pending.phase, pending.channel)
+            if pending
+            else (0, 0, Channel.HTTP)
         )
         if pending is not None:
             self.tally.completed += 1
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
+        self._add(
+            Fact.COMPLETED,
+            place,
+            max(attempt, 0),
+            phase,
+            channel,
+            code=completion.outcome,
+            reason=completion.reason,
+        )
+
+    def oldest(self) -> tuple[Place, Pending] | None:
+        """Return the pending command that was sent first."""
+        return next(iter(self.pending.items()), None)
+
+    def _answered(self, place: Place, attempt: int) -> Pending:
+        self.tally.waiting -= 1
+        return self._on_wire.pop((place, attempt))
+
+    def _finished(self, place: Place) -> Pending | None:
+        """End the waiting for a command's outcome, and return what was waited for, if anything."""
+        pending = self.pending.pop(place, None)
+        if pending is not None:
+            self._ended.append(pending.card)
+        return pending
+
+    def take_ended(self) -> list[Card]:
+        """Return the cards whose end was recorded since the last call.
+
+        They are done once the journal is flushed: whoever takes over from a process that died must
+        not take for finished what no journal tells of.
+        """
+        ended, self._ended = self._ended, []
+        return ended
 
     def _add(
         self,
         fact: Fact,
         place: Place,
+        attempt: int,
         phase: int,
         channel: Channel,
         *,
@@ -134,10 +184,6 @@ class Tracker:
     ) -> int:
         at_ns = self.moved_ns = self._now_ns()
         self._journal.add(
-            fact, place, ATTEMPT, phase, channel, at_ns=at_ns, code=code, reason=reason
+            fact, place, attempt, phase, channel, at_ns=at_ns, code=code, reason=reason
         )
         return at_ns
-
-    def oldest(self) -> tuple[Place, Pending] | None:
-        """Return the pending command that was sent first."""
-        return next(iter(self.pending.items()), None)

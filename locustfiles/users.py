@@ -61,7 +61,7 @@ class HttpPaymentsUser(User):
 
     def _send(self, run: Run, turn: Turn, connection: HttpConnection) -> None:
         """Send a command and record what came of it, whatever that is."""
-        place, tracker = turn.card.place, run.tracker
+        place, attempt, tracker = turn.card.place, turn.card.attempt, run.tracker
         sent_ns = tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)
         length = 0
         problem: Exception | None = None
@@ -69,19 +69,19 @@ class HttpPaymentsUser(User):
             answer = connection.request(run.platform.http_command(turn.sending))
             length = len(answer.body)
             acknowledgement = run.platform.read_acknowledgement(answer)
-            at_ns = tracker.acknowledged(place, acknowledgement)
+            at_ns = tracker.acknowledged(place, acknowledgement, attempt)
             problem = _not_accepted(acknowledgement)
         except NotSentError as error:
-            at_ns, problem = tracker.not_sent(place, str(error)), error
+            at_ns, problem = tracker.not_sent(place, str(error), attempt), error
         except UnansweredError as error:
-            at_ns, problem = tracker.unanswered(place, str(error)), error
+            at_ns, problem = tracker.unanswered(place, str(error), attempt), error
         except GreenletExit:
-            tracker.unanswered(place, ABORTED)
+            tracker.unanswered(place, ABORTED, attempt)
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
             log.exception("the platform adapter failed on %s", turn.card.command_id)
-            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}"), error
+            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}", attempt), error
         if place in tracker.pending:
             run.expect(place, turn.card.command_id)
         self._fire(turn, (at_ns - sent_ns) / 1e6, length, problem)

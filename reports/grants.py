@@ -6,6 +6,7 @@ was perhaps sent, unless the worker closed its journal in good order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Grant:
     start: int
     stop: int
     at_ns: int
+    attempt: int = 0
+    """0, or how often the commands may have been sent before: by workers that were lost."""
 
 
 class GrantLog:
@@ -35,6 +38,10 @@ class GrantLog:
     def write(self, grant: Grant) -> None:
         """Write a grant down."""
         self._lines.write(grant)
+
+    def write_all(self, grants: Sequence[Grant]) -> None:
+        """Write several grants down at once."""
+        self._lines.write_all(grants)
 
     def write_closed(self, worker: str, chunks: int) -> None:
         """Write down that `worker` stopped sending and its journal is complete, in `chunks` files."""
