@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Outcome
 from reports.classes import Judged, expected_own_minor
-from reports.evidence import NEVER, Bools, Ints
+from reports.seen import NEVER, Bools, Ints
 
 DUPLICATED = "applied more than once"
 WRONG_AMOUNT = "wrong amount"

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import Acknowledged
-from reports.evidence import NEVER, Booked, Bools, Evidence, Ints
+from reports.evidence import Booked, Evidence
 from reports.judgement import Class
+from reports.seen import NEVER, Bools, Ints
 
 PRECEDENCE = (
     Class.DUPLICATED,
@@ -48,6 +49,8 @@ class Judged:
     wrong_amount: Bools
     wrong_outcome: Bools
     lost: Bools
+    untold: Bools
+    """No outcome is known, and it may have been in the journal of a process that died."""
     taken_back: Bools
     """Several final outcomes: one was observed, and then, or in the book, another."""
     no_effect: Bools
@@ -73,13 +76,16 @@ def judge_shard(
     open_end = (
         seen.unanswered | (seen.acknowledged == Acknowledged.UNKNOWN) | evidence.in_doubt | silent
     )
-    undecided = (known | in_book) & (final == 0)
-    lost = known & (final == 0) & drained & ~in_book
+    # Without a book, the outcome may be in the journal of a process that died.
+    untold = evidence.incomplete & (final == 0) if booked is None else np.zeros_like(known)
+    open_end |= untold
+    undecided = (known | in_book) & (final == 0) & ~untold
+    lost = undecided & drained & ~in_book
     duplicated = _duplicated(evidence, booked)
     wrong_amount = _wrong_amount(evidence, booked)
     both = Outcome.SETTLED | Outcome.REJECTED
     taken_back = ((final | seen.outcomes) & both == both) & ~duplicated
-    no_effect = (refused | invalid) & ~known
+    no_effect = (refused | invalid) & ~known & ~evidence.in_doubt
     wrong_outcome = _wrong_outcome(evidence, final, invalid) | (no_effect & (final != 0))
     late = _late(evidence, deadline_ns, epoch_utc_ns)
     settled, rejected = final == Outcome.SETTLED, final == Outcome.REJECTED
@@ -109,6 +115,7 @@ def judge_shard(
         wrong_amount=wrong_amount & ~duplicated,
         wrong_outcome=wrong_outcome & ~taken_back,
         lost=lost,
+        untold=untold,
         taken_back=taken_back,
         no_effect=no_effect,
         late=late,

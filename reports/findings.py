@@ -9,9 +9,9 @@ import numpy as np
 
 from e2e_data.commands import Channel, Kind
 from reports.classes import Judged
-from reports.evidence import NEVER, Bools, Ints
 from reports.judgement import Case, Finding
 from reports.rundir import PhaseRecord
+from reports.seen import NEVER, Bools, Ints
 
 Text = Callable[[int], str]
 """Says what is wrong with the command of an index."""

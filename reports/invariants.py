@@ -32,8 +32,8 @@ from reports.causes import (
 )
 from reports.checks import Grounds, Invariant
 from reports.classes import Judged, expected_other_minor, expected_own_minor
-from reports.evidence import NEVER, Bools, Ints
 from reports.findings import Text
+from reports.seen import NEVER, Bools, Ints
 
 
 class OneFinalOutcome(Invariant):
@@ -55,6 +55,7 @@ class OneFinalOutcome(Invariant):
             lambda i: f"{_acknowledged(judged, i)}; {where}",
         )
         undecided = judged.accepted & (judged.final == 0) & ~judged.lost & self.grounds.drained
+        undecided &= ~judged.untold
         self.gather("never decided").add(judged, undecided, lambda _: "the book has it undecided")
         self.gather(TWO_OUTCOMES).add(
             judged,
@@ -64,6 +65,11 @@ class OneFinalOutcome(Invariant):
                 + (f"; the book has it {_both(booked.outcome[i])}" if booked is not None else "")
             ),
         )
+
+    def leaves_open(self, judged: Judged) -> Bools:
+        """Without an outcome anywhere, nobody knows whether it was acknowledged."""
+        unheard: Bools = judged.evidence.incomplete & ~judged.no_effect & (judged.final == 0)
+        return unheard
 
 
 def _both(outcomes: np.int64) -> str:
@@ -345,6 +351,10 @@ class OutcomeInSet(Invariant):
         for cause in ("", DUPLICATED, WRONG_AMOUNT):
             chosen = judged.wrong_outcome & (follows == cause)
             self.gather(WRONG_OUTCOME, cause).add(judged, chosen, text)
+
+    def leaves_open(self, judged: Judged) -> Bools:
+        """Without a book, an outcome that only the missing journal had is not known."""
+        return judged.untold
 
     def _consequences(self, judged: Judged) -> NDArray[np.str_]:
         """Return, for each command, the finding that may have spent or brought the money it needed.

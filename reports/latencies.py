@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
 from e2e_data.platform import Acknowledged
-from reports.evidence import NEVER, Evidence
+from reports.evidence import Evidence
 from reports.judgement import LatencyRow
 from reports.rundir import PhaseRecord
+from reports.seen import NEVER
 from reports.slos import Latency
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2e_data.commands import Channel, Kind
-from reports.evidence import NEVER
 from reports.latencies import Samples, latency_rows, milliseconds, per_second, percentile
 from reports.rundir import PhaseRecord
+from reports.seen import NEVER
 
 MS = 1_000_000
 S = 1000 * MS
