@@ -28,7 +28,7 @@ import gevent
 from gevent import subprocess
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
@@ -369,6 +369,7 @@ _CONDUCTORS: WeakKeyDictionary[Environment, Conductor | Worker] = WeakKeyDiction
 def conductor_of(environment: Environment) -> Conductor | Worker:
     """Return what conducts a Locust environment's process; there is one of each."""
     if environment not in _CONDUCTORS:
-        worker = isinstance(environment.runner, WorkerRunner)
+        # Not by the runner: a worker's may get messages, and fire events, before it is made.
+        worker = getattr(environment.parsed_options, "worker", False)
         _CONDUCTORS[environment] = Worker(environment) if worker else Conductor(environment)
     return _CONDUCTORS[environment]

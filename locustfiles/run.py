@@ -156,7 +156,9 @@ class Run:
         self.hungry.clear()
         if not self.service.shared:
             self.release_ended(self.tracker.take_ended())
-        self.deliver(self.agent.ask(self.counts(), stopped=self.stopped, leaving=self.leaving))
+        counts = self.counts()
+        idle = self.service.shared and not counts.users_now
+        self.deliver(self.agent.ask(counts, stopped=self.stopped, idle=idle, leaving=self.leaving))
 
     def heard(self) -> None:
         """Let users look again: an answer has come."""

@@ -77,6 +77,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         return
     # Locust listens on all interfaces unless told otherwise, without a login.
     parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
+    # Whoever joins late gets users, and a lost worker's are replaced: not the default of Locust.
+    parser.set_defaults(enable_rebalancing=True)
     for option in OPTIONS:
         extra: dict[str, Any] = {"action": "append"} if option.repeated else {}
         parser.add_argument(

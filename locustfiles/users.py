@@ -7,8 +7,10 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit
+from gevent.event import Event
 from locust import User, task
 from locust.env import Environment
+from locust.exception import StopUser
 
 from e2e_data.commands import Channel
 from e2e_data.platform import Acknowledged, Acknowledgement
@@ -36,6 +38,19 @@ class HttpPaymentsUser(User):
         super().__init__(environment)
         self._run: Run | None = None
         self._connection: HttpConnection | None = None
+        self._idle = Event()
+        self._idle.set()
+        self._leaving = False
+
+    def stop(self, force: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - Locust's signature
+        """Stop, once the request on the wire has its answer: every request has a deadline.
+
+        Locust moves users from worker to worker when one comes or goes, and that must not make
+        commands unknown.
+        """
+        self._leaving = True
+        self._idle.wait()
+        return bool(super().stop(force=True))
 
     @task
     def send_next(self) -> None:
@@ -45,8 +60,16 @@ class HttpPaymentsUser(User):
             gevent.sleep(0.1)
             return
         turn = run.take(Channel.HTTP)
-        if turn is not None:
+        if turn is None:
+            return
+        if self._leaving:
+            turn.card.put_back()
+            raise StopUser
+        self._idle.clear()
+        try:
             self._send(run, turn, self._connection_to(run))
+        finally:
+            self._idle.set()
 
     def on_stop(self) -> None:
         """Close the connection."""

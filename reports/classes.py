@@ -72,13 +72,9 @@ def judge_shard(
     in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0
     # What was observed was acknowledged by that; what was sent and has no further fact was not.
     known = accepted | (seen.outcomes != 0)
-    silent = evidence.sent & (seen.acknowledged < 0) & ~known
-    open_end = (
-        seen.unanswered | (seen.acknowledged == Acknowledged.UNKNOWN) | evidence.in_doubt | silent
-    )
     # Without a book, the outcome may be in the journal of a process that died.
     untold = evidence.incomplete & (final == 0) if booked is None else np.zeros_like(known)
-    open_end |= untold
+    open_end = _open_end(evidence, known) | untold
     undecided = (known | in_book) & (final == 0) & ~untold
     lost = undecided & drained & ~in_book
     duplicated = _duplicated(evidence, booked)
@@ -121,6 +117,15 @@ def judge_shard(
         late=late,
         classes=classes,
     )
+
+
+def _open_end(evidence: Evidence, known: Bools) -> Bools:
+    """Tell of which commands no answer says whether they took effect."""
+    seen = evidence.seen
+    silent = evidence.sent & (seen.acknowledged < 0) & ~known
+    no_answer = seen.unanswered | (seen.acknowledged == Acknowledged.UNKNOWN)
+    open_end: Bools = no_answer | evidence.in_doubt | silent
+    return open_end
 
 
 def expected_own_minor(evidence: Evidence) -> Ints:

@@ -77,10 +77,15 @@ class Agent:
         """Let the master know of an account; said again until the master has it."""
         self._to_say.append(bound)
 
-    def ask(self, counts: Counts, *, stopped: bool, leaving: bool = False) -> Ask:
-        """Return the next ask: how everything stands here."""
+    def ask(
+        self, counts: Counts, *, stopped: bool, idle: bool = False, leaving: bool = False
+    ) -> Ask:
+        """Return the next ask: how everything stands here.
+
+        While there is nobody to send (`idle`), and when `leaving`, leases are for others.
+        """
         self.holder.expire()
-        if leaving:
+        if idle or leaving:
             self.holder.return_all()
         bound = tuple(islice(self._to_say, BOUND_MAX))
         words = self.holder.words()
@@ -92,7 +97,7 @@ class Agent:
             sent_ns=self._raw_now_ns(),
             turn=self._turn,
             stopped=stopped,
-            room=0 if leaving else self._room,
+            room=0 if idle or leaving else self._room,
             leases=words,
             counts=counts,
             bound_first=self._said,
@@ -100,7 +105,6 @@ class Agent:
             partial=len(bound) < len(self._to_say),
             sliced_ns=self._sliced_ns,
             error_ns=self.offset.estimate.error_ns if self.offset.estimate else 0,
-            leaving=leaving,
         )
 
     def follow(self, answer: Answer) -> bool:

@@ -50,7 +50,8 @@ class Member:
     bound: int = 0
     """So many of its words on accounts have come in."""
     lost: bool = False
-    leaving: bool = False
+    room: int = 0
+    """How many leases it can hold; 0 while it has no users, and when it leaves."""
 
 
 class Desk:
@@ -135,7 +136,7 @@ class Desk:
             self._tell("worker back", f"{ask.worker} asks again, without its leases")
         member.number, member.heard_ns = ask.number, self._now_ns()
         member.turn, member.stopped = ask.turn, ask.stopped
-        member.counts, member.error_ns, member.leaving = ask.counts, ask.error_ns, ask.leaving
+        member.counts, member.error_ns, member.room = ask.counts, ask.error_ns, ask.room
         self._learn(member, ask)
         self._serve(ask)
         self._decide()
@@ -167,9 +168,9 @@ class Desk:
 
     def _serve(self, ask: Ask) -> None:
         """Extend what the worker holds, and lease it more, up to a fair share."""
-        if self.over or ask.leaving:
+        if self.over or not ask.room:
             return
-        alive = sum(not (member.lost or member.leaving) for member in self.members.values())
+        alive = sum(member.room > 0 for member in self.alive())
         held = self.book.held(ask.worker)
         fair = -(-self.book.active // max(alive, 1))
         wants = {word.epoch: word.wants for word in ask.leases if not word.returned}
@@ -279,7 +280,7 @@ class Desk:
         lately = self._shares.until_ns and now_ns < self._decided_ns + ask_ns // 2
         if not self._sending or lately:
             return
-        alive = [member for member in self.alive() if not member.leaving]
+        alive = [member for member in self.alive() if member.room]
         everybody = all(member.turn == self._turn for member in alive)
         if not self._shares.until_ns and not everybody and now_ns < self._began_ns:
             return

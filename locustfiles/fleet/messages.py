@@ -120,7 +120,6 @@ class Ask:
     """Until when it knows which arrivals of the phase are its own."""
     error_ns: int = 0
     """How far the worker's time may be from the master's."""
-    leaving: bool = False
 
     def packed(self) -> dict[str, Any]:
         """Return what msgpack can carry."""
@@ -140,7 +139,6 @@ class Ask:
             **{name: _count(got.get(name)) for name in _NUMBERS},
             stopped=bool(got.get("stopped")),
             partial=bool(got.get("partial")),
-            leaving=bool(got.get("leaving")),
             leases=tuple(map(LeaseWord.read, _list(got.get("leases")))),
             counts=Counts.read(got.get("counts")),
             bound=_bound(got.get("bound")),
