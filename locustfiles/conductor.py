@@ -42,7 +42,6 @@ from locustfiles.phases import State
 from locustfiles.pulse import Beat, Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import Settings, as_allowed, read_settings
-from locustfiles.work import LOCAL
 from locustfiles.worker import Worker
 from reports.book import take_snapshot
 
@@ -232,7 +231,8 @@ class Conductor:
         launched, director = stage.launched, stage.launched.director
         if launched.run is not None:
             close_run(launched.run, stage.pulse)
-            director.grants.write_closed(LOCAL, launched.run.journal.chunks)
+            worker = launched.run.service.worker
+            director.grants.write_closed(worker, launched.run.journal.chunks)
         elif self._post is not None:
             self._close_fleet(director)
         stage.beat.stop()

@@ -89,10 +89,15 @@ class Director:
             tell=self._tell,
         )
         self._began_once = False
+        # Workers of the master before may send for as long as their leases last.
+        wait = resumed is not None and fleet
+        self._not_before_ns = clock.now_ns() + (plan.fleet.lease_ns if wait else 0)
 
     def begin(self) -> None:
         """Begin the first phase, or the one that was begun before: the users are there."""
         now_ns = self.clock.now_ns()
+        if now_ns < self._not_before_ns:
+            return
         if self._resumed is not None and self.machine.state is State.WAITING:
             if self.machine.stopping:
                 self.machine.begin(now_ns)

@@ -24,13 +24,15 @@ from locustfiles.channels.http import (
 )
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
-from locustfiles.director import Director
+from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
 from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
-from locustfiles.work import Service
+from locustfiles.takeover import last_ns, take_over
+from locustfiles.work import LOCAL, Service
+from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
@@ -93,22 +95,21 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         origin = Origin.parse(sandbox.url)
     try:
         probe(origin, settings.platform)
-        directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
-        settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
-        ids, clock = Ids.fresh(), RunClock()
-        record = _record(settings, directory, ids, clock, origin).model_copy(
-            update={"workers": settings.workers}
+        directory, record, clock, resumed = (
+            _again(settings) if settings.resume else _anew(settings, origin)
         )
-        directory.write_record(record)
         director = Director(
-            settings.plan, settings.pool, settings.platform, directory, clock, fleet=fleet
+            *(settings.plan, settings.pool, settings.platform, directory, clock),
+            fleet=fleet,
+            resumed=resumed,
         )
         connect = connecting(origin, settings.plan)
         run = None
         if not fleet:
-            service = Service(directory.name)
+            again = f"-{record.masters}" if record.masters > 1 else ""
+            service = Service(directory.name, LOCAL + again, record.masters)
             run = Run(
-                *(settings.plan, settings.pool, settings.platform, ids, directory, clock),
+                *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
                 settings.users,
                 service,
             )
@@ -119,6 +120,33 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             sandbox.stop()
         raise
     return Launched(director, run, record, connect, sandbox)
+
+
+_Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
+
+
+def _anew(settings: Settings, origin: Origin) -> _Begun:
+    """Begin a run: with a directory, ids and a clock of its own."""
+    directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
+    settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
+    clock = RunClock()
+    record = _record(settings, directory, Ids.fresh(), clock, origin)
+    directory.write_record(record)
+    return directory, record, clock, None
+
+
+def _again(settings: Settings) -> _Begun:
+    """Go on with a run, from what its directory says."""
+    directory = settings.resume
+    assert directory is not None
+    record = directory.record()
+    # Whoever has the log is the master; it is let go of for the director, who opens it himself.
+    GrantLog(directory.grants).close()
+    resumed = take_over(directory, record, settings.plan, settings.pool, settings.platform)
+    record = record.model_copy(update={"masters": resumed.term, "workers": settings.workers})
+    directory.write_record(record)
+    clock = RunClock.again(record.epoch_utc_ns, last_ns(directory))
+    return directory, record, clock, resumed
 
 
 def direct(run: Run, director: Director) -> None:
@@ -196,6 +224,7 @@ def _record(
         nonce=ids.nonce,
         host=str(origin),
         embedded_sandbox=settings.origin is None,
+        workers=settings.workers,
         platform=settings.platform_spec,
         versions=_versions(),
         epoch_utc_ns=clock.epoch_utc_ns,

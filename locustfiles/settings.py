@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2e_data import manifest as manifests
 from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
@@ -16,6 +17,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels.http import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.plans import Phase, Plan, load_plan
+from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
     # Importing Locust patches the standard library, which the command line must be spared.
@@ -67,6 +69,7 @@ OPTIONS = (
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
     Option("--workers", "start so many worker processes on this machine", "N"),
+    Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
 )
 
@@ -119,10 +122,47 @@ class Settings:
     workers: int
     """Worker processes to start on this machine; 0 where none are, or others start them."""
     runs_dir: Path
+    resume: RunDirectory | None = None
+    """The run to go on with; its own record says everything else."""
 
 
 def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
     """Check Locust's parsed options and the host. Raises Problems with everything that is wrong."""
+    resumed = getattr(options, "paystorm_resume", None)
+    return settings_of_run(options, Path(resumed)) if resumed else _read_new(options, host)
+
+
+def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
+    """Return what the run in `path` was made of, to go on with it. Raises Problems."""
+    directory = RunDirectory.open(path)
+    record = directory.record()
+    problems: list[str] = []
+    if record.state != "running":
+        problems.append(
+            f"--resume {path}: the run has {record.state}: there is nothing to go on with"
+        )
+    if record.embedded_sandbox:
+        problems.append(f"--resume {path}: its platform was embedded, and ended with its process")
+    workers = 0
+    with _collecting(problems):
+        workers = workers_wanted(options.paystorm_workers)
+    if problems:
+        raise Problems(problems)
+    plan = Plan.model_validate(record.plan)
+    return Settings(
+        plan=plan,
+        pool=Pool.of_manifest(manifests.read(directory.pool)),
+        platform=load_platform(record.platform),
+        platform_spec=record.platform,
+        origin=Origin.parse(record.host),
+        users=options.num_users or plan.users,
+        workers=workers,
+        runs_dir=directory.path.parent.parent,
+        resume=directory,
+    )
+
+
+def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
     values: dict[str, Any] = {
         option.flag: getattr(options, option.name) or option.default for option in OPTIONS
     }

@@ -79,6 +79,8 @@ class Worker:
         self._farewell = Event()
         self._closing = False
         self._leaving = False
+        self._orphaned = False
+        """There is no master to return leases to, or to say farewell to."""
 
     # -- Locust's events ------------------------------------------------------------------------
 
@@ -108,7 +110,8 @@ class Worker:
         """Leave the run that is on, if any: the process is about to end."""
         self._leaving = True
         if self._part is not None and not self._closing:
-            self._leave(self._part.run)
+            if not self._orphaned:
+                self._leave(self._part.run)
             self._close()
 
     def ended(self) -> None:
@@ -178,7 +181,7 @@ class Worker:
             run.hungry.wait(run.agent.ask_ns / SECOND_NS or JOIN_S)
             if time.monotonic_ns() - run.agent.heard_ns > ORPHAN_NS:
                 log.error("no word of the master for %d s: this worker ends", ORPHAN_NS / SECOND_NS)
-                os.kill(os.getpid(), signal.SIGTERM)
+                self._end_orphaned()
                 return
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
@@ -217,7 +220,7 @@ class Worker:
             "clock_error_ns": estimate.error_ns if estimate else 0,
         }
         self._farewell.clear()
-        for _ in range(FAREWELLS_MAX):
+        for _ in range(1 if self._orphaned else FAREWELLS_MAX):
             self._send(CLOSED, word)
             if self._farewell.wait(FAREWELL_S):
                 break
@@ -241,6 +244,10 @@ class Worker:
     def _end_with_master(self) -> None:
         gevent.get_hub().threadpool.apply(os.read, (0, 1))
         log.info("the master is gone: this worker ends")
+        self._end_orphaned()
+
+    def _end_orphaned(self) -> None:
+        self._orphaned = True
         os.kill(os.getpid(), signal.SIGTERM)
 
     @property

@@ -116,7 +116,7 @@ class RunEvidence:
         self.has_book = (directory.book / "book.json").is_file()
         self._commands = self._book("commands.parquet", book.COMMANDS)
         self._accounts = self._book("accounts.parquet", book.ACCOUNTS)
-        self._bound = _bindings(directory.bindings)
+        self._bound = bindings_of(directory.bindings)
 
     def _book(self, name: str, schema: pa.Schema) -> ds.Dataset | None:
         return open_dataset([self._directory.book / name], schema) if self.has_book else None
@@ -211,7 +211,8 @@ def _by_shard(grants: Sequence[Grant]) -> dict[int, list[Grant]]:
     return parts
 
 
-def _bindings(directory: Path) -> dict[tuple[int, int, int], str]:
+def bindings_of(directory: Path) -> dict[tuple[int, int, int], str]:
+    """Read account (lap, shard, number) -> the id that the platform gave it first."""
     bound: dict[tuple[int, int, int], str] = {}
     for path in sorted(directory.glob("*.jsonl")):
         for entry in read_lines(path):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e_data.problems import Problems
 from reports.lines import LineLog, damaged, read_lines
 
 
@@ -33,7 +34,13 @@ class GrantLog:
     """Writes grants down. A line is with the operating system before `write` returns."""
 
     def __init__(self, path: Path) -> None:
-        self._lines = LineLog(path)
+        """Open the log. Raises Problems where another master writes to it: the run is still on."""
+        try:
+            self._lines = LineLog(path, alone=True)
+        except BlockingIOError:
+            raise Problems(
+                [f"{path.parent.parent} is a run that is still going on: stop its master first"]
+            ) from None
 
     def write(self, grant: Grant) -> None:
         """Write a grant down."""

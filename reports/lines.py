@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,9 +20,14 @@ TAIL_BYTES = 4096
 class LineLog:
     """Appends JSON lines; each is with the operating system when `write` returns."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file for appending, without the half line that a crash may have left."""
+    def __init__(self, path: Path, *, alone: bool = False) -> None:
+        """Open the file for appending, without the half line that a crash may have left.
+
+        Raises BlockingIOError where it is to be written `alone`, and another process does.
+        """
         self._file = path.open("ab", buffering=0)
+        if alone:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _cut_half_line(path)
 
     def write(self, entry: object) -> None:

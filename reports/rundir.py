@@ -69,6 +69,8 @@ class RunRecord(BaseModel):
     ended_ns: int | None = None
     workers: int = 0
     """How many processes of a fleet were asked for; 0 where one process sends by itself."""
+    masters: int = 1
+    """How many masters the run has had, one after the other."""
     clock_error_ns: int = 0
     """The most that times of different processes may be off against each other."""
 
