@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from e2e_data import manifest as manifests
 from e2e_data.ids import Ids
+from e2e_data.manifest import Manifest
 from e2e_data.platform import Platform
+from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.channels.http import (
     HttpConnection,
@@ -18,11 +22,17 @@ from locustfiles.channels.http import (
     UnansweredError,
     tls_context,
 )
-from locustfiles.clock import RunClock
+from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
+from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
+from locustfiles.fleet.messages import Ask
+from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
+from locustfiles.takeover import last_ns, take_over
+from locustfiles.work import LOCAL, Service
+from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
@@ -30,13 +40,18 @@ PROBE_BYTES = 16 * 1024
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
+Connect = Callable[[], HttpConnection]
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A run with what it was started on."""
 
-    run: Run
+    director: Director
+    run: Run | None
+    """What sends in this process; None where a fleet does."""
     record: RunRecord
-    connect: Callable[[], HttpConnection]
+    connect: Connect
     sandbox: EmbeddedSandbox | None
 
 
@@ -69,8 +84,11 @@ def probe(origin: Origin, platform: Platform) -> None:
         )
 
 
-def launch(settings: Settings) -> Launched:
-    """Make everything that a run needs, up to the point where users may begin. Raises Problems."""
+def launch(settings: Settings, *, fleet: bool = False) -> Launched:
+    """Make everything that a run needs, up to the point where users may begin. Raises Problems.
+
+    Where a `fleet` sends, its workers get an `order` and make their own part with `serve`.
+    """
     origin, sandbox = settings.origin, None
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
@@ -79,25 +97,116 @@ def launch(settings: Settings) -> Launched:
         origin = Origin.parse(sandbox.url)
     try:
         probe(origin, settings.platform)
-        directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
-        settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
-        ids, clock = Ids.fresh(), RunClock()
-        record = _record(settings, directory, ids, clock, origin)
-        directory.write_record(record)
-        run = Run(
-            settings.plan, settings.pool, settings.platform, ids, directory, clock, settings.users
+        directory, record, clock, resumed = (
+            _again(settings) if settings.resume else _anew(settings, origin)
         )
+        director = Director(
+            *(settings.plan, settings.pool, settings.platform, directory, clock),
+            fleet=fleet,
+            resumed=resumed,
+        )
+        connect = connecting(origin, settings.plan)
+        run = None
+        if not fleet:
+            again = f"-{record.masters}" if record.masters > 1 else ""
+            service = Service(directory.name, LOCAL + again, record.masters)
+            run = Run(
+                *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
+                settings.users,
+                service,
+            )
+            direct(run, director)
+            _observe(run, connect)
     except BaseException:
         if sandbox:
             sandbox.stop()
         raise
+    return Launched(director, run, record, connect, sandbox)
+
+
+_Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
+
+
+def _anew(settings: Settings, origin: Origin) -> _Begun:
+    """Begin a run: with a directory, ids and a clock of its own."""
+    directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
+    settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
+    clock = RunClock()
+    record = _record(settings, directory, Ids.fresh(), clock, origin)
+    directory.write_record(record)
+    return directory, record, clock, None
+
+
+def _again(settings: Settings) -> _Begun:
+    """Go on with a run, from what its directory says."""
+    directory = settings.resume
+    assert directory is not None
+    record = directory.record()
+    # Whoever has the log is the master; it is let go of for the director, who opens it himself.
+    GrantLog(directory.grants).close()
+    resumed = take_over(directory, record, settings.plan, settings.pool, settings.platform)
+    record = record.model_copy(update={"masters": resumed.term, "workers": settings.workers})
+    directory.write_record(record)
+    clock = RunClock.again(record.epoch_utc_ns, last_ns(directory))
+    return directory, record, clock, resumed
+
+
+def direct(run: Run, director: Director) -> None:
+    """Let a run be directed in this same process: each ask is answered at once."""
+
+    def deliver(ask: Ask) -> None:
+        answer = director.desk.receive(ask)
+        assert answer is not None, "asks of the same process come in order"
+        run.agent.follow(answer)
+        run.heard()
+
+    def refresh() -> None:
+        # What the first answer changes, such as an end to the sending, the second ask tells.
+        run.ask()
+        run.ask()
+        run.wake()
+
+    run.deliver = deliver
+    run.warned = lambda phase, note: director.event("warning", phase, note)
+    director.refresh, director.oldest = refresh, run.oldest
+
+
+def _observe(run: Run, connect: Connect) -> None:
+    run.completions = PollingSource(run.platform, connect, run.clock.now_ns, run.tracker.completed)
+
+
+def connecting(origin: Origin, plan: Plan) -> Connect:
+    """Return what opens a user's connection to the platform."""
     tls = tls_context() if origin.scheme == "https" else None
+    return lambda: HttpConnection(origin, timeout_s=plan.timeout_s, tls=tls)
 
-    def connect() -> HttpConnection:
-        return HttpConnection(origin, timeout_s=settings.plan.timeout_s, tls=tls)
 
-    run.completions = PollingSource(settings.platform, connect, clock.now_ns, run.tracker.completed)
-    return Launched(run, record, connect, sandbox)
+def order_of(launched: Launched, users: int) -> dict[str, Any]:
+    """Return all that a worker has to know of a run; msgpack can carry it. No secrets are in it."""
+    director = launched.director
+    return {
+        "run": director.desk.run,
+        "term": director.desk.term,
+        "directory": str(director.directory.path.resolve()),
+        "record": launched.record.model_dump_json(),
+        "manifest": director.pool.manifest.model_dump_json(),
+        "users": users,
+    }
+
+
+def serve(order: Mapping[str, Any], worker: str, platform: Platform) -> tuple[Run, Connect]:
+    """Make a worker's part of the run that `order` describes. Raises ValueError where it is none."""
+    record = RunRecord.model_validate_json(order["record"])
+    plan = Plan.model_validate(record.plan)
+    pool = Pool.of_manifest(Manifest.model_validate_json(order["manifest"]))
+    directory = RunDirectory(Path(order["directory"]))
+    clock = AlignedClock(record.epoch_utc_ns)
+    service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
+    run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
+    clock.offset = run.agent.offset
+    connect = connecting(Origin.parse(record.host), plan)
+    _observe(run, connect)
+    return run, connect
 
 
 def _record(
@@ -118,6 +227,7 @@ def _record(
         nonce=ids.nonce,
         host=str(origin),
         embedded_sandbox=settings.origin is None,
+        workers=settings.workers,
         platform=settings.platform_spec,
         versions=_versions(),
         epoch_utc_ns=clock.epoch_utc_ns,

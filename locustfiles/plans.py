@@ -25,6 +25,7 @@ from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.durations import parse_duration_s
+from locustfiles.pacing import SECOND_NS
 from reports.slos import Fitness, KindName, Slo
 
 SHIPPED = files("locustfiles") / "plans"
@@ -72,6 +73,36 @@ class Phase(Part):
         """The rate, as exact as it was written."""
         return Fraction(str(self.rate_per_s))
 
+    @property
+    def duration_ns(self) -> int | None:
+        """How long it sends; None until nothing is left."""
+        return None if self.duration_s is None else round(self.duration_s * SECOND_NS)
+
+    @property
+    def settle_ns(self) -> int:
+        """How long nothing may move before pending commands are left behind."""
+        return round(self.settle_s * SECOND_NS)
+
+    @property
+    def drop_after_ns(self) -> int | None:
+        """How late an arrival may be before it is given up; None when it never is."""
+        return round(self.drop_after_s * SECOND_NS) if self.late == "drop" else None
+
+
+class Fleet(Part):
+    """What holds for a run with several processes that send."""
+
+    lease_s: Seconds = Field(default=10, ge=2, le=600)
+    """A worker that was not heard of for so long is given up, and others take over its commands."""
+    resend: bool = True
+    """Whether what a lost worker may have sent is sent again under the same id, where the platform
+    is idempotent; otherwise it is unknown until the book tells."""
+
+    @property
+    def lease_ns(self) -> int:
+        """`lease_s` in nanoseconds."""
+        return round(self.lease_s * SECOND_NS)
+
 
 class PoolChoice(Part):
     """Which pool to play: a preset, and what differs from it."""
@@ -110,6 +141,7 @@ class Plan(Part):
     phases: dict[str, Phase] = Field(min_length=1)
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()
+    fleet: Fleet = Fleet()
 
     @field_validator("channels")
     @classmethod

@@ -7,8 +7,10 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit
+from gevent.event import Event
 from locust import User, task
 from locust.env import Environment
+from locust.exception import StopUser
 
 from e2e_data.commands import Channel
 from locustfiles.answers import fault_of
@@ -36,6 +38,19 @@ class HttpPaymentsUser(User):
         super().__init__(environment)
         self._run: Run | None = None
         self._connection: HttpConnection | None = None
+        self._idle = Event()
+        self._idle.set()
+        self._leaving = False
+
+    def stop(self, force: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - Locust's signature
+        """Stop, once the request on the wire has its answer: every request has a deadline.
+
+        Locust moves users from worker to worker when one comes or goes, and that must not make
+        commands unknown.
+        """
+        self._leaving = True
+        self._idle.wait()
+        return bool(super().stop(force=True))
 
     @task
     def send_next(self) -> None:
@@ -45,8 +60,16 @@ class HttpPaymentsUser(User):
             gevent.sleep(0.1)
             return
         turn = run.take(Channel.HTTP)
-        if turn is not None:
+        if turn is None:
+            return
+        if self._leaving:
+            turn.card.put_back()
+            raise StopUser
+        self._idle.clear()
+        try:
             self._send(run, turn, self._connection_to(run))
+        finally:
+            self._idle.set()
 
     def on_stop(self) -> None:
         """Close the connection."""
@@ -61,7 +84,7 @@ class HttpPaymentsUser(User):
 
     def _send(self, run: Run, turn: Turn, connection: HttpConnection) -> None:
         """Send a command and record what came of it, whatever that is."""
-        place, tracker = turn.card.place, run.tracker
+        place, attempt, tracker = turn.card.place, turn.card.attempt, run.tracker
         sent_ns = tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)
         length = 0
         problem: Exception | None = None
@@ -69,20 +92,20 @@ class HttpPaymentsUser(User):
             answer = connection.request(run.platform.http_command(turn.sending))
             length = len(answer.body)
             acknowledgement = run.platform.read_acknowledgement(answer)
-            at_ns = tracker.acknowledged(place, acknowledgement)
+            at_ns = tracker.acknowledged(place, acknowledgement, attempt)
             fault = fault_of(acknowledgement, turn.sending.command.expected, Channel.HTTP)
             problem = UnexpectedAnswerError(fault) if fault else None
         except NotSentError as error:
-            at_ns, problem = tracker.not_sent(place, str(error)), error
+            at_ns, problem = tracker.not_sent(place, str(error), attempt), error
         except UnansweredError as error:
-            at_ns, problem = tracker.unanswered(place, str(error)), error
+            at_ns, problem = tracker.unanswered(place, str(error), attempt), error
         except GreenletExit:
-            tracker.unanswered(place, ABORTED)
+            tracker.unanswered(place, ABORTED, attempt)
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
             log.exception("the platform adapter failed on %s", turn.card.command_id)
-            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}"), error
+            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}", attempt), error
         if place in tracker.pending:
             run.expect(place, turn.card.command_id)
         self._fire(turn, (at_ns - sent_ns) / 1e6, length, problem)

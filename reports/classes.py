@@ -57,6 +57,8 @@ class Judged:
     taken: Bools
     """Accepted, though a correct platform cannot even understand it."""
     lost: Bools
+    untold: Bools
+    """No outcome is known, and it may have been in the journal of a process that died."""
     taken_back: Bools
     """Several final outcomes: one was observed, and then, or in the book, another."""
     no_effect: Bools
@@ -102,7 +104,7 @@ def judge_shard(
     """Derive what became of each command of a shard."""
     seen, booked, replays = evidence.seen, evidence.booked, evidence.replays
     told = _told(evidence)
-    no_effect = (told.refused | told.invalid) & ~told.known
+    no_effect = (told.refused | told.invalid) & ~told.known & ~evidence.in_doubt
     reached = (evidence.sent | (seen.outcomes != 0)) & ~no_effect
     final = _final(evidence, reached)
     in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0
@@ -111,8 +113,10 @@ def judge_shard(
     no_effect[replays.originals] &= ~perhaps
     known = evidence.united(told.known)
     taken = told.accepted & (evidence.expected & _BOTH == 0)
-    undecided = (known | in_book) & (final == 0)
-    lost = known & ~taken & (final == 0) & drained & ~in_book
+    # Without a book, the outcome may be in the journal of a process that died.
+    untold = evidence.incomplete & (final == 0) if booked is None else np.zeros_like(known)
+    undecided = (known | in_book) & (final == 0) & ~untold
+    lost = undecided & ~taken & drained & ~in_book
     duplicated = _duplicated(evidence, booked)
     wrong_amount = _wrong_amount(evidence, booked)
     taken_back = ((final | seen.outcomes) & _BOTH == _BOTH) & ~duplicated
@@ -128,7 +132,7 @@ def judge_shard(
         Class.LOST: lost,
         Class.PENDING: undecided,
         Class.RECOVERED: told.open_end & (final != 0),
-        Class.UNKNOWN: told.open_end,
+        Class.UNKNOWN: told.open_end | untold,
         Class.REFUSED: told.refused,
         Class.INVALID: told.invalid,
         Class.SETTLED_LATE: settled & late,
@@ -148,6 +152,7 @@ def judge_shard(
         wrong_outcome=wrong_outcome & ~taken_back,
         taken=taken,
         lost=lost & ~evidence.is_replay,
+        untold=untold,
         taken_back=taken_back,
         no_effect=no_effect,
         late=late,

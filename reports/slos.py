@@ -57,3 +57,5 @@ class Fitness(BaseModel):
 
     lag_percentile: float = Field(default=99, gt=0, lt=100)
     lag_below_ms: float = Field(default=100, gt=0)
+    may_lose_workers: bool = False
+    """Whether a run is judged although a process that sends died, or was not heard of for too long."""

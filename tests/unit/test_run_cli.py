@@ -77,6 +77,7 @@ def test_run_hands_every_option_over(started):
         "--pool": "somewhere",
         "--set": "users=9",
         "--platform": "mine.py:Mine",
+        "--workers": "3",
         "--runs-dir": "runs",
     }
     assert set(values) == {option.flag for option in OPTIONS}
@@ -92,6 +93,8 @@ def test_run_hands_every_option_over(started):
         ("--users", "4"),
     ]:
         assert pair in pairs
+    assert ("--master", "--master-bind-port") in pairs
+    assert ("--expect-workers", "3") in pairs
 
 
 @pytest.mark.parametrize("wrong", [("nowhere",), ("--rate", "0"), ("--set", "x")])

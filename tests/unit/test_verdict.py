@@ -14,7 +14,7 @@ from reports.judgement import Case, Check, Finding, FitnessResult, SloResult, St
 from reports.latencies import Samples
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
-from reports.verdict import conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 from tests.unit.test_latencies import PHASES, frame
 
 CASE = Case("id", 0, 0, "payment", "A", "HTTP", "payments", 0, 0, 0, 0, "")
@@ -87,31 +87,46 @@ def test_an_slos_title_says_what_it_asks():
 
 
 @pytest.mark.parametrize(
-    ("rows", "crashed", "timeline", "wanted"),
+    ("rows", "losses", "timeline", "wanted"),
     [
-        (((1, 0, 0, 5, 9, 9),), [], True, "holds holds holds"),
-        (((1, 0, 0, 100, 200, 200),), [], True, "violated holds holds"),
-        (((1, 0, 0, 5, 9, 9),), ["w1"], True, "holds violated holds"),
-        (((1, 0, 0, 5, 9, 9),), [], False, "holds holds unknown"),
+        (((1, 0, 0, 5, 9, 9),), Losses(), True, "holds holds holds"),
+        (((1, 0, 0, 100, 200, 200),), Losses(), True, "violated holds holds"),
+        (((1, 0, 0, 5, 9, 9),), Losses(crashed=("w1",)), True, "holds violated holds"),
+        (((1, 0, 0, 5, 9, 9),), Losses(lost=("w1: silent",)), True, "holds violated holds"),
+        (((1, 0, 0, 5, 9, 9),), Losses(resumed=1), True, "holds violated holds"),
+        (((1, 0, 0, 5, 9, 9),), Losses(), False, "holds holds unknown"),
     ],
 )
-def test_a_generator_is_fit_by_lag_losses_and_evidence(rows, crashed, timeline, wanted):
+def test_a_generator_is_fit_by_lag_losses_and_evidence(rows, losses, timeline, wanted):
     """Its own delay, a process that died, a missing timeline: each makes it unfit by itself."""
-    results = judge_fitness(Fitness(), frame(*rows), crashed, has_timeline=timeline)
+    results = judge_fitness(Fitness(), frame(*rows), losses, has_timeline=timeline)
     assert " ".join(result.status for result in results) == wanted
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_plan_says_whether_a_run_with_losses_is_judged(allowed):
+    """What was lost is told either way, and how much of the latency is missing with it."""
+    losses = Losses(crashed=("w1",), lost=("w1: not heard of for 10.0 s",), resumed=1, unseen=3)
+    rule = Fitness(may_lose_workers=allowed)
+    result = list(judge_fitness(rule, frame((1, 0, 0, 5, 9, 9)), losses, has_timeline=True))[1]
+    assert result.status is (Status.HOLDS if allowed else Status.VIOLATED)
+    assert result.note.startswith(
+        "died: w1; lost: w1: not heard of for 10.0 s; another master took over 1 times; "
+        "latency covers 1 of 4 commands"
+    )
 
 
 def test_a_platform_that_keeps_users_waiting_is_not_the_generators_fault():
     """A command that was overdue because all users waited has no lag."""
     results = list(
-        judge_fitness(Fitness(), frame((1, 0, 9000, 9001, 9500, 9600)), [], has_timeline=True)
+        judge_fitness(Fitness(), frame((1, 0, 9000, 9001, 9500, 9600)), Losses(), has_timeline=True)
     )
     assert results[0].status is Status.HOLDS
 
 
 def test_nothing_sent_shows_no_fitness():
     """Without a sample of its lag the generator is not fit to judge."""
-    first = next(iter(judge_fitness(Fitness(), Samples().frame, [], has_timeline=True)))
+    first = next(iter(judge_fitness(Fitness(), Samples().frame, Losses(), has_timeline=True)))
     assert (first.status, first.note) == (Status.UNKNOWN, "nothing was sent")
 
 
