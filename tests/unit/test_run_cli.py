@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_takes_everything_from_its_directory(started):
     assert "--plan" not in arguments
     wrong = invoke(cli.run, "--resume", "there", "--rate", "5", "--host", "http://x")
     assert wrong.exit_code == 2
-    assert "leave --rate, --host out" in wrong.out
+    assert "leave --rate, --host out" in wrong.output
 
 
 @pytest.mark.parametrize("wrong", [("nowhere",), ("--rate", "0"), ("--set", "x")])
