@@ -23,6 +23,7 @@ from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
@@ -92,6 +93,7 @@ class Run:
             room=HELD_MAX,
             ahead_ns=AHEAD_NS if service.shared else 0,
         )
+        self.figures = Figures()
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""

@@ -94,6 +94,8 @@ class HttpPaymentsUser(User):
             acknowledgement = run.platform.read_acknowledgement(answer)
             at_ns = tracker.acknowledged(place, acknowledgement, attempt)
             problem = _not_accepted(acknowledgement)
+            if run.service.shared:
+                run.figures.add(turn.phase, turn.card.kind, at_ns - turn.arrival.intended_ns)
         except NotSentError as error:
             at_ns, problem = tracker.not_sent(place, str(error), attempt), error
         except UnansweredError as error:
