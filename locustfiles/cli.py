@@ -79,6 +79,7 @@ def run(
     if values["resume"]:
         _refuse_beside_resume(host, values)
         _become_locust(host, users, values)
+        return
     values["plan"] = values["plan"] or DEFAULT_PLAN
     pool = values["pool"]
     chosen = plan_for(

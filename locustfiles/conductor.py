@@ -37,7 +37,8 @@ from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
-from locustfiles.launch import Launched, launch, order_of, probe
+from locustfiles.fleet.shipping import fetch
+from locustfiles.launch import Launched, launch, manifest_of, order_of, probe
 from locustfiles.phases import State
 from locustfiles.pulse import Beat, Pulse, close_run
 from locustfiles.run import Run
@@ -111,7 +112,7 @@ class Conductor:
         """In a master: serve the workers' messages, and start the workers that were asked for."""
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
-            self._post = Post(runner, self._fail)
+            self._post = Post(runner, self.environment.events, self._fail)
             if settings.workers:
                 self._options.expect_workers = settings.workers
                 self._crew = Crew(settings.workers, runner.server.port, settings.platform_spec)
@@ -148,7 +149,8 @@ class Conductor:
         if run is not None:
             run.users_now = self._user_count
         if self._post is not None:
-            self._post.open(director, order_of(launched, self._options.num_users))
+            order = order_of(launched, self._options.num_users)
+            self._post.open(director, order, lambda: manifest_of(launched))
         return Stage(
             launched,
             Beat(director, self._fail),
@@ -247,6 +249,10 @@ class Conductor:
         self._post.wake()
         for name in self._post.wait_closed(CLOSING_S + director.plan.fleet.lease_s):
             director.event("worker lost", note=f"{name}: its journal was never closed")
+        if "://" in director.plan.fleet.journals:
+            fetch(director.plan.fleet.journals, director.desk.run, director.directory)
+        for name in self._post.figures.workers():
+            director.event("worker figures", note=self._post.figures.told(name))
 
     def _take_book(self, launched: Launched) -> None:
         director = launched.director

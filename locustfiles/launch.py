@@ -11,7 +11,6 @@ from typing import Any
 
 from e2e_data import manifest as manifests
 from e2e_data.ids import Ids
-from e2e_data.manifest import Manifest
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
@@ -189,17 +188,34 @@ def order_of(launched: Launched, users: int) -> dict[str, Any]:
         "term": director.desk.term,
         "directory": str(director.directory.path.resolve()),
         "record": launched.record.model_dump_json(),
-        "manifest": director.pool.manifest.model_dump_json(),
         "users": users,
+        "journals": launched.director.plan.fleet.journals,
     }
 
 
-def serve(order: Mapping[str, Any], worker: str, platform: Platform) -> tuple[Run, Connect]:
-    """Make a worker's part of the run that `order` describes. Raises ValueError where it is none."""
+def manifest_of(launched: Launched) -> str:
+    """Return the pool's manifest, for workers that do not see the run directory."""
+    return launched.director.pool.manifest.model_dump_json()
+
+
+def sees_directory(order: Mapping[str, Any]) -> bool:
+    """Tell whether the run directory of an order is there, over a shared folder or on this machine."""
+    try:
+        return bool(RunDirectory(Path(order["directory"])).record().run_id == order["run"])
+    except (Problems, OSError):
+        return False
+
+
+def serve(
+    order: Mapping[str, Any], directory: RunDirectory, worker: str, platform: Platform
+) -> tuple[Run, Connect]:
+    """Make a worker's part of the run that `order` describes, which writes to `directory`.
+
+    Raises ValueError or KeyError where it is no order, and Problems for a pool that is another here.
+    """
     record = RunRecord.model_validate_json(order["record"])
     plan = Plan.model_validate(record.plan)
-    pool = Pool.of_manifest(Manifest.model_validate_json(order["manifest"]))
-    directory = RunDirectory(Path(order["directory"]))
+    pool = Pool.of_manifest(manifests.read(directory.pool))
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)

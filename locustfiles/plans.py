@@ -98,6 +98,19 @@ class Fleet(Part):
     """Whether what a lost worker may have sent is sent again under the same id, where the platform
     is idempotent; otherwise it is unknown until the book tells."""
 
+    journals: str = "auto"
+    """Where workers keep what they saw: in the run directory where they see it, and else with the
+    master (auto); with the master; or in object storage, by URL, such as "s3://bucket/folder"."""
+
+    @field_validator("journals")
+    @classmethod
+    def _journals(cls, value: str) -> str:
+        if value not in ("auto", "master") and "://" not in value:
+            raise ValueError("auto, master, or a URL such as s3://bucket/folder")
+        if "@" in value:
+            raise ValueError("leave credentials out: every worker has them in its environment")
+        return value
+
     @property
     def lease_ns(self) -> int:
         """`lease_s` in nanoseconds."""

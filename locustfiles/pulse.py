@@ -24,9 +24,16 @@ SETTLING_BEAT_S = 0.2
 class Pulse:
     """Greenlets that observe a process that sends. `failed` is called with the cause, if they cannot."""
 
-    def __init__(self, run: Run, failed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        failed: Callable[[str], None],
+        store: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin; `store` returns when what was flushed is where nobody's end can lose it."""
         self._run = run
         self._failed = failed
+        self._store = store
         self._process = psutil.Process(os.getpid())
         self._loop_lag_ns = 0
         # Parquet is written by C code: on a thread of its own it does not stop the users.
@@ -57,6 +64,7 @@ class Pulse:
                 run.cpu_percent = self._process.cpu_percent()
                 ended = run.tracker.take_ended()
                 self._writer.apply(run.journal.flush)
+                self._store()
                 run.release_ended(ended)
         except Exception as error:
             # Without its journal a run proves nothing, so it must not go on.

@@ -23,6 +23,7 @@ from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
@@ -93,6 +94,7 @@ class Run:
             room=HELD_MAX,
             ahead_ns=AHEAD_NS if service.shared else 0,
         )
+        self.figures = Figures()
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
@@ -384,17 +386,10 @@ class Run:
         )
 
     def _warn_overdue(self, work: Work) -> None:
-        arrivals = work.arrivals
-        if (arrivals.overdue or arrivals.dropped) and not self._warned_overdue:
+        if self._warned_overdue:
+            return
+        note = work.overdue_note(self.users)
+        if note:
             self._warned_overdue = True
-            what = (
-                "arrivals are dropped, as the plan asks"
-                if arrivals.dropped
-                else "arrivals are overdue. They count against its response time"
-            )
-            note = (
-                f"all {self.users} users are waiting for the platform: {what}. "
-                "More users (-u) would keep the rate."
-            )
             log.warning("phase %s: %s", work.name, note)
             self.warned(work.name, note)

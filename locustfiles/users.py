@@ -95,6 +95,8 @@ class HttpPaymentsUser(User):
             at_ns = tracker.acknowledged(place, acknowledgement, attempt)
             fault = fault_of(acknowledgement, turn.sending.command.expected, Channel.HTTP)
             problem = UnexpectedAnswerError(fault) if fault else None
+            if run.service.shared:
+                run.figures.add(turn.phase, turn.card.kind, at_ns - turn.arrival.intended_ns)
         except NotSentError as error:
             at_ns, problem = tracker.not_sent(place, str(error), attempt), error
         except UnansweredError as error:

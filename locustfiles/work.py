@@ -68,3 +68,17 @@ class Work:
         if self.dry:
             self.arrivals.skip(now_ns)
         return self.arrivals.due(now_ns), self.arrivals.overdue, self.arrivals.dropped
+
+    def overdue_note(self, users: int) -> str:
+        """Say what becomes of arrivals while all users wait; empty where none was overdue."""
+        if not (self.arrivals.overdue or self.arrivals.dropped):
+            return ""
+        what = (
+            "arrivals are dropped, as the plan asks"
+            if self.arrivals.dropped
+            else "arrivals are overdue. They count against its response time"
+        )
+        return (
+            f"all {users} users are waiting for the platform: {what}. "
+            "More users (-u) would keep the rate."
+        )

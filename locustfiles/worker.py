@@ -15,7 +15,9 @@ import os
 import re
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -26,30 +28,36 @@ from locust.runners import WorkerRunner
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 from locustfiles.channels.http import HttpConnection
+from locustfiles.fleet.figures import KEY
 from locustfiles.fleet.messages import Answer
 from locustfiles.fleet.post import (
     ANSWER,
     ASK,
     CLOSED,
     FAREWELL,
+    HAVE,
     JOIN,
     NOTE,
     ORDER,
+    PIECE,
     PROBLEM,
     WAKE,
     listen,
 )
-from locustfiles.launch import Connect, serve
+from locustfiles.fleet.shipping import ByMaster, ByUrl, Here, Store, spool
+from locustfiles.launch import Connect, sees_directory, serve
 from locustfiles.pacing import SECOND_NS
 from locustfiles.pulse import Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import platform_of
+from reports.rundir import RunDirectory
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 1.0
 ASK_SPACING_S = 0.02
 """The least time between two asks."""
+LAST_STORE_S = 10
 FAREWELL_S = 0.5
 FAREWELLS_MAX = 20
 ORPHAN_NS = 60 * SECOND_NS
@@ -65,6 +73,7 @@ class _Part:
     run: Run
     connect: Connect
     pulse: Pulse
+    store: Store
     asking: gevent.Greenlet[..., None] | None = None
 
 
@@ -79,6 +88,8 @@ class Worker:
         self._farewell = Event()
         self._closing = False
         self._leaving = False
+        self._needs_manifest = False
+        """The run directory is not to be seen from here."""
         self._orphaned = False
         """There is no master to return leases to, or to say farewell to."""
 
@@ -92,8 +103,10 @@ class Worker:
             (ANSWER, self._answer),
             (WAKE, self._wake),
             (FAREWELL, self._heard_farewell),
+            (HAVE, self._has_piece),
         ):
             listen(self._runner, kind, take)
+        self.environment.events.report_to_master.add_listener(self._report)
         # A terminal's Ctrl-C goes to all processes: the master drains the fleet.
         gevent.signal_handler(signal.SIGINT, lambda: None)
         gevent.spawn(self._look_for_a_run)
@@ -134,28 +147,56 @@ class Worker:
 
     # -- messages -------------------------------------------------------------------------------
 
+    def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002 - Locust's names
+        """Add this worker's figures to a report of Locust's."""
+        if self._part is not None:
+            service = self._part.run.service
+            data[KEY] = {
+                **self._part.run.figures.snapshot(service.worker, service.term),
+                "run": service.run,
+            }
+
     def _look_for_a_run(self) -> None:
         while True:
             if self._part is None and not self._leaving:
-                self._send(JOIN, {})
+                self._send(JOIN, {"manifest": self._needs_manifest})
             gevent.sleep(JOIN_S)
 
     def _order(self, order: Any, _sender: str) -> None:
         if self._part is not None or self._closing or self._leaving:
             return
+        here = order["journals"] == "auto" and sees_directory(order)
+        self._needs_manifest = not here
+        if not here and "manifest" not in order:
+            return
         self._parts += 1
         name = _name(self._runner.client_id, self._parts)
         try:
-            run, connect = serve(order, name, self._platform)
+            directory = RunDirectory(Path(order["directory"])) if here else spool(order["manifest"])
+            run, connect = serve(order, directory, name, self._platform)
+            store = self._store(order, directory, here=here)
         except (ValueError, KeyError, OSError, Problems) as error:
             self._send(PROBLEM, {"problem": str(error)})
             return
         log.info("run %s: this is worker %s", order["run"], name)
-        self._part = part = _Part(run, connect, Pulse(run, self._failed))
+        self._part = part = _Part(run, connect, Pulse(run, self._failed, store.store), store)
         run.deliver = lambda ask: self._send(ASK, ask.packed())
         run.warned = self._warn
         run.users_now = lambda: self._runner.user_count
         part.asking = gevent.spawn(self._keep_asking, part)
+
+    def _store(self, order: Mapping[str, Any], directory: RunDirectory, *, here: bool) -> Store:
+        if here:
+            return Here()
+        if order["journals"] in ("auto", "master"):
+            return ByMaster(
+                directory, lambda piece: self._send(PIECE, dict(piece, run=order["run"]))
+            )
+        return ByUrl(directory, order["journals"], order["run"])
+
+    def _has_piece(self, answer: Any, _sender: str) -> None:
+        if self._part is not None and isinstance(self._part.store, ByMaster):
+            self._part.store.acknowledged(answer)
 
     def _answer(self, data: Any, _sender: str) -> None:
         part = self._part
@@ -209,6 +250,7 @@ class Worker:
         self._closing = True
         run = part.run
         close_run(run, part.pulse)
+        self._store_last(part)
         # Locust's own figures go first, over the same connection: the master has them when it closes.
         report: dict[str, Any] = {}
         self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=report)
@@ -228,6 +270,17 @@ class Worker:
         if part.asking is not None:
             part.asking.kill(block=False)
         self._part, self._closing = None, False
+
+    def _store_last(self, part: _Part) -> None:
+        """Bring the last of the journal to safety, while there may be somebody to take it."""
+        limit_s = 1 if self._orphaned else part.run.plan.fleet.lease_s + LAST_STORE_S
+        storing = gevent.spawn(part.store.store)
+        storing.join(limit_s)
+        if storing.successful():
+            part.store.clear()
+            return
+        storing.kill()
+        log.error("nobody took the whole journal: it is in %s", part.run.directory.path)
 
     def _failed(self, reason: str) -> None:
         log.error(reason)

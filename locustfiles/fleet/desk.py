@@ -179,6 +179,7 @@ class Desk:
             for lease in self.book.leases_of(ask.worker).values()
             if lease.epoch not in wants and not lease.custody
         ]
+        wants |= {lease.epoch: FIRST_POSITIONS for lease in unheard}
         described = sum(len(self._news(ask.worker, lease)) for lease in unheard)
         while held < min(ask.room, fair) and described < BOUND_MAX:
             offered = self.book.offer(ask.worker, 1)

@@ -10,13 +10,16 @@ from typing import Any, Protocol
 import gevent
 
 from locustfiles.director import Director
+from locustfiles.fleet.figures import KEY, FleetFigures
 from locustfiles.fleet.messages import Ask
+from locustfiles.fleet.shipping import Receiver
 
 log = logging.getLogger(__name__)
 
 JOIN, ORDER = "paystorm_join", "paystorm_order"
 ASK, ANSWER, WAKE = "paystorm_ask", "paystorm_answer", "paystorm_wake"
 NOTE, PROBLEM = "paystorm_note", "paystorm_problem"
+PIECE, HAVE = "paystorm_piece", "paystorm_have"
 CLOSED, FAREWELL = "paystorm_closed", "paystorm_farewell"
 
 
@@ -35,6 +38,12 @@ class Runner(Protocol):
     def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
         """Send to one node, or to all."""
         ...
+
+
+class Events(Protocol):
+    """As much of Locust's events as the post needs."""
+
+    worker_report: Any
 
 
 def listen(runner: Runner, kind: str, take: Callable[[Any, str], None]) -> None:
@@ -58,6 +67,7 @@ class Post:
     def __init__(
         self,
         runner: Runner,
+        events: Events,
         failed: Callable[[str], None],
     ) -> None:
         self._runner = runner
@@ -65,6 +75,8 @@ class Post:
         self._director: Director | None = None
         self._order: Mapping[str, Any] | None = None
         self._closed: set[str] = set()
+        self.figures = FleetFigures()
+        """What the workers reported of response times."""
         self.clock_error_ns = 0
         """The most that any worker's times of this run may be off."""
         for kind, take in (
@@ -72,14 +84,20 @@ class Post:
             (ASK, self._ask),
             (NOTE, self._note),
             (PROBLEM, self._problem),
+            (PIECE, self._piece),
             (CLOSED, self._close),
         ):
             listen(runner, kind, take)
+        events.worker_report.add_listener(self._take_report)
 
-    def open(self, director: Director, order: Mapping[str, Any]) -> None:
-        """Begin to serve a run."""
+    def open(
+        self, director: Director, order: Mapping[str, Any], manifest: Callable[[], str]
+    ) -> None:
+        """Begin to serve a run; its `manifest` goes to workers that do not see its directory."""
         self._director, self._order, self._closed = director, order, set()
-        self.clock_error_ns = 0
+        self._manifest = manifest
+        self._receiver = Receiver(director.directory)
+        self.clock_error_ns, self.figures = 0, FleetFigures()
         director.wake = self.wake
 
     def shut(self) -> None:
@@ -100,9 +118,21 @@ class Post:
             gevent.sleep(0.05)
         return [member.name for member in director.desk.alive()]
 
-    def _join(self, _data: Any, sender: str) -> None:
-        if self._order is not None and self._director is not None and not self._director.desk.over:
-            self._runner.send_message(ORDER, dict(self._order), client_id=sender)
+    def _join(self, data: Any, sender: str) -> None:
+        if self._order is None or self._director is None or self._director.desk.over:
+            return
+        more = {"manifest": self._manifest()} if data.get("manifest") else {}
+        self._runner.send_message(ORDER, {**self._order, **more}, client_id=sender)
+
+    def _piece(self, data: Any, sender: str) -> None:
+        if self._director is None or data["run"] != self._director.desk.run:
+            return
+        try:
+            have = self._receiver.take(data)
+        except OSError as error:
+            self._failed(f"the run directory cannot be written: {error}")
+            return
+        self._runner.send_message(HAVE, have, client_id=sender)
 
     def _ask(self, data: Any, sender: str) -> None:
         if self._director is None:
@@ -115,6 +145,16 @@ class Post:
             return
         if answer is not None:
             self._runner.send_message(ANSWER, answer.packed(), client_id=sender)
+
+    def _take_report(self, client_id: str, data: Mapping[str, Any]) -> None:
+        raw = data.get(KEY)
+        if raw is None or self._director is None:
+            return
+        try:
+            if raw["run"] == self._director.desk.run:
+                self.figures.take(raw)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("the figures from %s cannot be read: %s", client_id, error)
 
     def _note(self, data: Any, _sender: str) -> None:
         if self._director is not None and data["run"] == self._director.desk.run:
