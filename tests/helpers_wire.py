@@ -22,6 +22,9 @@ class Clock:
     def now_ns(self) -> int:
         return self.ns
 
+    def utc_s(self, at_ns):
+        return at_ns / 1e9
+
     def day(self, offset):
         """Return a date as a run's clock would: the first day is the epoch's."""
         from datetime import UTC, datetime, timedelta
