@@ -31,6 +31,8 @@ from e2e_data.commands import Channel, Kind, Outcome
 
 REPLAY_ATTEMPT = 1 << 7
 """This bit of an attempt marks a replay: a command of the pool that is sent under another's ids."""
+RETRY_ATTEMPT = 1 << 6
+"""This bit marks an attempt that was made once more at once, because its connection was closed."""
 ACCOUNT_NAMESPACE = UUID("66a9f0a5-4eb2-43ae-a258-a6cca245ca95")
 """In which files that are made beforehand name accounts, since no platform has done so yet."""
 LAPS = 1 << 16
@@ -246,7 +248,9 @@ class Correlation:
 
 
 _CORRELATION = struct.Struct(">IHBIBBBHI")
-CORRELATION_BYTES = _CORRELATION.size + 4
+TIME_BYTES, CHECK_BYTES = 6, 4
+"""What a correlation id ends with: the intended time, then the check sum of all before."""
+CORRELATION_BYTES = _CORRELATION.size + CHECK_BYTES
 _ROWS = np.dtype(
     [
         ("tag", ">u4"),
@@ -277,16 +281,25 @@ class Correlations:
     expected: NDArray[np.uint8]
     phase: NDArray[np.uint8]
 
+    def heads(self) -> list[bytes]:
+        """Return what each begins with: all but the intended time and the check sum."""
+        raw, size = self._rows().tobytes(), _ROWS.itemsize
+        return [raw[at : at + size - TIME_BYTES] for at in range(0, len(raw), size)]
+
     def texts(self) -> list[str]:
         """Return what `pack` gives for each, as 48 hexadecimal digits; intended at the epoch."""
+        rows = self._rows()
+        raw, size = rows.tobytes(), _ROWS.itemsize
+        checks = [zlib.crc32(raw[at : at + size]) for at in range(0, len(raw), size)]
+        body = rows.view(np.uint8).reshape(-1, size)
+        check = np.array(checks, dtype=">u4").view(np.uint8).reshape(-1, CHECK_BYTES)
+        return strings(hexadecimal(np.concatenate([body, check], axis=1)))
+
+    def _rows(self) -> NDArray[np.void]:
         rows = np.zeros(len(self.index), dtype=_ROWS)
         place = self.shard << 20 | self.index
         rows["tag"], rows["lap"] = self.tag, self.lap
         rows["place_high"], rows["place_low"] = place >> 32, place & 0xFFFFFFFF
         rows["attempt"], rows["phase"] = self.attempt, self.phase
         rows["codes"] = self.kind << 6 | self.channel << 4 | self.expected
-        raw, size = rows.tobytes(), _ROWS.itemsize
-        checks = [zlib.crc32(raw[at : at + size]) for at in range(0, len(raw), size)]
-        body = rows.view(np.uint8).reshape(-1, size)
-        check = np.array(checks, dtype=">u4").view(np.uint8).reshape(-1, 4)
-        return strings(hexadecimal(np.concatenate([body, check], axis=1)))
+        return rows

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -36,8 +36,7 @@ class HttpRequest:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """An answer that arrived whole; the names in `headers` are in lower case."""
 
     status: int
@@ -131,6 +130,8 @@ class StatementEnd:
     rows: int
 
 
+_ACCEPTED = Acknowledgement(Acknowledged.ACCEPTED)
+
 PATHS = {
     Kind.ACCOUNT: "/api/accounts",
     Kind.OPENING_CREDIT: "/api/transactions",
@@ -220,6 +221,8 @@ class Platform:
         fields = _object(answer.body)
         if answer.status == 202 and fields.get("status") == "ACCEPTED":
             account_id = fields.get("accountId")
+            if account_id is None:
+                return _ACCEPTED
             return Acknowledgement(
                 Acknowledged.ACCEPTED, account_id if _is_text(account_id) else None
             )

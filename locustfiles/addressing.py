@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from e2e_data.commands import Channel, Command
+from e2e_data.batch import Batch
+from e2e_data.commands import Channel, Command, Kind
+from e2e_data.drafts import Draft, http_drafts
 from e2e_data.ids import Correlation, Ids
-from e2e_data.platform import Sending
+from e2e_data.platform import Platform, Sending
+from locustfiles.bindings import Bindings
+from locustfiles.clock import Clock
+from locustfiles.hand import Card, Deal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +58,67 @@ def address(
         account_id=account_id,
         value_date=value_date.isoformat(),
     )
+
+
+class Addresser:
+    """Gives the cards of one run what they need to be sent."""
+
+    def __init__(self, platform: Platform, ids: Ids, bindings: Bindings, clock: Clock) -> None:
+        self._platform = platform
+        self._ids = ids
+        self._bindings = bindings
+        self._clock = clock
+
+    def sending(self, card: Card, attempt: Attempt) -> Sending:
+        """Return an attempt at a command as the adapter takes it."""
+        # What is sent for a replay is its original, to the byte, with a correlation id of its own.
+        command = card.shard.command(card.original if card.is_replay else card.index)
+        return address(
+            command,
+            attempt,
+            self._ids,
+            command_id=card.command_id,
+            customer_id=card.customer_id,
+            # A creation carries none, also when it is sent again after the platform gave one.
+            account_id=None
+            if card.kind is Kind.ACCOUNT
+            else self._bindings.account_id(card.account_key),
+            value_date=self._clock.day(command.value_day),
+        )
+
+    def draft(self, card: Card, phase: int) -> Draft | None:
+        """Return a card's first request; None where it must be made by itself, with `sending`."""
+        deal = card.deal
+        if deal is None:
+            return None
+        if deal.drafts is None:
+            deal.drafts = self._drafts(deal, phase)
+        return deal.drafts[card.row]
+
+    def _drafts(self, deal: Deal, phase: int) -> list[Draft | None]:
+        lap, shard = deal.lap, deal.shard
+        kinds = shard.kind[deal.named].tolist()
+        account_ids = [
+            None
+            if kind == Kind.ACCOUNT
+            else self._bindings.account_id((lap, shard.number, account))
+            for kind, account in zip(kinds, deal.accounts.tolist(), strict=True)
+        ]
+        batch = Batch(
+            shard=shard,
+            indices=deal.named,
+            command_ids=deal.command_ids,
+            customer_ids=deal.customer_ids,
+            account_ids=account_ids,
+            first_day=self._clock.day(0),
+        )
+        made = http_drafts(
+            self._platform, batch, self._ids, lap=lap, phase=phase, attempts=deal.attempts
+        )
+        if made is None:
+            return [None] * len(batch)
+        # An account's id may come after this, and before the command's turn.
+        return [
+            draft if account_id is not None or kind == Kind.ACCOUNT else None
+            for draft, account_id, kind in zip(made, account_ids, kinds, strict=True)
+        ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from locustfiles.fleet.messages import Slice
 from locustfiles.pacing import Pace
@@ -12,8 +13,7 @@ from locustfiles.pacing import Pace
 ENDLESS_NS = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A slot in the plan's time: the command that takes it should be sent at `intended_ns`."""
 
     number: int

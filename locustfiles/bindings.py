@@ -39,6 +39,9 @@ WHY_BLOCKED = {
 }
 WHY_UNBOUND = "the account was created, but its id was not seen"
 
+# A table, because every command is looked up, and an enum as a key is slow.
+_NEEDS = tuple(NEEDS[kind] for kind in Kind)
+
 Key = tuple[int, int, int]
 """(lap, shard, account number in the shard)."""
 
@@ -84,7 +87,7 @@ class Bindings:
     def blocked(self, key: Key, kind: Kind) -> str | None:
         """Return why a command of `kind` may not be sent for the account yet; None when it may."""
         stage = self._stages.get(key, Stage.NONE)
-        if stage < NEEDS[kind]:
+        if stage < _NEEDS[kind]:
             return WHY_BLOCKED[stage]
         return WHY_UNBOUND if kind is not Kind.ACCOUNT and key not in self._ids else None
 

@@ -17,6 +17,10 @@ class Clock(Protocol):
         """Return the nanoseconds since the run's epoch."""
         ...
 
+    def utc_s(self, at_ns: int) -> float:
+        """Return what the wall clock says, as it went from the epoch on, at a time of this clock."""
+        ...
+
     def day(self, offset: int) -> date:
         """Return the date `offset` days after the run's first day, in UTC."""
         ...
@@ -32,6 +36,10 @@ class RunClock:
     def now_ns(self) -> int:
         """Return the nanoseconds since the epoch."""
         return time.monotonic_ns() - self.epoch_ns
+
+    def utc_s(self, at_ns: int) -> float:
+        """Return what the wall clock says, as it went from the epoch on, at a time of this clock."""
+        return (self.epoch_utc_ns + at_ns) / 1e9
 
     def day(self, offset: int) -> date:
         """Return the date `offset` days after the run's first day, in UTC."""
@@ -63,6 +71,10 @@ class AlignedClock:
         if now_ns > self._latest_ns:
             self._latest_ns = now_ns
         return self._latest_ns
+
+    def utc_s(self, at_ns: int) -> float:
+        """Return what the wall clock says, as it went from the epoch on, at a time of this clock."""
+        return RunClock(0, self._epoch_utc_ns).utc_s(at_ns)
 
     def day(self, offset: int) -> date:
         """Return the date `offset` days after the run's first day, in UTC."""

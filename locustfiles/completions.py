@@ -13,7 +13,8 @@ from gevent.event import Event
 from gevent.lock import Semaphore
 
 from e2e_data.platform import Completion, Platform
-from locustfiles.channels.http import HttpConnection, NotSentError, UnansweredError
+from locustfiles.channels.faults import NotSentError, UnansweredError
+from locustfiles.channels.http import Requester
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class PollingSource:
     def __init__(
         self,
         platform: Platform,
-        connect: Callable[[], HttpConnection],
+        connect: Callable[[], Requester],
         now_ns: Callable[[], int],
         observed: Callable[[Place, Completion], None],
         *,
@@ -88,7 +89,7 @@ class PollingSource:
         if self._questions[0] is question:
             self._asked.set()
 
-    def _poll(self, connection: HttpConnection) -> None:
+    def _poll(self, connection: Requester) -> None:
         try:
             while True:
                 self._ask(connection, self._next())
@@ -108,7 +109,7 @@ class PollingSource:
                 self._asked.clear()
                 self._asked.wait(timeout_s)
 
-    def _ask(self, connection: HttpConnection, question: _Question) -> None:
+    def _ask(self, connection: Requester, question: _Question) -> None:
         try:
             answer = connection.request(self._platform.http_status(question.command_id))
             completion = self._platform.read_status(answer)

@@ -32,17 +32,18 @@ from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
-from locustfiles.channels.http import HttpConnection
+from locustfiles.channels.http import Requester
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
-from locustfiles.launch import Launched, launch, manifest_of, order_of, probe
+from locustfiles.launch import Launched, launch, manifest_of, open_gate, order_of
 from locustfiles.phases import State
 from locustfiles.pulse import Beat, Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import Settings, as_allowed, read_settings
+from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
 from reports.book import take_snapshot
 
@@ -100,7 +101,7 @@ class Conductor:
         options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
-            probe(settings.origin, settings.platform)
+            open_gate(settings.origin, settings.platform, settings.plan).close()
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
         if options.headless:
@@ -219,6 +220,7 @@ class Conductor:
             log.exception("the run could not be closed")
             self._fail(f"the run could not be closed: {error}")
         try:
+            stage.launched.gate.close()
             if stage.launched.sandbox:
                 stage.launched.sandbox.stop()
             self._judge(stage.launched.director)
@@ -238,6 +240,7 @@ class Conductor:
         elif self._post is not None:
             self._close_fleet(director)
         stage.beat.stop()
+        feed_all(self.environment)
         stage.csvs.close()
         director.close()
         if director.platform.has_statements:
@@ -258,7 +261,7 @@ class Conductor:
         director = launched.director
         try:
             take_snapshot(
-                launched.record.host, director.platform, launched.record.ids, director.directory
+                launched.gate.site, director.platform, launched.record.ids, director.directory
             )
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
@@ -312,10 +315,10 @@ class Conductor:
         """The current run, where this process sends for it."""
         return self._stage.launched.run if self._stage else None
 
-    def connect(self) -> HttpConnection:
+    def connect(self) -> Requester:
         """Return a new connection to the current run's platform."""
         assert self._stage is not None
-        return self._stage.launched.connect()
+        return self._stage.launched.gate.connect()
 
     @property
     def _options(self) -> argparse.Namespace:

@@ -89,6 +89,8 @@ class Director:
             tell=self._tell,
         )
         self._began_once = False
+        self._dropped = 0
+        """Arrivals that were dropped in the phases that are over."""
         # Workers of the master before may send for as long as their leases last.
         wait = resumed is not None and fleet
         self._not_before_ns = clock.now_ns() + (plan.fleet.lease_ns if wait else 0)
@@ -134,9 +136,9 @@ class Director:
         """Close the files. Nobody may send any more."""
         self.grants.close()
 
-    def event(self, name: str, phase: str = "", note: str = "") -> None:
+    def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
         """Write down that something happened."""
-        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note))
+        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note, dropped))
 
     def write_second(self) -> None:
         """Write down how the run stands."""
@@ -159,6 +161,8 @@ class Director:
                 waiting_now=total.waiting_now,
                 loop_lag_ms=total.lag_us / 1000,
                 cpu_percent=total.cpu_permille / 10,
+                retried=total.retried,
+                held_back=total.held_back,
             )
         )
 
@@ -207,7 +211,7 @@ class Director:
             if self._began_once:
                 self._note_end(number - 1)
             self.event("phase began", name)
-            log.info("phase %s: %s at %g/s", name, _kinds(phase), phase.rate_per_s)
+            log.info("phase %s: %s at %s", name, _kinds(phase), phase.rates)
             self._began_once = True
             sizes = [
                 sum(counts[kind] for kind in phase.sends)
@@ -235,7 +239,10 @@ class Director:
             log.warning(
                 "phase %s ended with %d commands pending, oldest %s", name, left, self.oldest()
             )
-        self.event("phase ended", name, note)
+        # By now every worker has said what it gave up when its sending ended.
+        dropped = self.total().dropped
+        self.event("phase ended", name, note, dropped - self._dropped)
+        self._dropped = dropped
 
     def _tell(self, event: str, note: str) -> None:
         if not self._fleet:

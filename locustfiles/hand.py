@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Label
-from e2e_data.ids import REPLAY_ATTEMPT, Ids
+from e2e_data.drafts import Draft
+from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
@@ -20,13 +21,32 @@ from locustfiles.leases import WATCH
 
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
-DEALT = 64
-"""Cards made at a time."""
+DEALT = 512
+"""Cards made at a time, at most: making what commands need costs less for many at once."""
 LAP = 0
 """The pool is played once."""
 
+# A table, because a sender makes thousands of commands a second and enum look-ups are slow.
+_KINDS = tuple(Kind)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
+class Deal:
+    """Commands that are dealt together, so that what each needs can be made for all at once."""
+
+    lap: int
+    shard: Shard
+    named: NDArray[np.int64]
+    """The index of the command under whose ids each is sent: its own, but for replays."""
+    accounts: NDArray[np.int64]
+    attempts: NDArray[np.int64]
+    command_ids: list[str]
+    customer_ids: list[str]
+    drafts: Sequence[Draft | None] | None = None
+    """Their requests, once one was asked for; None for those that are made one by one."""
+
+
+@dataclass(slots=True)
 class Card:
     """A command that this worker may send now, with its id."""
 
@@ -49,11 +69,21 @@ class Card:
     """Where it came from; None only where nothing is leased."""
     ready_ns: int = 0
     """Since when a replay that waited may be sent; 0 for what never had to wait."""
+    expected: int = 0
+    """Its set of right outcomes, as the number of an Outcome."""
+    deal: Deal | None = None
+    row: int = 0
+    """Its row in the deal."""
 
     @property
     def place(self) -> tuple[int, int, int]:
         """Return (lap, shard, index), as the journal has it."""
         return self.lap, self.shard.number, self.index
+
+    @property
+    def account_key(self) -> tuple[int, int, int]:
+        """Return (lap, shard, account number), as the bindings have it."""
+        return self.lap, self.shard.number, self.account
 
     @property
     def original_place(self) -> tuple[int, int, int]:
@@ -69,6 +99,10 @@ class Card:
     def attempt(self) -> int:
         """Return the number of the attempt; replays have numbers of their own."""
         return max(self.granted, 0) + (REPLAY_ATTEMPT if self.is_replay else 0)
+
+    def numbered(self, *, again: bool) -> int:
+        """Return the number of the attempt, or of the one that is made once more after it."""
+        return self.attempt + (RETRY_ATTEMPT if again else 0)
 
     @property
     def waits(self) -> bool:
@@ -206,19 +240,33 @@ class Hand:
         indices = dealt.order[list(positions)]
         accounts = shard.account_number[indices].astype(np.int64)
         named = dealt.named[indices]
+        is_replay = named != indices
+        deal = Deal(
+            LAP,
+            shard,
+            named,
+            accounts,
+            np.maximum(attempts, 0) + np.where(is_replay, REPLAY_ATTEMPT, 0),
+            self._ids.command_ids(LAP, shard.number, named),
+            self._ids.customer_ids(LAP, shard.number, accounts),
+        )
         columns = (
             indices.tolist(),
             shard.kind[indices].tolist(),
             accounts.tolist(),
-            self._ids.command_ids(LAP, shard.number, named),
-            self._ids.customer_ids(LAP, shard.number, accounts),
-            np.where(named == indices, -1, named).tolist(),
+            deal.command_ids,
+            deal.customer_ids,
+            np.where(is_replay, named, -1).tolist(),
             dealt.awaited[indices].tolist(),
             attempts,
             positions,
-            [lease] * len(upcoming),
+            repeat(lease, len(upcoming)),
+            repeat(0, len(upcoming)),
+            shard.expected[named].tolist(),
+            repeat(deal, len(upcoming)),
+            range(len(upcoming)),
         )
         return [
-            Card(LAP, shard, index, Kind(kind), *more)
+            Card(LAP, shard, index, _KINDS[kind], *more)
             for index, kind, *more in zip(*columns, strict=True)
         ]

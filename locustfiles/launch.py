@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,13 +14,9 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.channels.http import (
-    HttpConnection,
-    NotSentError,
-    Origin,
-    UnansweredError,
-    tls_context,
-)
+from locustfiles.channels.faults import NotSentError, UnansweredError
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
 from locustfiles.director import Director, Resumed
@@ -39,9 +35,6 @@ PROBE_BYTES = 16 * 1024
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
-Connect = Callable[[], HttpConnection]
-
-
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A run with what it was started on."""
@@ -50,13 +43,13 @@ class Launched:
     run: Run | None
     """What sends in this process; None where a fleet does."""
     record: RunRecord
-    connect: Connect
+    gate: Gate
     sandbox: EmbeddedSandbox | None
 
 
-def probe(origin: Origin, platform: Platform) -> None:
+def probe(gate: Gate, platform: Platform) -> None:
     """Make sure that the platform is there. Raises Problems that say what is, and what to do."""
-    connection = HttpConnection(origin, timeout_s=PROBE_S)
+    origin, connection = gate.origin, gate.connect(PROBE_S)
     try:
         answer = connection.request(platform.http_probe(), peek_bytes=PROBE_BYTES)
     except NotSentError as error:
@@ -83,6 +76,18 @@ def probe(origin: Origin, platform: Platform) -> None:
         )
 
 
+def open_gate(origin: Origin, platform: Platform, plan: Plan) -> Gate:
+    """Let ourselves in, and make sure that the platform is there. Raises Problems."""
+    gate = Gate(origin, plan.http, plan.timeout_s)
+    try:
+        gate.open()
+        probe(gate, platform)
+    except BaseException:
+        gate.close()
+        raise
+    return gate
+
+
 def launch(settings: Settings, *, fleet: bool = False) -> Launched:
     """Make everything that a run needs, up to the point where users may begin. Raises Problems.
 
@@ -94,8 +99,9 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
         sandbox = EmbeddedSandbox(*flags)
         origin = Origin.parse(sandbox.url)
+    gate = None
     try:
-        probe(origin, settings.platform)
+        gate = open_gate(origin, settings.platform, settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
@@ -104,7 +110,6 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             fleet=fleet,
             resumed=resumed,
         )
-        connect = connecting(origin, settings.plan)
         run = None
         if not fleet:
             again = f"-{record.masters}" if record.masters > 1 else ""
@@ -115,12 +120,14 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
                 service,
             )
             direct(run, director)
-            _observe(run, connect)
+            _observe(run, gate)
     except BaseException:
+        if gate:
+            gate.close()
         if sandbox:
             sandbox.stop()
         raise
-    return Launched(director, run, record, connect, sandbox)
+    return Launched(director, run, record, gate, sandbox)
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
@@ -170,14 +177,10 @@ def direct(run: Run, director: Director) -> None:
     director.refresh, director.oldest = refresh, run.oldest
 
 
-def _observe(run: Run, connect: Connect) -> None:
-    run.completions = PollingSource(run.platform, connect, run.clock.now_ns, run.tracker.completed)
-
-
-def connecting(origin: Origin, plan: Plan) -> Connect:
-    """Return what opens a user's connection to the platform."""
-    tls = tls_context() if origin.scheme == "https" else None
-    return lambda: HttpConnection(origin, timeout_s=plan.timeout_s, tls=tls)
+def _observe(run: Run, gate: Gate) -> None:
+    run.completions = PollingSource(
+        run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
+    )
 
 
 def order_of(launched: Launched, users: int) -> dict[str, Any]:
@@ -208,7 +211,7 @@ def sees_directory(order: Mapping[str, Any]) -> bool:
 
 def serve(
     order: Mapping[str, Any], directory: RunDirectory, worker: str, platform: Platform
-) -> tuple[Run, Connect]:
+) -> tuple[Run, Gate]:
     """Make a worker's part of the run that `order` describes, which writes to `directory`.
 
     Raises ValueError or KeyError where it is no order, and Problems for a pool that is another here.
@@ -220,9 +223,10 @@ def serve(
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
     clock.offset = run.agent.offset
-    connect = connecting(Origin.parse(record.host), plan)
-    _observe(run, connect)
-    return run, connect
+    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
+    gate.open()
+    _observe(run, gate)
+    return run, gate
 
 
 def _record(

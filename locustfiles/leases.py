@@ -30,14 +30,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from e2e_data.ids import REPLAY_ATTEMPT
+from e2e_data.ids import RETRY_ATTEMPT
 from locustfiles.fleet.spans import Spans, common, size, union, within, without
 from reports.grants import Grant
 
 WATCH = -1
 """The attempt number of what may not be sent again: only its outcome is looked for."""
-ATTEMPTS_MAX = REPLAY_ATTEMPT - 1
-"""Attempts beyond are replays' in a correlation id and the journal: then a command is only watched."""
+ATTEMPTS_MAX = RETRY_ATTEMPT - 1
+"""The bits beyond mark retries and replays; after so many attempts, a command is only watched."""
 
 PREFER_NS = 1_000_000_000
 """So long after a phase began, a shard waits for the worker that held it in the phase before."""

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from e2e_data.commands import Kind
 from e2e_data.pool import Pool
+from locustfiles.pacing import SECOND_NS, Even
 from locustfiles.plans import Phase, Plan
 
 
@@ -25,15 +26,15 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         markup=False,
         soft_wrap=True,
     )
-    table = Table("phase", "sends", "commands", "per second", "about")
+    table = Table("phase", "sends", "commands", "arrivals", "about")
     for name, phase in plan.phases.items():
         commands = planned_commands(phase, pool)
         table.add_row(
             escape(name),
             ", ".join(kind.label for kind in phase.sends),
             f"{commands:,}",
-            f"{phase.rate_per_s:g}",
-            f"{commands / phase.rate_per_s:.0f} s",
+            str(phase.rates),
+            f"{_seconds(phase, commands):.0f} s",
         )
     console.print(table)
     for slo in plan.slos:
@@ -45,4 +46,9 @@ def planned_commands(phase: Phase, pool: Pool) -> int:
     there = sum(pool.count_of(Kind(kind)) for kind in phase.sends)
     if phase.duration_s is None:
         return there
-    return min(there, round(phase.rate_per_s * phase.duration_s))
+    return min(there, Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS) - 1))
+
+
+def _seconds(phase: Phase, commands: int) -> float:
+    """Return about how long a phase takes to send so many."""
+    return Even(phase.rates).due_ns(commands) / SECOND_NS

@@ -24,8 +24,10 @@ from e2e_data.commands import Channel, Kind
 from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
+from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.durations import parse_duration_s
-from locustfiles.pacing import SECOND_NS
+from locustfiles.pacing import Even, Pace, Poisson
+from locustfiles.profiles import SECOND_NS, Profile, ramp, steps
 from reports.slos import Fitness, KindName, Slo
 
 SHIPPED = files("locustfiles") / "plans"
@@ -38,6 +40,19 @@ def _duration(value: object) -> object:
 Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
 """A number of seconds, or text such as "90s" and "2m"."""
 
+RATE_MAX = 1_000_000
+Rate = Annotated[float, Field(gt=0, le=RATE_MAX)]
+"""Arrivals per second."""
+
+
+def _exact(rate: float) -> Fraction:
+    """Return a rate as exact as it was written: 0.1 is a tenth."""
+    return Fraction(str(rate))
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * SECOND_NS)
+
 
 class Part(BaseModel):
     """What all parts of a plan have in common: they do not change, and know their settings."""
@@ -45,12 +60,29 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Step(Part):
+    """A rate that stays for a while."""
+
+    rate_per_s: Rate
+    for_s: Seconds = Field(gt=0)
+
+
 class Phase(Part):
     """One phase: it begins when the one before has its completions."""
 
     sends: tuple[KindName, ...]
     """Kinds of commands, interleaved evenly."""
-    rate_per_s: float = Field(gt=0, le=1_000_000)
+    rate_per_s: Rate
+    """How many arrivals there are in a second; of a ramp or of steps, what it comes to in the end."""
+    profile: Literal["constant", "ramp", "steps"] = "constant"
+    from_per_s: float = Field(default=0, ge=0, le=RATE_MAX, allow_inf_nan=False)
+    """Where a ramp begins."""
+    over_s: Seconds | None = Field(default=None, gt=0)
+    """How long a ramp takes to come to `rate_per_s`."""
+    steps: tuple[Step, ...] = ()
+    """The rates before `rate_per_s`, each with its time."""
+    spacing: Literal["even", "poisson"] = "even"
+    """Arrivals at equal distances, or at random ones, as of many independent customers."""
     late: Literal["overdue", "drop"] = "overdue"
     """What becomes of an arrival that is due while all users wait: sent as soon as one is free, or
     given up after `drop_after_s`. The command itself is never given up."""
@@ -68,10 +100,35 @@ class Phase(Part):
             raise ValueError(f"name one kind or more of {', '.join(kind.label for kind in Kind)}")
         return value
 
+    @model_validator(mode="after")
+    def _profile(self) -> Phase:
+        given = self.model_fields_set
+        wrong = [
+            f'{name} is for profile = "{profile}", and this is "{self.profile}"'
+            for name, profile in (("from_per_s", "ramp"), ("over_s", "ramp"), ("steps", "steps"))
+            if name in given and self.profile != profile
+        ]
+        if self.profile == "ramp" and self.over_s is None:
+            wrong.append("over_s: a ramp takes some time, such as over_s = 60")
+        if self.profile == "steps" and not self.steps:
+            wrong.append("steps: name them, such as steps = [{ rate_per_s = 100, for_s = 30 }]")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
     @property
-    def per_s(self) -> Fraction:
-        """The rate, as exact as it was written."""
-        return Fraction(str(self.rate_per_s))
+    def rates(self) -> Profile:
+        """The rate over time, as exact as it was written."""
+        last = _exact(self.rate_per_s)
+        if self.profile == "ramp":
+            assert self.over_s is not None, "a ramp was checked to have it"
+            return ramp(_exact(self.from_per_s), last, _ns(self.over_s))
+        levels = [(_exact(step.rate_per_s), _ns(step.for_s)) for step in self.steps]
+        return steps(levels, last)
+
+    def pace(self, seed: int, stream: int = 0) -> Pace:
+        """Return when its arrivals are due; random ones are the same for the same seed and stream."""
+        return Even(self.rates) if self.spacing == "even" else Poisson(self.rates, seed, stream)
 
     @property
     def duration_ns(self) -> int | None:
@@ -151,6 +208,7 @@ class Plan(Part):
     """A command whose outcome is observed later than this after its intended time is late."""
     pool: PoolChoice = PoolChoice()
     channels: dict[str, float] = {"http": 100}
+    http: HttpSettings = HttpSettings()
     phases: dict[str, Phase] = Field(min_length=1)
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import gevent
 from gevent.event import Event
@@ -17,7 +16,7 @@ from e2e_data.commands import Channel
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
-from locustfiles.addressing import Attempt, address
+from locustfiles.addressing import Addresser, Attempt
 from locustfiles.arrivals import Arrival, Arrivals
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
@@ -28,11 +27,11 @@ from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
-from locustfiles.pacing import SECOND_NS, Constant
+from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
 from locustfiles.tracker import Tracker
-from locustfiles.work import Service, Work
+from locustfiles.work import Service, Turn, Work
 from reports.journal import Journal
 from reports.rundir import RunDirectory
 
@@ -43,16 +42,8 @@ BLOCKED_AT_ONCE = 1000
 
 AHEAD_NS = 2 * SECOND_NS
 """A worker asks for what it will take so long to send: several answers may be lost meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A command whose time has come, for one user to send now."""
-
-    card: Card
-    arrival: Arrival
-    sending: Sending
-    phase: int
+ALONE_AHEAD_NS = SECOND_NS // 4
+"""One process alone has its answers at once; so much is made together."""
 
 
 class Run:
@@ -84,6 +75,7 @@ class Run:
             *([self._say] if service.shared else []),
         )
         self.tracker = Tracker(self.journal, self.bindings, clock.now_ns, self._say_ended)
+        self._addresser = Addresser(platform, ids, self.bindings, clock)
         self.agent = Agent(
             service.run,
             service.term,
@@ -92,7 +84,7 @@ class Run:
             raw_now_ns,
             lease_ns=service.lease_ns,
             room=HELD_MAX,
-            ahead_ns=AHEAD_NS if service.shared else 0,
+            ahead_ns=AHEAD_NS if service.shared else ALONE_AHEAD_NS,
         )
         self.figures = Figures()
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
@@ -215,7 +207,7 @@ class Run:
     def _arrivals(self, number: int, began_ns: int) -> Arrivals:
         phase = list(self.plan.phases.values())[number]
         return Arrivals(
-            Constant(phase.per_s),
+            phase.pace(self.plan.pool.seed, number),
             began_ns,
             duration_ns=phase.duration_ns,
             drop_after_ns=phase.drop_after_ns,
@@ -254,6 +246,8 @@ class Run:
             in_hand_now=(self._work.in_hand if self._work else 0) + len(self.tracker.set_aside),
             users_now=self.users_now(),
             waiting_now=tally.waiting,
+            retried=tally.retried,
+            held_back=tally.held_back,
             moved_ns=max(self.tracker.moved_ns, 0),
             lag_us=max(self.lag_ns, 0) // 1000,
             cpu_permille=round(max(self.cpu_percent, 0) * 10),
@@ -312,16 +306,39 @@ class Run:
         if arrival is None:
             work.over.wait()
             return None
-        sending = self._address(card, arrival, channel, work.number)
+        # Made before the command's time, so that what is left to do then is little.
+        draft = self._addresser.draft(card, work.number) if channel is Channel.HTTP else None
         self._warn_overdue(work)
-        early_ns = arrival.intended_ns - self.clock.now_ns()
-        if early_ns > 0:
-            work.over.wait(early_ns / SECOND_NS)
+        if arrival.intended_ns > free_ns:
+            early_ns = arrival.intended_ns - self.clock.now_ns()
+            if early_ns > 0:
+                work.over.wait(early_ns / SECOND_NS)
         if work.over.is_set() or self._work is not work:
             return None
         if card.lease is not None and not self.agent.holder.may_send(card.lease):
             return None
-        return Turn(card, arrival, sending, work.number)
+        return Turn(card, arrival, channel, work.number, draft)
+
+    def sending(self, turn: Turn, *, again: bool = False) -> Sending:
+        """Return an attempt at a turn's command as the platform's adapter takes it."""
+        card, number = turn.card, turn.card.numbered(again=again)
+        attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
+        return self._addresser.sending(card, attempt)
+
+    def measure(self, turn: Turn, at_ns: int) -> None:
+        """Count the response time of a command that was answered `at_ns`, for the master to add up."""
+        if self.service.shared:
+            self.figures.add(turn.phase, turn.card.kind, at_ns - turn.arrival.intended_ns)
+
+    def hold_back(self, seconds: float) -> None:
+        """Have a user wait as the platform asked, unless the phase ends before.
+
+        Arrivals go on being due meanwhile: what nobody else takes is overdue.
+        """
+        work = self._work
+        if seconds > 0 and work is not None:
+            self.tracker.tally.held_back += 1
+            work.over.wait(seconds)
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for the outcome of a command that was sent."""
@@ -348,7 +365,7 @@ class Run:
                     work.wait_for_news()
                 continue
             work.wet(self.clock.now_ns())
-            why = self.bindings.blocked((card.lap, card.shard.number, card.account), card.kind)
+            why = self.bindings.blocked(card.account_key, card.kind)
             if why is None and card.waits:
                 if not aside.admits(card):
                     work.aside_ns = self.clock.now_ns()
@@ -371,19 +388,6 @@ class Run:
             return False
         aside.give_up(self.clock.now_ns())
         return True
-
-    def _address(self, card: Card, arrival: Arrival, channel: Channel, phase: int) -> Sending:
-        # What is sent for a replay is its original, to the byte, with a correlation id of its own.
-        command = card.shard.command(card.original if card.is_replay else card.index)
-        return address(
-            command,
-            Attempt(card.lap, card.attempt, channel, phase, arrival.intended_ns),
-            self.ids,
-            command_id=card.command_id,
-            customer_id=card.customer_id,
-            account_id=self.bindings.account_id((card.lap, card.shard.number, card.account)),
-            value_date=self.clock.day(command.value_day),
-        )
 
     def _warn_overdue(self, work: Work) -> None:
         if self._warned_overdue:

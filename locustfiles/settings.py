@@ -14,8 +14,10 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.channels.http import Origin
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
+from locustfiles.pacing import SECOND_NS, Even
 from locustfiles.plans import Phase, Plan, load_plan
 from reports.rundir import RunDirectory
 
@@ -182,6 +184,9 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         platform = load_platform(values["--platform"])
     with _collecting(problems):
         origin = Origin.parse(host) if host and host != EMBEDDED else None
+        if plan is not None and origin is not None:
+            # Its certificates and secrets are read, so that what is missing is said now.
+            Gate(origin, plan.http, plan.timeout_s)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
     if problems:
@@ -269,7 +274,8 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
         Kind.PAYMENT: sum(config.payments) / 2,
     }
     per_account = sum(each[kind] for kind in phase.sends)
-    wanted = phase.rate_per_s * phase.duration_s * (1 + POOL_RESERVE_PERCENT / 100)
+    arrivals = Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS))
+    wanted = arrivals * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
@@ -26,13 +27,17 @@ class Tally:
     blocked: int = 0
     waiting: int = 0
     """Requests that are on the wire now."""
+    retried: int = 0
+    """Commands sent once more, under the same id, after their connection was closed while idle."""
+    held_back: int = 0
+    """Waits of users that the platform asked for (Retry-After)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A command that was sent and has no final outcome yet."""
 
     card: Card
+    attempt: int
     phase: int
     channel: Channel
     sent_ns: int
@@ -46,12 +51,12 @@ class Pending:
     @property
     def account(self) -> Key:
         """Whose it is."""
-        return self.card.lap, self.card.shard.number, self.card.account
+        return self.card.account_key
 
     @property
     def at(self) -> tuple[int, int, Channel]:
         """Return (attempt, phase, channel), as the journal has them."""
-        return self.card.attempt, self.phase, self.channel
+        return self.attempt, self.phase, self.channel
 
 
 class Tracker:
@@ -90,18 +95,25 @@ class Tracker:
 
     def watch(self, card: Card, phase: int, channel: Channel) -> None:
         """Wait for the outcome of a command that a lost worker may have sent."""
-        self.pending.setdefault(card.place, Pending(card, phase, channel, self._now_ns()))
+        watched = Pending(card, card.attempt, phase, channel, self._now_ns())
+        self.pending.setdefault(card.place, watched)
 
-    def sending(self, card: Card, phase: int, channel: Channel, arrival: Arrival) -> int:
-        """Record that a command is about to leave, and return the time."""
+    def sending(
+        self, card: Card, phase: int, channel: Channel, arrival: Arrival, *, again: bool = False
+    ) -> int:
+        """Record that a command is about to leave, for the first time or again; return the time."""
         sent_ns = self.moved_ns = self._now_ns()
-        pending = Pending(card, phase, channel, sent_ns)
-        self.pending[card.place] = self._on_wire[card.place, card.attempt] = pending
-        self.tally.sent += 1
+        place, attempt = card.place, card.numbered(again=again)
+        pending = Pending(card, attempt, phase, channel, sent_ns)
+        self.pending[place] = self._on_wire[place, attempt] = pending
+        if again:
+            self.tally.retried += 1
+        else:
+            self.tally.sent += 1
         self.tally.waiting += 1
         self._journal.sent(
-            card.place,
-            card.attempt,
+            place,
+            attempt,
             phase,
             channel,
             at_ns=sent_ns,

@@ -18,7 +18,10 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged, HttpAnswer, HttpRequest, Sending, load_platform
 from e2e_data.pool import Pool
 from locustfiles.addressing import Attempt, address
-from locustfiles.channels.http import HttpConnection, NotSentError, Origin, UnansweredError
+from locustfiles.channels.faults import NotSentError, UnansweredError
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.origin import Origin
 from locustfiles.launch import probe
 
 ANSWER_S = 10
@@ -48,9 +51,9 @@ class Trial:
     def __init__(self, host: str, platform_spec: str | None, console: Console) -> None:
         """Make sure that the platform is there. Raises Problems where it is not."""
         self._platform = load_platform(platform_spec)
-        origin = Origin.parse(host)
-        probe(origin, self._platform)
-        self._connection = HttpConnection(origin, timeout_s=ANSWER_S)
+        gate = Gate(Origin.parse(host), HttpSettings(), ANSWER_S)
+        probe(gate, self._platform)
+        self._connection = gate.connect()
         self._console = console
         self._ids = Ids.fresh()
         self._shard = Pool.in_memory(pool_config.load("smoke", ONE_ACCOUNT), 1).shard(0)

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from gevent.event import Event
 
-from locustfiles.arrivals import Arrivals
+from e2e_data.commands import Channel
+from e2e_data.drafts import Draft
+from locustfiles.arrivals import Arrival, Arrivals
+from locustfiles.hand import Card
 
 LOCAL = "local"
 """The name of the one process that sends where there is no fleet, in grants and journals."""
@@ -23,6 +26,18 @@ class Service:
     """One process alone keeps its leases."""
     shared: bool = False
     """Whether there are other workers, who send their own share of the rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A command whose time has come, for one user to send now."""
+
+    card: Card
+    arrival: Arrival
+    channel: Channel
+    phase: int
+    draft: Draft | None
+    """Its first request; None where it must be made by itself."""
 
 
 @dataclass(slots=True)

@@ -27,7 +27,8 @@ from locust.runners import WorkerRunner
 
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
-from locustfiles.channels.http import HttpConnection
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.http import Requester
 from locustfiles.fleet.figures import KEY
 from locustfiles.fleet.messages import Answer
 from locustfiles.fleet.post import (
@@ -45,11 +46,12 @@ from locustfiles.fleet.post import (
     listen,
 )
 from locustfiles.fleet.shipping import ByMaster, ByUrl, Here, Store, spool
-from locustfiles.launch import Connect, sees_directory, serve
+from locustfiles.launch import sees_directory, serve
 from locustfiles.pacing import SECOND_NS
 from locustfiles.pulse import Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import platform_of
+from locustfiles.statistics import feed_all
 from reports.rundir import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class _Part:
     """A worker's part of a run."""
 
     run: Run
-    connect: Connect
+    gate: Gate
     pulse: Pulse
     store: Store
     asking: gevent.Greenlet[..., None] | None = None
@@ -140,10 +142,10 @@ class Worker:
         """The run that this process sends for; None while there is none."""
         return self._part.run if self._part else None
 
-    def connect(self) -> HttpConnection:
+    def connect(self) -> Requester:
         """Return a new connection to the current run's platform."""
         assert self._part is not None
-        return self._part.connect()
+        return self._part.gate.connect()
 
     # -- messages -------------------------------------------------------------------------------
 
@@ -173,13 +175,13 @@ class Worker:
         name = _name(self._runner.client_id, self._parts)
         try:
             directory = RunDirectory(Path(order["directory"])) if here else spool(order["manifest"])
-            run, connect = serve(order, directory, name, self._platform)
+            run, gate = serve(order, directory, name, self._platform)
             store = self._store(order, directory, here=here)
         except (ValueError, KeyError, OSError, Problems) as error:
             self._send(PROBLEM, {"problem": str(error)})
             return
         log.info("run %s: this is worker %s", order["run"], name)
-        self._part = part = _Part(run, connect, Pulse(run, self._failed, store.store), store)
+        self._part = part = _Part(run, gate, Pulse(run, self._failed, store.store), store)
         run.deliver = lambda ask: self._send(ASK, ask.packed())
         run.warned = self._warn
         run.users_now = lambda: self._runner.user_count
@@ -253,6 +255,7 @@ class Worker:
         self._store_last(part)
         # Locust's own figures go first, over the same connection: the master has them when it closes.
         report: dict[str, Any] = {}
+        feed_all(self.environment)
         self.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=report)
         self._send("stats", report)
         estimate = run.agent.offset.estimate
@@ -269,6 +272,7 @@ class Worker:
                 break
         if part.asking is not None:
             part.asking.kill(block=False)
+        part.gate.close()
         self._part, self._closing = None, False
 
     def _store_last(self, part: _Part) -> None:

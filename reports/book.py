@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import orjson
 import pyarrow as pa
@@ -21,6 +20,7 @@ from e2e_data.ids import Ids, Namespace
 from e2e_data.platform import BookAccount, BookCommand, HttpRequest, Platform, StatementEnd
 from e2e_data.problems import Problems
 from reports.rundir import RunDirectory
+from reports.site import Site
 
 Row = TypeVar("Row", BookAccount, BookCommand)
 
@@ -61,7 +61,7 @@ COMMANDS = pa.schema(
 """`own` sums the legs on the command's own account, `other` those on all others."""
 
 
-def take_snapshot(host: str, platform: Platform, ids: Ids, directory: RunDirectory) -> int:
+def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirectory) -> int:
     """Fetch both statements into `directory` and return their common sequence number.
 
     Raises Problems where they cannot be had, cannot be read, or never agree.
@@ -70,7 +70,7 @@ def take_snapshot(host: str, platform: Platform, ids: Ids, directory: RunDirecto
         if attempt:
             time.sleep(TRY_AGAIN_S)
         accounts_as_of = _fetch(
-            host,
+            site,
             platform.accounts_statement,
             platform.read_account_row,
             directory.book / "accounts.parquet",
@@ -78,7 +78,7 @@ def take_snapshot(host: str, platform: Platform, ids: Ids, directory: RunDirecto
             lambda rows: _account_table(rows, ids),
         )
         commands_as_of = _fetch(
-            host,
+            site,
             platform.commands_statement,
             platform.read_command_row,
             directory.book / "commands.parquet",
@@ -98,7 +98,7 @@ def take_snapshot(host: str, platform: Platform, ids: Ids, directory: RunDirecto
 
 
 def _fetch(
-    host: str,
+    site: Site,
     request: HttpRequest,
     read: Callable[[bytes], Row | StatementEnd],
     path: Path,
@@ -110,50 +110,49 @@ def _fetch(
     rows = 0
     temporary = path.with_name(f".{path.name}")
     with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for line in _lines(host, request):
+        for line in _lines(site, request):
             try:
                 row = read(line)
             except ValueError as error:
-                raise Problems([f"{host}{request.path}: {error}"]) from error
+                raise Problems([f"{site}{request.path}: {error}"]) from error
             if isinstance(row, StatementEnd):
                 break
             batch.append(row)
             rows += 1
             if len(batch) == BATCH_ROWS:
-                writer.write_table(_tabled(host, request, table, batch))
+                writer.write_table(_tabled(site, request, table, batch))
                 batch = []
         else:
-            raise Problems([f"{host}{request.path}: the statement was cut off after {rows} rows"])
+            raise Problems([f"{site}{request.path}: the statement was cut off after {rows} rows"])
         if batch:
-            writer.write_table(_tabled(host, request, table, batch))
+            writer.write_table(_tabled(site, request, table, batch))
     if row.rows != rows:
-        raise Problems([f"{host}{request.path}: {rows} rows came, but it says {row.rows}"])
+        raise Problems([f"{site}{request.path}: {rows} rows came, but it says {row.rows}"])
     temporary.replace(path)
     return row.as_of
 
 
 def _tabled(
-    host: str, request: HttpRequest, table: Callable[[list[Row]], pa.Table], rows: list[Row]
+    site: Site, request: HttpRequest, table: Callable[[list[Row]], pa.Table], rows: list[Row]
 ) -> pa.Table:
     """Make columns of rows. Raises Problems where a value does not fit, such as 2**64."""
     try:
         return table(rows)
     except (ValueError, OverflowError) as error:
-        raise Problems([f"{host}{request.path}: {error}"]) from error
+        raise Problems([f"{site}{request.path}: {error}"]) from error
 
 
-def _lines(host: str, request: HttpRequest) -> Iterator[bytes]:
-    parts = urlsplit(host)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+def _lines(site: Site, request: HttpRequest) -> Iterator[bytes]:
+    connection = site.connection(TIMEOUT_S)
     try:
-        connection.request(request.method, request.path, request.body, dict(request.headers))
+        headers = {**site.headers, **dict(request.headers)}
+        connection.request(request.method, site.target(request.path), request.body, headers)
         answer = connection.getresponse()
         if answer.status != 200:
-            raise Problems([f"{host}{request.path}: answered {answer.status} {answer.reason}"])
+            raise Problems([f"{site}{request.path}: answered {answer.status} {answer.reason}"])
         yield from answer
     except (OSError, http.client.HTTPException) as error:
-        raise Problems([f"{host}{request.path}: {error or type(error).__name__}"]) from error
+        raise Problems([f"{site}{request.path}: {error or type(error).__name__}"]) from error
     finally:
         connection.close()
 

@@ -80,6 +80,8 @@ class _Told:
     """Accepted, or its outcome was observed."""
     open_end: Bools
     """No answer tells whether it took effect."""
+    no_effect: Bools
+    """It was refused, or answered as invalid, and nothing of it was left unanswered."""
 
 
 def _told(evidence: Evidence) -> _Told:
@@ -89,12 +91,17 @@ def _told(evidence: Evidence) -> _Told:
     known = accepted | (seen.outcomes != 0)
     silent = evidence.sent & (seen.acknowledged < 0) & ~known
     unknown = seen.acknowledged == Acknowledged.UNKNOWN
+    invalid = seen.acknowledged == Acknowledged.INVALID
+    refused = (seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent
+    # An attempt that nobody answered may have had effect, whatever was said to the next.
+    perhaps_done = evidence.in_doubt | (seen.unanswered & (seen.acknowledged >= 0))
     return _Told(
         accepted=accepted,
-        invalid=seen.acknowledged == Acknowledged.INVALID,
-        refused=(seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent,
+        invalid=invalid,
+        refused=refused,
         known=known,
         open_end=seen.unanswered | unknown | evidence.in_doubt | silent,
+        no_effect=(refused | invalid) & ~known & ~perhaps_done,
     )
 
 
@@ -104,7 +111,7 @@ def judge_shard(
     """Derive what became of each command of a shard."""
     seen, booked, replays = evidence.seen, evidence.booked, evidence.replays
     told = _told(evidence)
-    no_effect = (told.refused | told.invalid) & ~told.known & ~evidence.in_doubt
+    no_effect = told.no_effect.copy()
     reached = (evidence.sent | (seen.outcomes != 0)) & ~no_effect
     final = _final(evidence, reached)
     in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0

@@ -40,10 +40,12 @@ def report(run_dir: Path) -> None:
 def _judged(run_dir: Path) -> tuple[RunDirectory, Judgement]:
     """Judge a run and write its reports."""
     # Imported here: pandas and matplotlib take a second, which other commands need not wait.
+    from reports.latency_log import write_log
     from reports.reconcile import reconcile as judge
     from reports.render import write_all
 
     directory = RunDirectory.open(run_dir)
-    judgement, seconds, timeline = judge(directory)
-    write_all(directory, judgement, seconds, timeline)
-    return directory, judgement
+    judged = judge(directory)
+    write_log(directory, judged.latencies, directory.record())
+    write_all(directory, judged.judgement, judged.seconds, judged.timeline)
+    return directory, judged.judgement

@@ -91,6 +91,8 @@ class _Texts:
 
     def number(self, text: str) -> int:
         """Return the number of a text."""
+        if text == "":
+            return 0
         text = text[:TEXT_LENGTH_MAX]
         number = self._numbers.get(text)
         if number is None:
@@ -173,7 +175,8 @@ class Journal:
         name = f"{self._series}-{self.chunks:06d}.parquet"
         temporary = self._directory / f".{name}"
         try:
-            pq.write_table(table, temporary, compression="zstd")
+            # Numbers hardly repeat, and dictionaries of them would take longer than all the rest.
+            pq.write_table(table, temporary, compression="zstd", use_dictionary=["reason"])
             temporary.replace(self._directory / name)
         except BaseException:
             self._rows[:0] = rows

@@ -123,7 +123,7 @@ class LatencyRow:
     count: int
     censored: int
     percentiles_ms: dict[str, float | None]
-    """"p50", "p90", "p95", "p99", "p99.9" and "max"."""
+    """"p50", "p90", "p95", "p99", "p99.9", "p99.99" and "max"."""
 
 
 @dataclass(frozen=True, slots=True)

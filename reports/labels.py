@@ -11,11 +11,28 @@ import pandas as pd
 from e2e_data.commands import Kind, Label, Outcome
 from reports.classes import PRECEDENCE, Judged
 from reports.evidence import Evidence
+from reports.hdr import Histogram
 from reports.journal import FLAGS_SEPARATOR
 from reports.judgement import LabelRow, PatternRow, RegionRow
-from reports.latencies import milliseconds, percentile
+from reports.latencies import Distribution, Latencies
 
 PATTERNS = tuple(label for label in Label if label.is_pattern)
+
+
+class LabelLatencies:
+    """The latencies of the commands of each label."""
+
+    def __init__(self) -> None:
+        self._latencies = {label: Latencies() for label in Label}
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Add commands that were sent, as `sent_commands` returns them."""
+        for label in np.unique(frame["label"].to_numpy()).tolist():
+            self._latencies[Label(label)].add(frame[frame["label"] == label])
+
+    def of(self, label: Label) -> Distribution:
+        """Return the distribution of a label's responses."""
+        return self._latencies[label].over("response") or Distribution(Histogram(), 0)
 
 
 class LabelCounts:
@@ -29,6 +46,7 @@ class LabelCounts:
         self.flagged = 0
         """Completions that carried any flag."""
         self._regions: dict[str, Counter[str]] = {}
+        self.responses = LabelLatencies()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
@@ -64,7 +82,7 @@ class LabelCounts:
             counts["payments"] += int((of_payments == name).sum())
             counts["settled"] += int((settled & (of_payments == name)).sum())
 
-    def rows(self, samples: pd.DataFrame) -> Iterator[LabelRow]:
+    def rows(self) -> Iterator[LabelRow]:
         """Yield a row for each label that occurs; none where nothing is labelled."""
         commands = self._classes.sum(axis=1)
         if not commands[1:].any():
@@ -72,7 +90,7 @@ class LabelCounts:
         for label in Label:
             if not commands[label]:
                 continue
-            took, censored = _response_ms(samples, label)
+            response = self.responses.of(label)
             yield LabelRow(
                 label=label.text,
                 commands=int(commands[label]),
@@ -81,9 +99,9 @@ class LabelCounts:
                     for name, count in zip(PRECEDENCE, self._classes[label], strict=True)
                     if count
                 },
-                responses=len(took),
-                response_p50_ms=percentile(took, censored, 50),
-                response_p99_ms=percentile(took, censored, 99),
+                responses=response.histogram.count,
+                response_p50_ms=response.percentile_ms(50),
+                response_p99_ms=response.percentile_ms(99),
             )
 
     def patterns(self) -> Iterator[PatternRow]:
@@ -104,11 +122,3 @@ class LabelCounts:
         """Yield a row for each region."""
         for name, counts in self._regions.items():
             yield RegionRow(name, counts["accounts"], counts["payments"], counts["settled"])
-
-
-def _response_ms(samples: pd.DataFrame, label: Label) -> tuple[np.ndarray, int]:
-    """Return the sorted response times of the commands with a label, and how many have none."""
-    if samples.empty:
-        return np.empty(0), 0
-    took, censored = milliseconds(samples[samples["label"] == label], "response")
-    return np.sort(took.to_numpy()), censored

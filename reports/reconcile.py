@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,9 @@ from reports.evidence import RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
-from reports.latencies import Samples, latency_rows, per_second
+from reports.latencies import Latencies, sent_commands
 from reports.rundir import RunDirectory, RunRecord
+from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 
@@ -66,8 +68,41 @@ class _Counts:
         return {name: counts for name, counts in table.items() if any(counts.values())}
 
 
-def reconcile(directory: RunDirectory) -> tuple[Judgement, pd.DataFrame, Timeline]:
-    """Judge a run directory; return the judgement, the run second by second, and its timeline.
+class Reconciled(NamedTuple):
+    """A run, judged."""
+
+    judgement: Judgement
+    seconds: pd.DataFrame
+    """The run second by second, as `Seconds.table` has it."""
+    timeline: Timeline
+    latencies: Latencies
+
+
+class _Spans:
+    """When each phase's commands were intended and sent: how many, the first and the last."""
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[int, str], tuple[int, int]] = {}
+        self.sent: Counter[int] = Counter()
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Add commands that were sent."""
+        for phase, rows in frame.groupby("phase"):
+            number = int(str(phase))
+            self.sent[number] += len(rows)
+            for column in ("intended_ns", "sent_ns"):
+                low, high = int(rows[column].min()), int(rows[column].max())
+                first, last = self._ends.get((number, column), (low, high))
+                self._ends[number, column] = min(first, low), max(last, high)
+
+    def rate_per_s(self, phase: int, column: str) -> float:
+        """Return commands per second between the first and the last."""
+        first, last = self._ends.get((phase, column), (0, 0))
+        return (self.sent[phase] - 1) / ((last - first) / 1e9) if last > first else 0.0
+
+
+def reconcile(directory: RunDirectory) -> Reconciled:
+    """Judge a run directory.
 
     Needs nothing but the directory. Raises Problems where it cannot be read at all.
     """
@@ -75,7 +110,7 @@ def reconcile(directory: RunDirectory) -> tuple[Judgement, pd.DataFrame, Timelin
     evidence = RunEvidence(directory, pool)
     record = evidence.record
     checks = _checks(evidence)
-    counts, samples = _Counts(), Samples()
+    counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
     for shard in evidence.shards():
         judged = judge_shard(
             shard,
@@ -84,12 +119,23 @@ def reconcile(directory: RunDirectory) -> tuple[Judgement, pd.DataFrame, Timelin
             epoch_utc_ns=record.epoch_utc_ns,
         )
         counts.add(judged)
-        samples.add(shard)
+        sent = sent_commands(shard)
+        for sum_of in (spans, latencies, seconds, counts.labels.responses):
+            sum_of.add(sent)
         for check in checks:
             check.look(judged)
     timeline = read_timeline(directory.timeline)
-    judgement = _judgement(evidence, pool, checks, counts, samples.frame, timeline)
-    return judgement, per_second(samples.frame, record.phases), timeline
+    _give_up(latencies, record, timeline[1])
+    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+
+
+def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
+    """Add the arrivals that each phase dropped."""
+    numbers = {phase.name: number for number, phase in enumerate(record.phases)}
+    for event in events:
+        if event.phase in numbers:
+            latencies.give_up(numbers[event.phase], event.dropped)
 
 
 def _checks(evidence: RunEvidence) -> list[Invariant]:
@@ -111,7 +157,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    frame: pd.DataFrame,
+    measured: tuple[_Spans, Latencies],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -122,8 +168,9 @@ def _judgement(
         unseen=counts.perhaps_sent,
     )
     results = tuple(check.check() for check in checks)
-    slos = tuple(judge_slo(slo, frame, record.phases) for slo in record.slos)
-    fitness = tuple(judge_fitness(record.fitness, frame, losses, has_timeline=bool(timeline[0])))
+    spans, latencies = measured
+    slos = tuple(judge_slo(slo, latencies, record.phases) for slo in record.slos)
+    fitness = tuple(judge_fitness(record.fitness, latencies, losses, timeline[0]))
     verdict = conclude(results, slos, fitness, record.state)
     return Judgement(
         run_id=record.run_id,
@@ -140,11 +187,11 @@ def _judgement(
         checks=results,
         slos=slos,
         fitness=fitness,
-        latencies=tuple(latency_rows(frame, record.phases)),
-        phases=tuple(_phase_rows(record, frame, timeline[1])),
+        latencies=tuple(latencies.rows(record.phases)),
+        phases=tuple(_phase_rows(record, spans, timeline[1])),
         settled_minor=dict(counts.settled_minor),
         expected_rejections=counts.expected_rejections,
-        labels=tuple(counts.labels.rows(frame)),
+        labels=tuple(counts.labels.rows()),
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
@@ -152,7 +199,7 @@ def _judgement(
     )
 
 
-def _phase_rows(record: RunRecord, frame: pd.DataFrame, events: list[Event]) -> Iterator[PhaseRow]:
+def _phase_rows(record: RunRecord, spans: _Spans, events: list[Event]) -> Iterator[PhaseRow]:
     for number, phase in enumerate(record.phases):
         began = [
             event.at_ns
@@ -164,24 +211,15 @@ def _phase_rows(record: RunRecord, frame: pd.DataFrame, events: list[Event]) -> 
         ended = [
             event for event in events if event.event == "phase ended" and event.phase == phase.name
         ]
-        sent = frame if frame.empty else frame[frame["phase"] == number]
         yield PhaseRow(
             name=phase.name,
             began_ns=began[0],
             ended_ns=ended[0].at_ns if ended else None,
-            sent=len(sent),
-            rate_per_s=_rate(sent, "sent_ns"),
-            intended_per_s=_rate(sent, "intended_ns"),
+            sent=spans.sent[number],
+            rate_per_s=spans.rate_per_s(number, "sent_ns"),
+            intended_per_s=spans.rate_per_s(number, "intended_ns"),
             note=ended[0].note if ended else "the run ended before it",
         )
-
-
-def _rate(frame: pd.DataFrame, column: str) -> float:
-    """Return commands per second between the first and the last."""
-    if len(frame) < 2:
-        return 0.0
-    span_ns = int(frame[column].max() - frame[column].min())
-    return (len(frame) - 1) / (span_ns / 1e9) if span_ns else 0.0
 
 
 def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:

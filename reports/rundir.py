@@ -5,6 +5,7 @@ pool/               the pool's manifest, from which its commands are made again
 journal/            facts as Parquet chunks, one series per process; grants.jsonl
 bindings/           which account id the platform gave to which account
 book/               the platform's statements, taken after the drain
+latency/            histograms of the latencies, in the log format of HdrHistogram
 timeline.jsonl      one row per second, and what happened when
 locust_stats*.csv   Locust's own statistics
 findings.json  summary.json  report.html  report.md  junit.xml   written by the judge
@@ -92,7 +93,7 @@ class RunDirectory:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = runs_dir / plan_name / f"{stamp}-{secrets.token_hex(3)}"
         try:
-            for place in ("pool", "journal", "bindings", "book"):
+            for place in ("pool", "journal", "bindings", "book", "latency"):
                 (path / place).mkdir(parents=True)
         except OSError as error:
             raise Problems(
@@ -137,6 +138,11 @@ class RunDirectory:
     def book(self) -> Path:
         """Where the platform's statements are."""
         return self.path / "book"
+
+    @property
+    def latency(self) -> Path:
+        """Where the latencies are, as a histogram log."""
+        return self.path / "latency"
 
     @property
     def timeline(self) -> Path:

@@ -8,10 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from e2e_data.commands import Kind
 
-Latency = Literal["lag", "service", "response", "completion"]
+Latency = Literal["lag", "queueing", "service", "response", "completion"]
 
 LATENCY_MEANINGS: dict[Latency, str] = {
     "lag": "sent - max(intended, a user was free): the generator's own delay",
+    "queueing": "max(intended, a user was free) - intended: all users were waiting for the platform",
     "service": "acknowledged - sent: what the platform took",
     "response": "acknowledged - intended: what a customer waits (no coordinated omission)",
     "completion": "completed - intended: until the outcome was observed",
@@ -59,3 +60,7 @@ class Fitness(BaseModel):
     lag_below_ms: float = Field(default=100, gt=0)
     may_lose_workers: bool = False
     """Whether a run is judged although a process that sends died, or was not heard of for too long."""
+    loop_lag_below_ms: float = Field(default=500, gt=0)
+    """How late the event loop may be, at its worst, in the median second."""
+    cpu_below_percent: float = Field(default=95, gt=0)
+    """How much of one core a process may use in the median second: beyond, it waits for itself."""

@@ -21,7 +21,7 @@ from reports.quantities import NOTHING, count, counted, milliseconds, moment, mo
 from reports.slos import Latency
 from reports.timeline import Event
 
-PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "max")
+PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9", "p99.99", "max")
 EVENTS_MAX = 50
 """Events shown: a run that warns every second must not bury its report."""
 
@@ -181,7 +181,7 @@ def top_latencies(judgement: Judgement, rows_max: int) -> pd.DataFrame:
     rows.sort(key=lambda row: (-_slowness_ms(row), row.latency, row.phase, row.channel, row.kind))
     cells = ((row.latency, *_latency_cells(row)) for row in rows[:rows_max])
     columns = ("Latency", "Phase", "Channel", "Kind", "Samples", "No end", *PERCENTILES)
-    return _frame(cells, columns).drop(columns=["p90", "p95", "p99.9"])
+    return _frame(cells, columns).drop(columns=["p90", "p95", "p99.9", "p99.99"])
 
 
 def percentile(row: LatencyRow, name: str) -> str:

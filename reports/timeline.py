@@ -33,6 +33,10 @@ class Second:
     """The longest that the event loop kept a timer waiting since the row before."""
     cpu_percent: float
     """This process's share of one core since the row before."""
+    retried: int = 0
+    """Commands sent once more after their connection was closed while idle."""
+    held_back: int = 0
+    """Waits of users that the platform asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Event:
     joined, worker lost, worker back, worker figures, stop asked, warning, run ended."""
     phase: str = ""
     note: str = ""
+    dropped: int = 0
+    """Of "phase settles": the arrivals that the phase gave up."""
 
 
 def read_timeline(path: Path) -> tuple[list[Second], list[Event]]:

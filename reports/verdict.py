@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import pandas as pd
+from statistics import median_low
 
 from e2e_data.exits import Exit, worst
 from reports.judgement import Check, FitnessResult, SloResult, Status
-from reports.latencies import milliseconds, percentile
+from reports.latencies import Latencies
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
+from reports.timeline import Second
 
 
-def judge_slo(slo: Slo, frame: pd.DataFrame, phases: tuple[PhaseRecord, ...]) -> SloResult:
+def judge_slo(slo: Slo, latencies: Latencies, phases: tuple[PhaseRecord, ...]) -> SloResult:
     """Measure an SLO. Without enough samples it is UNKNOWN, which counts as missed."""
-    chosen = frame
     names = [phase.name for phase in phases]
     if slo.phase is not None and slo.phase not in names:
         note = f"there is no phase {slo.phase}, only {', '.join(names)}"
         return SloResult(slo.title, Status.UNKNOWN, None, 0, note)
-    if slo.phase is not None and not chosen.empty:
-        number = names.index(slo.phase)
-        chosen = chosen[chosen["phase"] == number]
-    if slo.kind is not None and not chosen.empty:
-        chosen = chosen[chosen["kind"] == slo.kind]
-    if chosen.empty:
+    number = None if slo.phase is None else names.index(slo.phase)
+    found = latencies.over(slo.latency, number, slo.kind)
+    if found is None:
         return SloResult(slo.title, Status.UNKNOWN, None, 0, "nothing was sent")
-    took, censored = milliseconds(chosen, slo.latency)
-    measured = percentile(np.sort(took.to_numpy()), censored, slo.percentile)
+    measured, count = found.percentile_ms(slo.percentile), found.histogram.count
     if measured is not None:
         status = Status.HOLDS if measured < slo.below_ms else Status.VIOLATED
-        return SloResult(slo.title, status, measured, len(took))
-    if censored:
-        note = f"{censored} commands had no end, so the percentile is more than was seen"
-        return SloResult(slo.title, Status.VIOLATED, None, len(took), note)
-    note = f"{len(took)} samples cannot show a p{slo.percentile:g}"
-    return SloResult(slo.title, Status.UNKNOWN, None, len(took), note)
+        return SloResult(slo.title, status, measured, count)
+    if found.censored:
+        note = f"{found.censored} commands had no end, so the percentile is more than was seen"
+        return SloResult(slo.title, Status.VIOLATED, None, count, note)
+    note = f"{count} samples cannot show a p{slo.percentile:g}"
+    return SloResult(slo.title, Status.UNKNOWN, None, count, note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +51,29 @@ class Losses:
 
 
 def judge_fitness(
-    rule: Fitness, frame: pd.DataFrame, losses: Losses, *, has_timeline: bool
+    rule: Fitness, latencies: Latencies, losses: Losses, seconds: Sequence[Second]
 ) -> Iterator[FitnessResult]:
-    """Tell whether the load generator was fit to judge: its own lag, its losses, its evidence."""
+    """Tell whether the load generator was fit to judge: its lag, its load, its losses, its evidence.
+
+    A platform that keeps all users waiting is not its fault: that is queueing.
+    """
     title = f"lag p{rule.lag_percentile:g} below {rule.lag_below_ms:g} ms"
-    if frame.empty:
+    lag = latencies.over("lag")
+    if lag is None:
         yield FitnessResult(title, Status.UNKNOWN, "nothing was sent")
     else:
-        lag, _ = milliseconds(frame, "lag")
-        measured = float(np.percentile(lag.to_numpy(), rule.lag_percentile, method="inverted_cdf"))
+        count = lag.histogram.count
+        # Not left out for want of samples: of few commands, the slowest has to be in time.
+        rank = max(1, math.ceil(round(rule.lag_percentile * count / 100, 9)))
+        measured = lag.histogram.at_rank(rank) / 1e6
         status = Status.HOLDS if measured < rule.lag_below_ms else Status.VIOLATED
-        yield FitnessResult(title, status, f"{measured:.2f} ms over {len(lag)} commands")
-    yield _judge_losses(rule, len(frame), losses)
+        yield FitnessResult(title, status, f"{measured:.2f} ms over {count} commands")
+    yield from _judge_load(rule, seconds)
+    yield _judge_losses(rule, lag.histogram.count if lag else 0, losses)
     yield FitnessResult(
         "the generator's own evidence is there",
-        Status.HOLDS if has_timeline else Status.UNKNOWN,
-        "the timeline was written" if has_timeline else "the timeline is missing",
+        Status.HOLDS if seconds else Status.UNKNOWN,
+        "the timeline was written" if seconds else "the timeline is missing",
     )
 
 
@@ -87,6 +89,24 @@ def _judge_losses(rule: Fitness, sent: int, losses: Losses) -> FitnessResult:
     if rule.may_lose_workers:
         return FitnessResult(title, Status.HOLDS, f"{'; '.join(notes)}; the plan allows it")
     return FitnessResult(title, Status.VIOLATED, "; ".join(notes))
+
+
+def _judge_load(rule: Fitness, seconds: Sequence[Second]) -> Iterator[FitnessResult]:
+    """Judge how busy the generator was, by the median of the seconds in which it sent."""
+    sending = [row for row in seconds if row.phase] or seconds
+    if not sending:
+        return
+    loop_ms = median_low(row.loop_lag_ms for row in sending)
+    cpu = median_low(row.cpu_percent for row in sending)
+    for title, measured, most, unit in (
+        ("event-loop lag", loop_ms, rule.loop_lag_below_ms, "ms"),
+        ("CPU of one core", cpu, rule.cpu_below_percent, "%"),
+    ):
+        yield FitnessResult(
+            f"{title} below {most:g} {unit} in the median second",
+            Status.HOLDS if measured < most else Status.VIOLATED,
+            f"{measured:.1f} {unit} over {len(sending)} seconds",
+        )
 
 
 @dataclass(frozen=True, slots=True)

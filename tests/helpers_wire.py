@@ -10,7 +10,7 @@ import gevent
 from gevent import socket
 from gevent.server import StreamServer
 
-from locustfiles.channels.http import Origin
+from locustfiles.channels.origin import Origin
 
 
 @dataclass
@@ -21,6 +21,9 @@ class Clock:
 
     def now_ns(self) -> int:
         return self.ns
+
+    def utc_s(self, at_ns):
+        return at_ns / 1e9
 
     def day(self, offset):
         """Return a date as a run's clock would: the first day is the epoch's."""

@@ -279,7 +279,7 @@ def _bad() -> Judgement:
 def _latencies(*, slow: float, censored: int) -> tuple[LatencyRow, ...]:
     rows: list[LatencyRow] = []
     scale: dict[Latency, float] = {
-        "lag": 0.4, "service": 11.0 * slow, "response": 12.5 * slow, "completion": 96.0 * slow,
+        "lag": 0.4, "queueing": 0.01 * slow, "service": 11.0 * slow, "response": 12.5 * slow, "completion": 96.0 * slow,
     }  # fmt: skip
     scopes = (
         ("accounts", "HTTP", "account", 300),
@@ -294,7 +294,7 @@ def _latencies(*, slow: float, censored: int) -> tuple[LatencyRow, ...]:
             base_ms = p50_ms * (1 + number / 10)
             percentiles_ms: dict[str, float | None] = {
                 "p50": base_ms, "p90": base_ms * 2, "p95": base_ms * 2.6, "p99": base_ms * 4.3,
-                "p99.9": base_ms * 7 if count >= 1000 else None, "max": base_ms * 9,
+                "p99.9": base_ms * 7 if count >= 1000 else None, "p99.99": None, "max": base_ms * 9,
             }  # fmt: skip
             rows.append(LatencyRow(latency, phase, channel, kind, count, endless, percentiles_ms))
     return tuple(rows)

@@ -6,140 +6,69 @@ request is never sent twice behind the caller's back.
 
 from __future__ import annotations
 
-import ssl
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Protocol
 
 import gevent
-import httptools
-from gevent import socket as gsocket
 from gevent.ssl import SSLContext
+from httptools import HttpParserError, HttpParserUpgrade
 
 from e2e_data.platform import HttpAnswer, HttpRequest
-from e2e_data.problems import Problems
+from locustfiles.channels import sockets
+from locustfiles.channels.access import Access
+from locustfiles.channels.answers import AnswerReader
+from locustfiles.channels.deadlines import Deadlines
+from locustfiles.channels.faults import (
+    ClosedIdleError,
+    CutOffError,
+    NotConnectedError,
+    TimedOutError,
+    TooLongError,
+    UnansweredError,
+    not_sent,
+    unanswered,
+)
+from locustfiles.channels.origin import Origin
+from locustfiles.channels.tls import tls_context
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
-READ_BYTES = 64 * 1024
 
 
-class NotSentError(Exception):
-    """No connection could be made: nothing has left, and nothing can have taken effect."""
+class Requester(Protocol):
+    """What sends requests for one user."""
 
+    def request(self, request: HttpRequest, *, peek_bytes: int | None = None) -> HttpAnswer:
+        """Send a request and return its answer. Raises NotSentError or UnansweredError."""
+        ...
 
-class UnansweredError(Exception):
-    """The request may have reached the platform, but no whole answer came back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a platform listens."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, url: str) -> Origin:
-        """Read "http://host:port". Raises Problems for anything that is not such an address."""
-        try:
-            parts = urlsplit(url)
-            port = {"http": 80, "https": 443}[parts.scheme] if parts.port is None else parts.port
-        except (ValueError, KeyError):
-            port = 0
-        if not port or not parts.hostname or "@" in parts.netloc:
-            raise Problems([f"--host {url}: give an address such as http://127.0.0.1:8080"])
-        if parts.path.strip("/") or parts.query or parts.fragment:
-            raise Problems(
-                [
-                    f"--host {url}: give the address alone, {parts.scheme}://{parts.netloc}; paths "
-                    "are the platform adapter's"
-                ]
-            )
-        return cls(parts.scheme, parts.hostname, port)
-
-    @property
-    def authority(self) -> str:
-        """The value of the Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}"
-
-
-class _Reader:
-    """Collects one answer from httptools' callbacks, and nothing of what may follow it."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.body = bytearray()
-        self.complete = False
-        self.reusable = False
-        """Whether another request may follow on the connection."""
-        self._parser = httptools.HttpResponseParser(self)
-
-    def feed(self, received: bytes) -> None:
-        """Take in what came. Raises HttpParserError where it is no HTTP."""
-        try:
-            self._parser.feed_data(received)
-        except httptools.HttpParserError:
-            if not self.complete:
-                raise
-            self.reusable = False
-
-    def end(self) -> None:
-        """Take in the end of the connection: it completes an answer of no announced length."""
-        self.complete = self.status >= 200 and not (
-            {"content-length", "transfer-encoding"} & self.headers.keys()
-        )
-
-    def on_message_begin(self) -> None:
-        if self.complete:
-            # Nobody asked for a second answer: it must not be taken for the next request's.
-            self.reusable = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.complete:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        if not self.complete:
-            self.status = self._parser.get_status_code()
-
-    def on_body(self, part: bytes) -> None:
-        if not self.complete:
-            self.body += part
-
-    def on_message_complete(self) -> None:
-        # An interim answer (1xx) is complete before the real one begins.
-        if self.status < 200:
-            self.headers.clear()
-        elif not self.complete:
-            self.complete = True
-            self.reusable = self._parser.should_keep_alive()
-
-
-def tls_context() -> SSLContext:
-    """Return a context that trusts this machine's authorities, for connections to share.
-
-    The standard library's own function makes sockets that stop the event loop, and know no timeout
-    of ours, wherever Locust has not patched it: in `paystorm try`.
-    """
-    context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    return context
+    def close(self) -> None:
+        """Close what is open; the next request opens it again."""
+        ...
 
 
 class HttpConnection:
     """One connection to a platform, opened when it is first needed and kept alive."""
 
-    def __init__(self, origin: Origin, *, timeout_s: float, tls: SSLContext | None = None) -> None:
-        """Use `timeout_s` as the whole time that one request may take; share `tls` in a process."""
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        timeout_s: float,
+        tls: SSLContext | None = None,
+        access: Access | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        """Use `timeout_s` as the whole time that one request may take.
+
+        Connections of one process share `tls`, `access`, and `deadlines` of the same timeout.
+        """
         self._origin = origin
         self._timeout_s = timeout_s
         self._tls = tls
-        self._socket: gsocket.socket | None = None
+        self._access = access or Access(origin)
+        self._deadlines = deadlines or Deadlines(timeout_s)
+        self._wire: sockets.Wire | None = None
+        self._reader = AnswerReader()
+        self._expired = False
 
     def request(self, request: HttpRequest, *, peek_bytes: int | None = None) -> HttpAnswer:
         """Send a request and return its answer.
@@ -147,96 +76,105 @@ class HttpConnection:
         With `peek_bytes` the answer is cut once so much of its body has come, and the connection is
         closed. Raises NotSentError or UnansweredError; whatever happens, the next request may go on.
         """
-        expired = gevent.Timeout(self._timeout_s)
-        expired.start()
-        connected = False
+        line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("latin-1")
+        return self.exchange(line, _after_line(request), peek_bytes)
+
+    def exchange(self, line: bytes, rest: bytes, peek_bytes: int | None = None) -> HttpAnswer:
+        """Send a request that is made already, and return its answer; raises as `request` does.
+
+        `line` is its first line, `rest` what follows the headers that all requests have.
+        """
+        # This is what each request of a run goes through: nothing is called that need not be.
+        self._expired = False
+        self._deadlines.begin(self)
+        wire = self._wire
+        kept = wire is not None
         try:
-            connection = self._connect()
-            connected = True
-            connection.sendall(self._head(request) + request.body)
-            answer = self._read(connection, peek_bytes)
-        except gevent.Timeout as timeout:
+            if wire is None or wire.is_stale:
+                kept, wire = False, self._connect()
+            data = line + self._access.lines + rest
+            reader = self._reader
+            reader.begin()
+            wire.send(data)
+            self._read(wire, reader, peek_bytes)
+        except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:
             self.close()
-            if timeout is not expired:
-                raise
-            raise _failure(connected, f"no answer in {self._timeout_s:g} s") from None
-        except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.close()
-            raise _failure(connected, _named(error)) from error
+            raise self._named(error, kept=kept) from error
         except BaseException:
             self.close()
             raise
         finally:
-            expired.close()
-        return answer
+            self._deadlines.end(self)
+        if not reader.reusable:
+            self.close()
+        if reader.status == 401:
+            self._access.rejected()
+        return reader.answer()
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
-    def _connect(self) -> gsocket.socket:
-        if self._socket is not None and _went_stale(self._socket):
-            self.close()
-        if self._socket is None:
-            made = gsocket.create_connection((self._origin.host, self._origin.port))
-            self._socket = made  # before the handshake, so that it is closed if that fails
-            made.setsockopt(gsocket.IPPROTO_TCP, gsocket.TCP_NODELAY, 1)
-            if self._origin.scheme == "https":
-                tls = self._tls or tls_context()
-                self._socket = tls.wrap_socket(made, server_hostname=self._origin.host)
-        return self._socket
+    def expire(self) -> None:
+        """End the request under way: its time is over."""
+        self._expired = True
+        if self._wire is not None:
+            self._wire.cut()
 
-    def _head(self, request: HttpRequest) -> bytes:
-        lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {self._origin.authority}"]
-        lines += [f"{name}: {value}" for name, value in request.headers]
-        if request.body or request.method not in ("GET", "HEAD"):
-            lines.append(f"Content-Length: {len(request.body)}")
-        return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+    def _connect(self) -> sockets.Wire:
+        """Connect anew. Raises NotSentError: until a request leaves, nothing can have taken effect."""
+        self.close()
+        if self._tls is None and self._origin.scheme == "https":
+            self._tls = tls_context()
+        expired = gevent.Timeout(self._timeout_s)
+        expired.start()
+        try:
+            self._wire = sockets.connect(self._origin, self._tls)
+        except gevent.Timeout as timeout:
+            if timeout is not expired:
+                raise
+            raise NotConnectedError(f"{self._timeout_s:g} s") from None
+        except OSError as error:
+            raise not_sent(error) from error
+        finally:
+            expired.close()
+        if self._expired:
+            raise NotConnectedError(f"{self._timeout_s:g} s")
+        self._reader = AnswerReader()
+        return self._wire
 
-    def _read(self, connection: gsocket.socket, peek_bytes: int | None) -> HttpAnswer:
-        reader = _Reader()
-        while not reader.complete:
-            received = connection.recv(READ_BYTES)
-            if not received:
+    def _read(self, wire: sockets.Wire, reader: AnswerReader, peek_bytes: int | None) -> None:
+        """Read until the answer is whole, or peeked at."""
+        while True:
+            received = wire.receive()
+            if received:
+                reader.feed(received)
+            else:
                 reader.end()
-                if reader.complete:
-                    break
+            if reader.complete:
+                return
+            if not received:
                 msg = "the connection was closed before the answer was whole"
-                raise ConnectionResetError(msg)
-            reader.feed(received)
-            if peek_bytes is not None and len(reader.body) >= peek_bytes:
-                break
-            if len(reader.body) > ANSWER_BYTES_MAX:
+                raise CutOffError(msg)
+            if reader.unfinished_bytes > ANSWER_BYTES_MAX:
                 msg = f"the answer is longer than {ANSWER_BYTES_MAX} bytes"
-                raise OSError(msg)
-        if not reader.reusable:
-            self.close()
-        return HttpAnswer(reader.status, reader.headers, bytes(reader.body))
+                raise TooLongError(msg)
+            if peek_bytes is not None and len(reader.body) >= peek_bytes:
+                return
+
+    def _named(self, error: Exception, *, kept: bool) -> UnansweredError:
+        if self._expired:
+            return TimedOutError(f"{self._timeout_s:g} s")
+        closed = isinstance(error, CutOffError | ConnectionError)
+        if kept and closed and not self._reader.unfinished_bytes:
+            return ClosedIdleError("the platform closed the connection as the request left")
+        return unanswered(error)
 
 
-def _went_stale(connection: gsocket.socket) -> bool:
-    """Tell whether the peer has closed an idle connection, or sent what nobody asked for."""
-    connection.settimeout(0)
-    try:
-        connection.recv(1)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return False
-    except OSError:
-        return True
-    finally:
-        connection.settimeout(None)
-    return True
-
-
-def _failure(connected: bool, reason: str) -> NotSentError | UnansweredError:  # noqa: FBT001 - private
-    return UnansweredError(reason) if connected else NotSentError(reason)
-
-
-def _named(error: Exception) -> str:
-    if isinstance(error, httptools.HttpParserError | httptools.HttpParserUpgrade):
-        return f"the answer is not HTTP ({error})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+def _after_line(request: HttpRequest) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in request.headers]
+    if request.body or request.method not in ("GET", "HEAD"):
+        lines.append(f"Content-Length: {len(request.body)}\r\n")
+    return "".join([*lines, "\r\n"]).encode("latin-1") + request.body

@@ -80,6 +80,8 @@ class Counts:
     blocked: int = 0
     overdue: int = 0
     dropped: int = 0
+    retried: int = 0
+    held_back: int = 0
     pending_now: int = 0
     in_hand_now: int = 0
     """Commands that users hold while they wait for their time."""

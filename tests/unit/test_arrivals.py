@@ -7,9 +7,10 @@ from fractions import Fraction
 import pytest
 
 from locustfiles.arrivals import Arrival, Arrivals
-from locustfiles.pacing import Constant
+from locustfiles.pacing import Even
+from locustfiles.profiles import constant
 
-TEN_PER_S = Constant(Fraction(10))
+TEN_PER_S = Even(constant(Fraction(10)))
 MS = 1_000_000
 BEGAN = 5_000 * MS
 

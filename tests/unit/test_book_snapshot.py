@@ -16,6 +16,7 @@ from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 from reports import book
 from reports.rundir import RunDirectory
+from reports.site import Site
 
 IDS = Ids(bytes(16), 7)
 OURS = IDS.command_ids(0, 1, [2])[0]
@@ -92,7 +93,7 @@ def waits(monkeypatch):
 
 def take(server, directory):
     host = f"http://127.0.0.1:{server.server_address[1]}"
-    return book.take_snapshot(host, Platform(), IDS, directory)
+    return book.take_snapshot(Site(host), Platform(), IDS, directory)
 
 
 def test_both_statements_are_kept_with_their_moment(server, directory, waits):
@@ -177,7 +178,7 @@ def test_nobody_there_is_a_problem(server, directory):
         taken.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(Problems, match=r"/api/statements/accounts: .*refused"):
-            book.take_snapshot(host, Platform(), IDS, directory)
+            book.take_snapshot(Site(host), Platform(), IDS, directory)
 
 
 def test_a_long_statement_is_written_in_batches(server, directory, monkeypatch):

@@ -9,7 +9,7 @@ from gevent.event import Event
 from e2e_data.commands import Outcome
 from e2e_data.platform import Completion, HttpAnswer, Platform
 from locustfiles import completions
-from locustfiles.channels.http import NotSentError, UnansweredError
+from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.completions import PollingSource
 from tests.helpers_wire import Clock
 

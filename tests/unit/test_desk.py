@@ -196,7 +196,7 @@ def test_words_on_accounts_are_said_until_they_are_heard(office):
     agent.say((0, 8, 1, "id-8"))
     assert office.ask(agent).bound_through == 2
     assert office.asked(agent).bound == ()
-    assert len(list(office.desk.accounts.of(0))) == 2
+    assert len(list(office.desk.accounts.news_for("anybody", 0, 0))) == 2
 
 
 def test_what_is_done_counts_only_with_its_accounts(office):

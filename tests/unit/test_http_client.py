@@ -14,8 +14,10 @@ from gevent.event import Event
 
 from e2e_data.platform import HttpRequest
 from e2e_data.problems import Problems
-from locustfiles.channels import http
-from locustfiles.channels.http import HttpConnection, NotSentError, Origin, UnansweredError
+from locustfiles.channels import http, sockets, tls
+from locustfiles.channels.faults import NotSentError, UnansweredError
+from locustfiles.channels.http import HttpConnection
+from locustfiles.channels.origin import Origin
 from tests.helpers_wire import answer, read_request, serving
 
 POST = HttpRequest("POST", "/api/payments", (("Idempotency-Key", "k-1"),), b'{"a":1}')
@@ -41,6 +43,13 @@ def says(*pieces: bytes, end: bool = False):
             connection.close()
 
     return reply
+
+
+def wait_until_stale(connection) -> None:
+    """Let the event loop see what came on an idle connection, if it was kept at all."""
+    with gevent.Timeout(PATIENT_S):
+        while connection._wire is not None and not connection._wire.is_stale:
+            gevent.sleep(0)
 
 
 def closed_in_time(peer) -> bool:
@@ -203,6 +212,7 @@ def test_what_comes_while_idle_is_not_an_answer(follower):
         connection = connect(peer)
         assert connection.request(POST).body == b"{first}"
         said.wait()
+        wait_until_stale(connection)
         assert connection.request(POST).body == b"{third}"
         assert (peer.connections, len(peer.requests)) == (2, 2)
 
@@ -213,7 +223,7 @@ def test_a_peek_is_cut():
         found = connect(peer).request(GET, peek_bytes=4)
         assert found.status == 202
         assert found.body.startswith(b"row\n")
-        assert len(found.body) <= http.READ_BYTES
+        assert len(found.body) <= sockets.READ_BYTES
         assert closed_in_time(peer)
 
 
@@ -234,21 +244,24 @@ def test_a_peek_at_a_short_answer_keeps_the_connection():
     [
         (
             says(answer(b"abcdef")[:-3], end=True),
-            "the connection was closed before the answer was whole",
+            "cut off: the connection was closed before the answer was whole",
         ),
-        (says(CHUNKED[:-9], end=True), "the connection was closed before the answer was whole"),
+        (
+            says(CHUNKED[:-9], end=True),
+            "cut off: the connection was closed before the answer was whole",
+        ),
         (
             says(b"HTTP/1.1 202 Acc", end=True),
-            "the connection was closed before the answer was whole",
+            "cut off: the connection was closed before the answer was whole",
         ),
-        (says(INTERIM, end=True), "the connection was closed before the answer was whole"),
-        (says(end=True), "the connection was closed before the answer was whole"),
-        (says(b"SSH-2.0-OpenSSH_9\r\n"), "the answer is not HTTP ("),
-        (says(b"HTTP/1.1 20x Odd\r\n\r\n"), "the answer is not HTTP ("),
-        (says(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), "the answer is not HTTP ("),
+        (says(INTERIM, end=True), "cut off: the connection was closed before the answer was whole"),
+        (says(end=True), "cut off: the connection was closed before the answer was whole"),
+        (says(b"SSH-2.0-OpenSSH_9\r\n"), "not HTTP: "),
+        (says(b"HTTP/1.1 20x Odd\r\n\r\n"), "not HTTP: "),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), "not HTTP: "),
         (
             says(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
-            "the answer is not HTTP (",
+            "not HTTP: ",
         ),
     ],
 )
@@ -265,7 +278,7 @@ def test_no_whole_answer_leaves_the_request_unknown(reply, reason):
 def test_the_whole_time_is_bounded():
     """A server that never answers is given up after the timeout, and its connection closed."""
     with serving(lambda *_: gevent.sleep(PATIENT_S)) as peer:
-        with pytest.raises(UnansweredError, match=r"no answer in 0\.2 s"):
+        with pytest.raises(UnansweredError, match=r"no answer in time: 0\.2 s"):
             connect(peer, SHORT_S).request(POST)
         assert len(peer.requests) == 1
 
@@ -279,7 +292,10 @@ def test_a_trickle_does_not_prolong_the_time():
             connection.sendall(b"x")
             gevent.sleep(SHORT_S / 20)
 
-    with serving(trickle) as peer, pytest.raises(UnansweredError, match=r"no answer in 0\.2 s"):
+    with (
+        serving(trickle) as peer,
+        pytest.raises(UnansweredError, match=r"no answer in time: 0\.2 s"),
+    ):
         connect(peer, SHORT_S).request(POST)
 
 
@@ -288,7 +304,7 @@ def test_an_answer_is_bounded(monkeypatch):
     monkeypatch.setattr(http, "ANSWER_BYTES_MAX", 1000)
     raw = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 1001
     with serving(says(raw)) as peer:
-        with pytest.raises(UnansweredError, match="the answer is longer than 1000 bytes"):
+        with pytest.raises(UnansweredError, match="too long: the answer is longer than 1000 bytes"):
             connect(peer).request(POST)
         assert closed_in_time(peer)
 
@@ -316,21 +332,21 @@ def free_port() -> int:
 def test_a_refused_connection_means_that_nothing_was_sent():
     """Where nobody listens, the request has surely had no effect."""
     connection = HttpConnection(Origin("http", "127.0.0.1", free_port()), timeout_s=PATIENT_S)
-    with pytest.raises(NotSentError, match="Connection refused"):
+    with pytest.raises(NotSentError, match="refused: Connection refused"):
         connection.request(POST)
 
 
 def test_no_connection_in_time_means_that_nothing_was_sent(monkeypatch):
     """A timeout before the connection stands leaves nothing in doubt."""
-    monkeypatch.setattr(http.gsocket, "create_connection", lambda _: gevent.sleep(PATIENT_S))
+    monkeypatch.setattr(sockets.gsocket, "create_connection", lambda _: gevent.sleep(PATIENT_S))
     connection = HttpConnection(Origin("http", "127.0.0.1", 1), timeout_s=0.01)
-    with pytest.raises(NotSentError, match=r"no answer in 0\.01 s"):
+    with pytest.raises(NotSentError, match=r"no connection in time: 0\.01 s"):
         connection.request(POST)
 
 
 def assert_sockets_are_gevents() -> None:
     """Fail here, because a socket of the standard library would wait for ever."""
-    assert isinstance(http.tls_context(), gevent.ssl.SSLContext)
+    assert isinstance(tls.tls_context(), gevent.ssl.SSLContext)
 
 
 def test_a_failed_handshake_means_that_nothing_was_sent():
@@ -361,13 +377,13 @@ def test_a_handshake_that_never_comes_is_given_up():
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         origin = Origin("https", "127.0.0.1", listener.getsockname()[1])
-        with pytest.raises(NotSentError, match=r"no answer in 0\.2 s"):
+        with pytest.raises(NotSentError, match=r"no connection in time: 0\.2 s"):
             HttpConnection(origin, timeout_s=SHORT_S).request(POST)
 
 
 def test_certificates_are_checked():
     """Without a context of the caller's, a platform has to show that it is the host it is called."""
-    context = http.tls_context()
+    context = tls.tls_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 
@@ -412,6 +428,7 @@ def test_a_connection_closed_while_idle_is_noticed(scheme, reset):
             assert connection.request(POST).status == 202
         hang_up.set()
         hung_up.wait()
+        wait_until_stale(connection)
         assert connection.request(POST).status == 202
         server.get(timeout=PATIENT_S)
         connection.close()
@@ -446,7 +463,7 @@ def test_what_somebody_else_throws_passes_through_and_closes(thrown):
             try:
                 connection.request(POST)
             except BaseException as error:
-                seen.append((type(error), connection._socket))
+                seen.append((type(error), connection._wire))
 
         sender = gevent.spawn(send)
         while not peer.requests:
@@ -510,7 +527,7 @@ def ipv6_is_there() -> bool:
 def test_ipv6():
     """A platform on IPv6 is spoken to, with brackets in the Host header."""
     connection = HttpConnection(Origin("http", "::1", 80), timeout_s=1)
-    assert b"\r\nHost: [::1]:80\r\n" in connection._head(POST)
+    assert b"Host: [::1]:80\r\n" in connection._access.lines
     if ipv6_is_there():
         with serving(says(answer()), host="::1") as peer:
             assert connect(peer).request(POST).status == 202

@@ -34,9 +34,9 @@ def rows(text: str) -> list[list[str]]:
 def test_an_outline_shows_phases_commands_and_times():
     """Each phase has a row with its kinds, its commands, its rate and how long that takes."""
     assert rows(shown(load_plan("smoke"))) == [
-        ["accounts", "account", "10", "20", "0 s"],
-        ["opening-credits", "opening credit", "10", "20", "0 s"],
-        ["payments", "funding, payment", "118", "50", "2 s"],
+        ["accounts", "account", "10", "20/s", "0 s"],
+        ["opening-credits", "opening credit", "10", "20/s", "0 s"],
+        ["payments", "funding, payment", "118", "50/s", "2 s"],
     ]
 
 
@@ -62,7 +62,7 @@ def test_an_outline_shows_the_given_pool():
     """Where another pool is played than the plan's, its accounts and commands are shown."""
     text = shown(load_plan("smoke"), pool=Pool.in_memory(config.load("smoke", {"accounts": 3}), 8))
     assert re.search(r"pool: 3 accounts, \d+ commands, seed 8;", text)
-    assert rows(text)[0] == ["accounts", "account", "3", "20", "0 s"]
+    assert rows(text)[0] == ["accounts", "account", "3", "20/s", "0 s"]
 
 
 @pytest.mark.parametrize("words", ["[/] closed", "[bold]really[/bold]", "a [red]b"])

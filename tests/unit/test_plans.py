@@ -71,7 +71,7 @@ def test_a_plan_reads_as_it_is_written(load):
     assert list(plan.phases) == ["accounts", "opening", "payments"]
     assert plan.phases["payments"].sends == (Kind.FUNDING, Kind.PAYMENT)
     assert plan.phases["payments"].duration_s == 90
-    assert plan.phases["opening"].per_s == Fraction(201, 10)
+    assert plan.phases["opening"].rates.pieces[0].to_per_s == Fraction(201, 10)
     assert plan.pool.config().accounts == 10
 
 
@@ -278,3 +278,53 @@ def test_an_slo_names_its_kind_as_a_phase_does(tmp_path):
     file.write_text(file.read_text().replace('opening credit"\n', 'cheque"\n'))
     with pytest.raises(Problems, match="cheque"):
         load_plan(str(file))
+
+
+# -- profiles ---------------------------------------------------------------------------------
+
+PAYMENTS = "phases.payments"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["profile=ramp", "over_s='1m'"], "0/s to 50/s in 60 s, then 50/s"),
+        (["profile=ramp", "from_per_s=0.1", "over_s=2"], "0.1/s to 50/s in 2 s, then 50/s"),
+        (
+            ["profile=steps", "steps=[{rate_per_s=10, for_s='30s'}, {rate_per_s=20, for_s=5}]"],
+            "10/s for 30 s, then 20/s for 5 s, then 50/s",
+        ),
+    ],
+)
+def test_a_phase_has_a_profile(settings, said):
+    """A rate over time: constant, a ramp, or steps, always coming to rate_per_s."""
+    plan = load_plan("smoke", [f"{PAYMENTS}.{setting}" for setting in settings])
+    assert str(plan.phases["payments"].rates) == said
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        (["profile=ramp"], "over_s: a ramp takes some time"),
+        (["profile=steps"], "steps: name them"),
+        (["from_per_s=1"], 'from_per_s is for profile = "ramp", and this is "constant"'),
+        (["profile=ramp", "over_s=1", "steps=[]"], 'steps is for profile = "steps"'),
+        (["profile=steps", "steps=[{rate_per_s=0, for_s=1}]"], "greater than 0"),
+        (["profile=stairs"], "'constant', 'ramp' or 'steps'"),
+        (["spacing=random"], "'even' or 'poisson'"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_refused(settings, fault):
+    """What belongs to another profile, or is missing of this one, is named."""
+    with pytest.raises(Problems) as found:
+        load_plan("smoke", [f"{PAYMENTS}.{setting}" for setting in settings])
+    assert fault in str(found.value)
+
+
+def test_spacing_is_even_or_random():
+    """Random arrivals depend on the pool's seed and on the phase."""
+    even = load_plan("smoke").phases["payments"].pace(7)
+    plan = load_plan("smoke", [f"{PAYMENTS}.spacing=poisson"])
+    first, other = (plan.phases["payments"].pace(7, stream) for stream in (0, 1))
+    assert even.due_ns(1) == 20_000_000
+    assert first.due_ns(1) == plan.phases["payments"].pace(7).due_ns(1) != other.due_ns(1)

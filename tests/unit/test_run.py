@@ -261,7 +261,7 @@ def test_a_turn_carries_all_that_its_command_needs(stage):
     played.user()
     played.play()
     for turn in played.turns:
-        card, sending = turn.card, turn.sending
+        card, sending = turn.card, played.run.sending(turn)
         command = card.shard.command(card.index)
         assert sending.command == command
         assert sending.command_id == IDS.command_ids(0, card.shard.number, [card.index])[0]
@@ -631,11 +631,13 @@ def test_a_replay_is_its_original_to_the_byte(stage):
     assert len(pairs) > 10
     assert len({turn.card.place for turn in played.turns}) == len(played.pool)
     for turn, original in pairs:
-        first, again = (Platform().http_command(one.sending) for one in (original, turn))
+        first, again = (
+            Platform().http_command(played.run.sending(one)) for one in (original, turn)
+        )
         assert (again.method, again.path, again.body) == (first.method, first.path, first.body)
         assert dict(again.headers)["Idempotency-Key"] == original.card.command_id
         named = [
-            Correlation.unpack(bytes.fromhex(one.sending.correlation_id))
+            Correlation.unpack(bytes.fromhex(played.run.sending(one).correlation_id))
             for one in (original, turn)
         ]
         assert (named[0].shard, named[0].index) == (named[1].shard, named[1].index)

@@ -46,7 +46,7 @@ def test_a_dry_run_shows_what_would_be_done(tmp_path):
     assert result.exit_code == 0, result.output
     assert "pool: 4 accounts" in result.output
     assert "seed 5; sent to http://x:1 by at most 3 users" in result.output
-    assert " 77 " in result.output
+    assert " 77/s " in result.output
 
 
 @pytest.fixture
@@ -127,5 +127,5 @@ def test_the_environment_chooses_as_it_does_for_the_locustfile(monkeypatch):
     monkeypatch.setenv("PAYSTORM_PLAN", "smoke")
     monkeypatch.setenv("PAYSTORM_RATE", "7")
     assert "138 commands" in invoke(cli.run, "--dry-run").output
-    assert "│ 7 " in invoke(cli.run, "--dry-run").output
-    assert "│ 9 " in invoke(cli.run, "--dry-run", "--rate", "9").output
+    assert "│ 7/s " in invoke(cli.run, "--dry-run").output
+    assert "│ 9/s " in invoke(cli.run, "--dry-run", "--rate", "9").output

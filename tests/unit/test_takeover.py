@@ -91,7 +91,7 @@ def test_the_directory_says_where_a_run_stood(run):
     resumed = take_over(run.directory, record, run.plan, run.pool, Platform())
     assert (resumed.term, resumed.epoch, resumed.phase, resumed.sent_ns) == (2, 11, 1, 50)
     assert resumed.known == {0: Known(2, ((1, 2, 1),))}, "what was answered as invalid is done"
-    assert set(resumed.accounts.of(0)) == {(0, 0, 1, ""), (0, 1, 1, "the id")}
+    assert set(resumed.accounts.news_for("anybody", 0, 0)) == {(0, 0, 1, ""), (0, 1, 1, "the id")}
     assert last_ns(run.directory) == 150
 
 

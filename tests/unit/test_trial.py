@@ -139,7 +139,7 @@ REFUSED = answer(b'{"error":"x","reason":"no such thing"}', "422 Unprocessable")
         (
             "POST /api/payments",
             b"oops\r\n\r\n",
-            "payment: send: POST /api/payments: the answer is not HTTP (",
+            "payment: send: POST /api/payments: not HTTP: ",
         ),
         (
             "GET /api/commands",

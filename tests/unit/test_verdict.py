@@ -11,11 +11,11 @@ from e2e_data.commands import Kind
 from e2e_data.exits import PRECEDENCE, Exit, worst
 from e2e_data.problems import Problems, of_validation
 from reports.judgement import Case, Check, Finding, FitnessResult, SloResult, Status
-from reports.latencies import Samples
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
+from reports.timeline import Second
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
-from tests.unit.test_latencies import PHASES, frame
+from tests.unit.test_latencies import DIGITS, PHASES, frame, latencies
 
 CASE = Case("id", 0, 0, "payment", "A", "HTTP", "payments", 0, 0, 0, 0, "")
 
@@ -37,7 +37,7 @@ def test_the_worst_exit_wins_by_the_published_precedence():
 
 
 def responses(*took_ms, end=None):
-    return frame(*[(1, 0, 0, 1, took, end) for took in took_ms])
+    return latencies(frame(*[(1, 0, 0, 1, took, end) for took in took_ms]))
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,15 @@ def responses(*took_ms, end=None):
 def test_an_slo_is_met_only_by_what_was_measured(slo, rows, status, measured):
     """Below is below; too few samples or none are unknown; what never ended is a miss."""
     result = judge_slo(slo, responses(*rows), PHASES)
-    assert (result.status, result.measured_ms) == (status, measured)
+    assert result.status == status
+    assert result.measured_ms == (measured and pytest.approx(measured, DIGITS))
     assert bool(result.note) == (measured is None)
 
 
 def test_an_slo_on_nothing_is_unknown():
     """A run that sent nothing met no SLO."""
     slo = Slo(latency="lag", percentile=50, below_ms=1, phase="payments")
-    assert judge_slo(slo, Samples().frame, PHASES).note == "nothing was sent"
+    assert judge_slo(slo, latencies(), PHASES).note == "nothing was sent"
 
 
 def test_an_slo_on_a_phase_that_is_not_there_says_so():
@@ -86,21 +87,49 @@ def test_an_slos_title_says_what_it_asks():
     assert slo.title == "response p99.9 below 200 ms (phase x, kind payment)"
 
 
+def row(phase="payments", loop_lag_ms=1.0, cpu_percent=50.0) -> Second:
+    return Second(0, phase, *[0] * 11, loop_lag_ms, cpu_percent)
+
+
+CALM = [row()]
+IN_TIME, LATE = (1, 0, 0, 5, 9, 9), (1, 0, 0, 100, 200, 200)
+
+
 @pytest.mark.parametrize(
-    ("rows", "losses", "timeline", "wanted"),
+    ("sample", "losses", "seconds", "wanted"),
     [
-        (((1, 0, 0, 5, 9, 9),), Losses(), True, "holds holds holds"),
-        (((1, 0, 0, 100, 200, 200),), Losses(), True, "violated holds holds"),
-        (((1, 0, 0, 5, 9, 9),), Losses(crashed=("w1",)), True, "holds violated holds"),
-        (((1, 0, 0, 5, 9, 9),), Losses(lost=("w1: silent",)), True, "holds violated holds"),
-        (((1, 0, 0, 5, 9, 9),), Losses(resumed=1), True, "holds violated holds"),
-        (((1, 0, 0, 5, 9, 9),), Losses(), False, "holds holds unknown"),
+        (IN_TIME, Losses(), CALM, "holds holds holds holds holds"),
+        (LATE, Losses(), CALM, "violated holds holds holds holds"),
+        (IN_TIME, Losses(crashed=("w1",)), CALM, "holds holds holds violated holds"),
+        (IN_TIME, Losses(lost=("w1: silent",)), CALM, "holds holds holds violated holds"),
+        (IN_TIME, Losses(resumed=1), CALM, "holds holds holds violated holds"),
+        (IN_TIME, Losses(), [], "holds holds unknown"),
+        (IN_TIME, Losses(), [row(loop_lag_ms=500)], "holds violated holds holds holds"),
+        (IN_TIME, Losses(), [row(cpu_percent=95)], "holds holds violated holds holds"),
     ],
 )
-def test_a_generator_is_fit_by_lag_losses_and_evidence(rows, losses, timeline, wanted):
-    """Its own delay, a process that died, a missing timeline: each makes it unfit by itself."""
-    results = judge_fitness(Fitness(), frame(*rows), losses, has_timeline=timeline)
+def test_a_generator_is_fit_by_lag_load_losses_and_evidence(sample, losses, seconds, wanted):
+    """Its own delay, a busy loop or core, a process that died, no timeline: each makes it unfit."""
+    results = judge_fitness(Fitness(), latencies(frame(sample)), losses, seconds)
     assert " ".join(result.status for result in results) == wanted
+
+
+def test_a_busy_moment_is_not_a_busy_generator():
+    """Load is judged by the median second of those in which something was sent."""
+    seconds = [row("", cpu_percent=100)] * 9 + [
+        row(cpu_percent=cpu) for cpu in (10, 99, 20, 99, 15)
+    ]
+    _, _, cpu, *_ = judge_fitness(Fitness(), latencies(frame(IN_TIME)), Losses(), seconds)
+    assert (cpu.status, cpu.note) == (Status.HOLDS, "20.0 % over 5 seconds")
+
+
+def test_a_platform_that_keeps_users_waiting_is_not_the_generators_fault():
+    """A command that was overdue because all users waited has no lag, but a response."""
+    late = latencies(frame(*[(1, 0, 9000, 9001, 9500, 9600)] * 100))
+    results = judge_fitness(Fitness(), late, Losses(), CALM)
+    assert {result.status for result in results} == {Status.HOLDS}
+    slo = Slo(latency="response", percentile=99, below_ms=1000)
+    assert judge_slo(slo, late, PHASES).status is Status.VIOLATED
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -108,7 +137,7 @@ def test_the_plan_says_whether_a_run_with_losses_is_judged(allowed):
     """What was lost is told either way, and how much of the latency is missing with it."""
     losses = Losses(crashed=("w1",), lost=("w1: not heard of for 10.0 s",), resumed=1, unseen=3)
     rule = Fitness(may_lose_workers=allowed)
-    result = list(judge_fitness(rule, frame((1, 0, 0, 5, 9, 9)), losses, has_timeline=True))[1]
+    result = list(judge_fitness(rule, latencies(frame(IN_TIME)), losses, CALM))[3]
     assert result.status is (Status.HOLDS if allowed else Status.VIOLATED)
     assert result.note.startswith(
         "died: w1; lost: w1: not heard of for 10.0 s; another master took over 1 times; "
@@ -116,17 +145,9 @@ def test_the_plan_says_whether_a_run_with_losses_is_judged(allowed):
     )
 
 
-def test_a_platform_that_keeps_users_waiting_is_not_the_generators_fault():
-    """A command that was overdue because all users waited has no lag."""
-    results = list(
-        judge_fitness(Fitness(), frame((1, 0, 9000, 9001, 9500, 9600)), Losses(), has_timeline=True)
-    )
-    assert results[0].status is Status.HOLDS
-
-
 def test_nothing_sent_shows_no_fitness():
     """Without a sample of its lag the generator is not fit to judge."""
-    first = next(iter(judge_fitness(Fitness(), Samples().frame, Losses(), has_timeline=True)))
+    first = next(iter(judge_fitness(Fitness(), latencies(), Losses(), CALM)))
     assert (first.status, first.note) == (Status.UNKNOWN, "nothing was sent")
 
 
