@@ -100,7 +100,8 @@ def _told(evidence: Evidence) -> _Told:
         invalid=invalid,
         refused=refused,
         known=known,
-        open_end=seen.unanswered | unknown | evidence.in_doubt | silent,
+        # An attempt that nobody answered is forgotten once another is accepted.
+        open_end=(seen.unanswered & ~accepted) | unknown | evidence.in_doubt | silent,
         no_effect=(refused | invalid) & ~known & ~perhaps_done,
     )
 
