@@ -489,7 +489,7 @@ def test_a_chunk_that_is_missing_makes_unknown(tmp_path, which):
     chunks[which].unlink()
     judgement = history.judge()
     assert judgement.exit is Exit.UNFIT
-    assert "died: w0" in judgement.fitness[1].note
+    assert "died: w0" in judgement.fitness[3].note
     assert findings(judgement) == {}
     assert set(statuses(judgement).values()) == {"holds"}, "the book has every outcome"
     assert judgement.perhaps_sent > 0

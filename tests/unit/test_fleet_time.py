@@ -14,7 +14,8 @@ from locustfiles.fleet.messages import Slice
 from locustfiles.fleet.offset import WINDOW_NS, Estimate, Offset
 from locustfiles.fleet.shares import Shares
 from locustfiles.fleet.spans import common, size, spans_of, union, within, without
-from locustfiles.pacing import SECOND_NS, Constant
+from locustfiles.pacing import SECOND_NS, Even
+from locustfiles.profiles import steps
 
 positions = st.sets(st.integers(0, 30))
 
@@ -41,7 +42,7 @@ def test_spans_are_sets(one, other):
 )
 def test_every_arrival_has_one_owner_whoever_comes_and_goes(fleets, rate):
     """Over any history of what workers have left, arrivals are given once, and none is left out."""
-    shares, pace, owned = Shares(), Constant(Fraction(rate)), []
+    shares, pace, owned = Shares(), Even(steps([], Fraction(rate))), []
     workers = {name: Arrivals(pace, 0, shared=True) for name in "abcd"}
     heard = dict.fromkeys("abcd", 0)
     gaps = 0
@@ -91,7 +92,7 @@ def test_while_there_is_nothing_to_send_nothing_is_due():
 
 def test_arrivals_of_a_share_are_due_taken_and_dropped_as_others():
     """A worker counts its own arrivals only, and gives up only its own."""
-    arrivals = Arrivals(Constant(Fraction(10)), 0, shared=True)
+    arrivals = Arrivals(Even(steps([], Fraction(10))), 0, shared=True)
     assert arrivals.take(0) is None
     assert not arrivals.ended
     arrivals.extend([Slice(0, SECOND_NS, 3, (0, 2))])
@@ -105,7 +106,7 @@ def test_arrivals_of_a_share_are_due_taken_and_dropped_as_others():
 
 def test_a_share_ends_with_the_phase():
     """Once the whole duration is known and taken, there is nothing more to wait for."""
-    arrivals = Arrivals(Constant(Fraction(10)), 0, duration_ns=SECOND_NS, shared=True)
+    arrivals = Arrivals(Even(steps([], Fraction(10))), 0, duration_ns=SECOND_NS, shared=True)
     arrivals.extend([Slice(0, SECOND_NS // 2, 2, (1,))])
     assert [arrivals.take(0).number for _ in range(2)] == [1, 3]
     assert arrivals.take(0) is None
