@@ -74,6 +74,9 @@ class Desk:
         self.book = book
         self.accounts = accounts or AccountBook()
         self.members: dict[str, Member] = {}
+        self._living: set[str] = set()
+        self._able: set[str] = set()
+        """The living that have room for leases: kept, since every ask needs to know how many."""
         self._now_ns = now_ns
         self._lease_ns = lease_ns
         self._tell = tell
@@ -131,6 +134,8 @@ class Desk:
         member = self._member(ask.worker)
         if ask.number <= member.number:
             return member.answer if ask.number == member.number else None
+        self._living.add(ask.worker)
+        (self._able.add if ask.room else self._able.discard)(ask.worker)
         if member.lost:
             member.lost = False
             self._tell("worker back", f"{ask.worker} asks again, without its leases")
@@ -146,6 +151,7 @@ class Desk:
     def _member(self, name: str) -> Member:
         if name not in self.members:
             self.members[name] = Member(name, self._now_ns())
+            self._living.add(name)
             self._tell("worker joined", name)
         return self.members[name]
 
@@ -170,9 +176,8 @@ class Desk:
         """Extend what the worker holds, and lease it more, up to a fair share."""
         if self.over or not ask.room:
             return
-        alive = sum(member.room > 0 for member in self.alive())
         held = self.book.held(ask.worker)
-        fair = -(-self.book.active // max(alive, 1))
+        fair = -(-self.book.active // max(len(self._able), 1))
         wants = {word.epoch: word.wants for word in ask.leases if not word.returned}
         unheard = [
             lease
@@ -236,7 +241,7 @@ class Desk:
     @property
     def ask_ns(self) -> int:
         """How long a worker should wait between its asks."""
-        return min(max(ASK_NS, ASK_EACH_NS * len(self.alive())), self._lease_ns // 4)
+        return min(max(ASK_NS, ASK_EACH_NS * len(self._living)), self._lease_ns // 4)
 
     def alive(self) -> list[Member]:
         """Return the workers that are not lost."""
@@ -254,21 +259,28 @@ class Desk:
         """Let a worker go that has closed its journal in good order."""
         member = self.members.get(name)
         if member is not None and not member.lost:
-            member.lost = True
-            self.book.lose(name)
+            self._end(member)
+
+    def _end(self, member: Member) -> int:
+        member.lost = True
+        self._living.discard(member.name)
+        self._able.discard(member.name)
+        return self.book.lose(member.name)
 
     def _lose(self, member: Member, why: str) -> None:
-        member.lost = True
-        doubtful = self.book.lose(member.name)
+        doubtful = self._end(member)
         self._tell("worker lost", f"{member.name}: {why}; {doubtful} commands in doubt")
 
     def progress(self) -> Progress:
         """Return how far the current phase has come, over the whole fleet."""
         alive = self.alive()
         in_hand = sum(member.counts.in_hand_now for member in alive)
+        exhausted = self.book.exhausted and not in_hand
+        # What is out is counted only when a phase could end: it takes a look at every lease.
+        pending = self.book.awaited if exhausted or not self._sending else 0
         return Progress(
-            exhausted=self.book.exhausted and not in_hand,
-            pending=self.book.awaited,
+            exhausted=exhausted,
+            pending=pending,
             moved_ns=max((member.counts.moved_ns for member in alive), default=0),
             busy=any(
                 self.book.held(member.name) and not (member.stopped and member.turn == self._turn)
@@ -283,7 +295,7 @@ class Desk:
         lately = self._shares.until_ns and now_ns < self._decided_ns + ask_ns // 2
         if not self._sending or lately:
             return
-        alive = [member for member in self.alive() if member.room]
+        alive = [self.members[name] for name in self._able]
         everybody = all(member.turn == self._turn for member in alive)
         if not self._shares.until_ns and not everybody and now_ns < self._began_ns:
             return
