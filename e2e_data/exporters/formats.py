@@ -5,8 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from e2e_data.commands import Channel
+from e2e_data.commands import Channel, Kind
 from e2e_data.exporters.portions import Pass, Portion
+
+FILES = {
+    Kind.ACCOUNT: "accounts",
+    Kind.OPENING_CREDIT: "opening-credits",
+    Kind.FUNDING: "funding-txns",
+    Kind.PAYMENT: "payments",
+}
+"""What the commands of each kind are called in the names of files, in the order of sending."""
 
 Lines = tuple[str, list[str]]
 """A file's name, and lines to append to it."""

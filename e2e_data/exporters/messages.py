@@ -9,17 +9,11 @@ from itertools import compress
 from e2e_data import bulk
 from e2e_data.commands import Channel, Kind
 from e2e_data.envelope import message_ids, timestamp
-from e2e_data.exporters.formats import Format, Lines
+from e2e_data.exporters.formats import FILES, Format, Lines
 from e2e_data.exporters.portions import Portion
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 
-FILES = {
-    Kind.ACCOUNT: "accounts",
-    Kind.OPENING_CREDIT: "opening-credits",
-    Kind.FUNDING: "funding-txns",
-    Kind.PAYMENT: "payments",
-}
 ALL = "all-messages"
 KEY_END = "\t"
 """Between a Kafka record's key and its value; neither an id nor compact JSON has one."""

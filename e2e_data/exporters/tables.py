@@ -11,8 +11,7 @@ import numpy as np
 from e2e_data import vocabulary as words
 from e2e_data.batch import amounts, taken
 from e2e_data.commands import PERIODS, Channel, Kind, Label, Outcome
-from e2e_data.exporters.formats import Format, Lines
-from e2e_data.exporters.messages import FILES
+from e2e_data.exporters.formats import FILES, Format, Lines
 from e2e_data.exporters.portions import Portion
 from e2e_data.ids import static_account_id
 

@@ -9,17 +9,12 @@ import orjson
 
 from e2e_data import bulk
 from e2e_data.commands import Channel, Kind
-from e2e_data.exporters.formats import Format, Lines
+from e2e_data.exporters.formats import FILES, Format, Lines
 from e2e_data.exporters.portions import Portion
 from e2e_data.platform import PATHS, HttpRequest, Platform, http_headers
 from e2e_data.wire import text
 
-PHASES = {
-    Kind.ACCOUNT: "01-accounts",
-    Kind.OPENING_CREDIT: "02-opening-credits",
-    Kind.FUNDING: "03-funding-txns",
-    Kind.PAYMENT: "04-payments",
-}
+PHASES = {kind: f"{number:02d}-{name}" for number, (kind, name) in enumerate(FILES.items(), 1)}
 _PLACE = "%s"
 
 
