@@ -15,7 +15,7 @@ from e2e_data.batch import Batch
 from e2e_data.bulk import bodies, keeps
 from e2e_data.commands import Channel, Kind
 from e2e_data.ids import CHECK_BYTES, TIME_BYTES, Correlations, Ids
-from e2e_data.platform import PATHS, Platform
+from e2e_data.platform import PATHS, Platform, http_headers
 from e2e_data.tables import Int64s
 
 
@@ -76,4 +76,5 @@ def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) ->
 
 
 _LINES = tuple(f"POST {PATHS[kind]} HTTP/1.1\r\n".encode() for kind in Kind)
-_BEFORE = b"Content-Type: application/json\r\nIdempotency-Key: %b\r\nX-Correlation-Id: "
+# The correlation id comes last, and so is the gap.
+_BEFORE = "\r\n".join(f"{name}: {value}" for name, value in http_headers("%b", "")).encode()

@@ -10,7 +10,7 @@ from e2e_data.commands import Channel, Command, Kind
 from e2e_data.drafts import Draft, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
-from locustfiles.bindings import Bindings
+from locustfiles.bindings import Bindings, Key
 from locustfiles.clock import RunClock
 from locustfiles.hand import Card, Deal
 
@@ -79,12 +79,13 @@ class Addresser:
             self._ids,
             command_id=card.command_id,
             customer_id=card.customer_id,
-            # A creation carries none, also when it is sent again after the platform gave one.
-            account_id=None
-            if card.kind is Kind.ACCOUNT
-            else self._bindings.account_id(card.account_key),
+            account_id=self._account_id(card.kind, card.account_key),
             value_date=self._clock.day(command.value_day),
         )
+
+    def _account_id(self, kind: int, key: Key) -> str | None:
+        # A creation carries none, also when it is sent again after the platform gave one.
+        return None if kind == Kind.ACCOUNT else self._bindings.account_id(key)
 
     def draft(self, card: Card, phase: int) -> Draft | None:
         """Return a card's first request; None where it must be made by itself, with `sending`."""
@@ -99,9 +100,7 @@ class Addresser:
         lap, shard = deal.lap, deal.shard
         kinds = shard.kind[deal.named].tolist()
         account_ids = [
-            None
-            if kind == Kind.ACCOUNT
-            else self._bindings.account_id((lap, shard.number, account))
+            self._account_id(kind, (lap, shard.number, account))
             for kind, account in zip(kinds, deal.accounts.tolist(), strict=True)
         ]
         batch = Batch(

@@ -14,13 +14,19 @@ from typing import ClassVar
 import httptools
 
 
-class NotSentError(Exception):
-    """Nothing has left, and nothing can have taken effect."""
+class RequestError(Exception):
+    """A request that got no whole answer, by the name of what went wrong."""
 
-    fault: ClassVar[str] = "no connection"
+    fault: ClassVar[str]
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"{self.fault}: {detail}")
+
+
+class NotSentError(RequestError):
+    """Nothing has left, and nothing can have taken effect."""
+
+    fault = "no connection"
 
 
 class RefusedError(NotSentError):
@@ -53,13 +59,10 @@ class NoTokenError(NotSentError):
     fault = "no token"
 
 
-class UnansweredError(Exception):
+class UnansweredError(RequestError):
     """The request may have reached the platform, but no whole answer came back."""
 
-    fault: ClassVar[str] = "no answer"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"{self.fault}: {detail}")
+    fault = "no answer"
 
 
 class TimedOutError(UnansweredError):
