@@ -41,10 +41,13 @@ from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
+from locustfiles.director import Director
+from locustfiles.launch import direct
 from locustfiles.plans import Phase, Plan, PoolChoice
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
 from locustfiles.users import HttpPaymentsUser
+from locustfiles.work import Service
 from reports.journal import Fact
 from reports.rundir import RunDirectory
 
@@ -80,8 +83,8 @@ class Plain(HttpUser):
         self.client.post("/api/payments", data=BODY, headers=HEADERS)
 
 
-def run_of(directory: Path, users: int, rate_per_s: float) -> Run:
-    """Return a run whose accounts are all open, so that payments can be sent at once."""
+def run_of(directory: Path, users: int, rate_per_s: float) -> tuple[Run, Director]:
+    """Return a run, and its director, whose accounts are all open, so that payments can be sent at once."""
     config = pool_config.load("stress", {"accounts": ACCOUNTS, "limit_based_percentage": 50})
     # No plan may begin with payments, so this one is not checked.
     plan = Plan.model_construct(
@@ -92,7 +95,9 @@ def run_of(directory: Path, users: int, rate_per_s: float) -> Run:
         pool=PoolChoice(preset="stress"),
     )
     pool, place = Pool.in_memory(config, 7), RunDirectory.create(directory, "benchmark")
-    run = Run(plan, pool, Platform(), Ids.fresh(), place, RunClock(), users)
+    made = plan, pool, Platform()
+    clock = RunClock()
+    run = Run(*made, Ids.fresh(), place, clock, users, Service(place.name))
     for shard in range(pool.shard_count):
         for account in range(pool.shard_counts(shard).account):
             key = (0, shard, account)
@@ -100,7 +105,9 @@ def run_of(directory: Path, users: int, rate_per_s: float) -> Run:
             run.bindings.completed(key, Kind.ACCOUNT, Outcome.SETTLED)
             run.bindings.completed(key, Kind.OPENING_CREDIT, Outcome.SETTLED)
     run.completions = Undecided(run)
-    return run
+    director = Director(*made, place, clock)
+    direct(run, director)
+    return run, director
 
 
 class Undecided:
@@ -122,13 +129,14 @@ def paystorm(
 ) -> tuple[Environment, Run]:
     """Return an environment with the product's users, and their run, which has begun."""
     environment = Environment(user_classes=[HttpPaymentsUser], host=url)
-    run = run_of(Path(tempfile.mkdtemp()), users, rate_per_s)
+    run, director = run_of(Path(tempfile.mkdtemp()), users, rate_per_s)
     gate = Gate(Origin.parse(url), HttpSettings(), TIMEOUT_S)
     stage = SimpleNamespace(run=run, connect=gate.connect)
     conductors._CONDUCTORS[environment] = stage  # type: ignore[assignment]
     if fired:
         environment.events.request.add_listener(lambda **_: None)
-    run.begin()
+    director.begin()
+    director.refresh()
     gevent.spawn(_flush, run)
     return environment, run
 

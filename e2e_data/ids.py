@@ -31,6 +31,8 @@ from e2e_data.commands import Channel, Kind, Outcome
 
 REPLAY_ATTEMPT = 1 << 7
 """This bit of an attempt marks a replay: a command of the pool that is sent under another's ids."""
+RETRY_ATTEMPT = 1 << 6
+"""This bit marks an attempt that was made once more at once, because its connection was closed."""
 ACCOUNT_NAMESPACE = UUID("66a9f0a5-4eb2-43ae-a258-a6cca245ca95")
 """In which files that are made beforehand name accounts, since no platform has done so yet."""
 LAPS = 1 << 16

@@ -11,7 +11,7 @@ from e2e_data.drafts import Draft, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
 from locustfiles.bindings import Bindings, Key
-from locustfiles.clock import RunClock
+from locustfiles.clock import Clock
 from locustfiles.hand import Card, Deal
 
 
@@ -63,7 +63,7 @@ def address(
 class Addresser:
     """Gives the cards of one run what they need to be sent."""
 
-    def __init__(self, platform: Platform, ids: Ids, bindings: Bindings, clock: RunClock) -> None:
+    def __init__(self, platform: Platform, ids: Ids, bindings: Bindings, clock: Clock) -> None:
         self._platform = platform
         self._ids = ids
         self._bindings = bindings

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from locustfiles.fleet.messages import Slice
 from locustfiles.pacing import Pace
+
+ENDLESS_NS = 2**62
 
 
 class Arrival(NamedTuple):
@@ -14,6 +20,36 @@ class Arrival(NamedTuple):
     intended_ns: int
     free_ns: int
     """When a user was free to take it: before it was due, unless all users were waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The arrivals from `first` up to `end` whose number modulo `of` is in `mine`."""
+
+    first: int
+    end: int
+    of: int
+    mine: tuple[int, ...]
+
+    def next_from(self, number: int) -> int | None:
+        """Return the first arrival that is not before `number`; None where there is none."""
+        number = max(number, self.first)
+        if self.of > 1:
+            turn, rest = divmod(number, self.of)
+            at = bisect_left(self.mine, rest)
+            if at == len(self.mine):
+                turn, at = turn + 1, 0
+            number = turn * self.of + self.mine[at]
+        return number if number < self.end else None
+
+    def count(self, start: int, stop: int) -> int:
+        """Return how many arrivals from `start` up to `stop` there are."""
+        start, stop = max(start, self.first), min(stop, self.end)
+        return self._below(stop) - self._below(start) if start < stop else 0
+
+    def _below(self, number: int) -> int:
+        turns, rest = divmod(number, self.of)
+        return turns * len(self.mine) + bisect_left(self.mine, rest)
 
 
 class Arrivals:
@@ -26,46 +62,67 @@ class Arrivals:
         *,
         duration_ns: int | None = None,
         drop_after_ns: int | None = None,
+        shared: bool = False,
     ) -> None:
         """Begin at `began_ns`, and end after `duration_ns`, if not None.
 
-        Arrivals that are later than `drop_after_ns`, if not None, are given up.
+        Arrivals that are later than `drop_after_ns`, if not None, are given up. Where they are
+        `shared` with other processes, `extend` says which ones are this one's.
         """
         self._pace = pace
         self.began_ns = began_ns
         self._drop_after_ns = drop_after_ns
         self._next = 0
         self._end = None if duration_ns is None else pace.due_by(duration_ns - 1)
+        self._known = 0
+        """Whose the arrivals before this number are is known."""
+        self._blocks: list[_Block] = []
+        self._block = 0
+        """The first block that may have arrivals left."""
+        self._skipped = 0
         self.overdue = 0
         """Arrivals that were due before any user was free."""
         self.dropped = 0
         """Arrivals that were given up; the command goes to the next one."""
+        if not shared:
+            self.extend([Slice(0, ENDLESS_NS, 1, (0,))])
+
+    def extend(self, slices: Sequence[Slice]) -> None:
+        """Learn which of the arrivals in the time ahead are this process's."""
+        for one in slices:
+            first = self._pace.due_by(one.from_ns - 1)
+            end = self._pace.due_by(one.until_ns - 1)
+            self._known = end if self._end is None else min(end, self._end)
+            if one.mine and first < self._known:
+                self._blocks.append(_Block(first, self._known, one.of, one.mine))
 
     def take(self, now_ns: int, *, not_before_ns: int = 0) -> Arrival | None:
-        """Return the next arrival for a user that is free `now_ns`; None when there are no more.
+        """Return the next arrival for a user that is free `now_ns`.
 
-        A command that cannot be sent before `not_before_ns` is not due before: for its sake nobody
-        is late, and nothing is given up.
+        None when there are no more, or when it is not known yet whose the next ones are. A command
+        that cannot be sent before `not_before_ns` is not due before: for its sake nobody is late,
+        and nothing is given up.
         """
         if self._drop_after_ns is not None and not not_before_ns:
             self._drop(now_ns - self._drop_after_ns)
-        if self.ended:
+        number = self._peek()
+        if number is None:
             return None
-        number, self._next = self._next, self._next + 1
+        self._next = number + 1
         intended_ns = max(self.began_ns + self._pace.due_ns(number), not_before_ns)
         self.overdue += intended_ns < now_ns
         return Arrival(number, intended_ns, now_ns)
 
-    def _drop(self, before_ns: int) -> None:
-        """Skip the arrivals that were due before `before_ns`."""
-        first_kept = self.due(before_ns - 1)
+    def skip(self, now_ns: int) -> None:
+        """Pass over what is due before `now_ns`: there was nothing to send, so nothing is late."""
+        first_kept = self._pace.due_by(now_ns - 1 - self.began_ns)
         if first_kept > self._next:
-            self.dropped += first_kept - self._next
+            self._skipped += self._count(self._next, first_kept)
             self._next = first_kept
 
     def end(self) -> None:
         """Let no further arrival be due: there is nothing left to send."""
-        self._end = self._next
+        self._end = self._known = self._next
 
     def give_up(self, now_ns: int) -> None:
         """Drop what is due until `now_ns`, and end: the phase is over."""
@@ -75,9 +132,30 @@ class Arrivals:
     @property
     def ended(self) -> bool:
         """Whether all arrivals were taken or given up."""
-        return self._end is not None and self._next >= self._end
+        return self._end is not None and self._known >= self._end and self._peek() is None
 
     def due(self, now_ns: int) -> int:
         """Return how many arrivals were due until `now_ns`."""
         due = self._pace.due_by(now_ns - self.began_ns)
-        return due if self._end is None else min(due, self._end)
+        return self._count(0, due if self._end is None else min(due, self._end)) - self._skipped
+
+    def _peek(self) -> int | None:
+        while self._block < len(self._blocks):
+            number = self._blocks[self._block].next_from(self._next)
+            if number is not None:
+                return number if self._end is None or number < self._end else None
+            self._block += 1
+        return None
+
+    def _drop(self, before_ns: int) -> None:
+        """Give up the arrivals that were due before `before_ns`."""
+        first_kept = self._pace.due_by(before_ns - 1 - self.began_ns)
+        if self._end is not None:
+            first_kept = min(first_kept, self._end)
+        if first_kept > self._next:
+            self.dropped += self._count(self._next, first_kept)
+            self._next = first_kept
+
+    def _count(self, start: int, stop: int) -> int:
+        """Return how many arrivals from number `start` up to `stop` are this process's."""
+        return sum(block.count(start, stop) for block in self._blocks)

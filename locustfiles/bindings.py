@@ -5,6 +5,7 @@ They are lease state: whoever sends for a shard's accounts needs them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 
@@ -48,10 +49,14 @@ Key = tuple[int, int, int]
 class Bindings:
     """The bindings of the accounts that this process sends for, written down as they are made."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, changed: Callable[[Key, Stage, str], None] = lambda *_: None
+    ) -> None:
+        """Write to `path`; `changed` gets all that is known of an account when it becomes more."""
         self._ids: dict[Key, str] = {}
         self._stages: dict[Key, Stage] = {}
         self._log = LineLog(path)
+        self._changed = changed
 
     def bind(self, key: Key, account_id: str) -> None:
         """Remember the id that the platform assigned to an account; the first one stays in use.
@@ -60,12 +65,20 @@ class Bindings:
         """
         if self._ids.get(key) != account_id:
             self._log.write({"place": key, "account_id": account_id})
-        self._ids.setdefault(key, account_id)
+            self._ids.setdefault(key, account_id)
+            self._tell(key)
 
     def completed(self, key: Key, kind: Kind, outcome: Outcome) -> None:
         """Move an account on when the completion of its creation or opening credit is observed."""
         if outcome is Outcome.SETTLED and kind in BRINGS:
             self._stages[key] = max(self._stages.get(key, Stage.NONE), BRINGS[kind])
+            self._tell(key)
+
+    def learn(self, key: Key, stage: int, account_id: str) -> None:
+        """Take in what another process saw of an account; it has written it down."""
+        self._stages[key] = max(self._stages.get(key, Stage.NONE), Stage(stage))
+        if account_id:
+            self._ids.setdefault(key, account_id)
 
     def account_id(self, key: Key) -> str | None:
         """Return the account's id; None while it has none."""
@@ -77,6 +90,9 @@ class Bindings:
         if stage < _NEEDS[kind]:
             return WHY_BLOCKED[stage]
         return WHY_UNBOUND if kind is not Kind.ACCOUNT and key not in self._ids else None
+
+    def _tell(self, key: Key) -> None:
+        self._changed(key, self._stages.get(key, Stage.NONE), self._ids.get(key, ""))
 
     def close(self) -> None:
         """Close the file."""

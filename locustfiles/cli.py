@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for
+from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
 
@@ -76,6 +76,10 @@ def run(
     Exits 0 when the platform was right and fast enough, 20 when it was not right, 30 when the load
     generator was not fit to judge, 10 when an SLO was missed, 2 for wrong use, 130 when interrupted.
     """
+    if values["resume"]:
+        _refuse_beside_resume(host, values)
+        _become_locust(host, users, values)
+        return
     values["plan"] = values["plan"] or DEFAULT_PLAN
     pool = values["pool"]
     chosen = plan_for(
@@ -88,7 +92,26 @@ def run(
         chosen = chosen.model_copy(update={"users": users or chosen.users})
         show(chosen, host, Console(highlight=False), given)
         return
+    _become_locust(host, users, values)
+
+
+def _refuse_beside_resume(host: str | None, values: Mapping[str, Any]) -> None:
+    """Raise Problems for what a run that goes on has from its directory."""
+    given = [option.flag for option in OPTIONS if values[option.keyword]]
+    given += ["--host"] if host else []
+    wrong = [flag for flag in given if flag not in ("--resume", "--workers")]
+    if wrong:
+        raise Problems(
+            [f"--resume takes everything from its run: leave {', '.join(wrong)} out (--plan: PLAN)"]
+        )
+
+
+def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any]) -> None:
+    """Put Locust in the place of this process, so that signals and the exit code are its own."""
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
+    workers = workers_wanted(values["workers"])
+    if workers:
+        command += ["--master", "--master-bind-port", "0", "--expect-workers", str(workers)]
     command += ["--only-summary"]
     command += ["--host", host] if host else []
     command += ["--users", str(users)] if users else []
@@ -96,7 +119,6 @@ def run(
         value = values[option.keyword]
         for text in value if option.repeated else [value]:
             command += [option.flag, text] if text else []
-    # In place of this process, so that signals and the exit code are Locust's own.
     os.execv(sys.executable, command)  # noqa: S606 - no shell, our own interpreter
 
 

@@ -1,4 +1,6 @@
-"""The conductor: ties Locust's life cycle to runs, one after the other, in one process.
+"""The conductor: ties Locust's life cycle to runs, one after the other.
+
+It is in the one process that sends, or in a fleet's master; `worker.py` is in the others.
 
 Locust                              the conductor
 init                                reads the settings; headless: looks for the platform
@@ -26,18 +28,23 @@ import gevent
 from gevent import subprocess
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import LocalRunner
+from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
 from locustfiles.channels.http import Requester
+from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
-from locustfiles.launch import Launched, launch, open_gate
+from locustfiles.director import Director
+from locustfiles.fleet.post import Post
+from locustfiles.fleet.shipping import fetch
+from locustfiles.launch import Launched, launch, manifest_of, open_gate, order_of
 from locustfiles.phases import State
-from locustfiles.pulse import Pulse
+from locustfiles.pulse import Beat, Pulse, close_run
 from locustfiles.run import Run
-from locustfiles.settings import as_allowed, read_settings
+from locustfiles.settings import Settings, as_allowed, read_settings
 from locustfiles.statistics import feed_all
+from locustfiles.worker import Worker
 from reports.book import take_snapshot
 
 log = logging.getLogger(__name__)
@@ -47,13 +54,18 @@ SPAWN_RATE_MAX = 100
 
 STOPPED = "the test was stopped"
 
+CLOSING_S = 20
+"""Added to the plan's lease time: so long the workers have to close their journals."""
+
 
 @dataclass(slots=True)
 class Stage:
     """A run with all that observes it."""
 
     launched: Launched
-    pulse: Pulse
+    beat: Beat
+    pulse: Pulse | None
+    """None in a fleet's master, which sends nothing."""
     csvs: LocustCsvs
     closing: gevent.Greenlet[..., None] | None = None
 
@@ -72,6 +84,9 @@ class Conductor:
         self._exits: list[Exit] = []
         self._said = ""
         self._signals = 0
+        self._crew: Crew | None = None
+        self._post: Post | None = None
+        """Where a fleet's messages are served; None where there is no fleet."""
         self._fixed = argparse.Namespace()
         """The options as they were given; the web UI's form may overwrite the live ones."""
 
@@ -80,22 +95,32 @@ class Conductor:
     def prepare(self) -> None:
         """Check everything that can be checked before a test starts. Raises Problems."""
         options = self._options
-        if not isinstance(self.environment.runner, LocalRunner):
-            raise Problems(
-                ["paystorm runs in one process: leave --master, --worker and --processes out"]
-            )
         settings = read_settings(options, self.environment.host)
         # From here on the options say what will be done, in the web UI's form too.
         options.num_users = settings.users
         options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
-            open_gate(settings.origin, settings).close()
+            open_gate(settings.origin, settings.platform, settings.plan).close()
+        self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
         if options.headless:
             self.environment.events.quit.add_listener(self.say_verdict)
             # In the web UI Locust handles SIGTERM itself: it quits, and `end_orderly` is called.
             gevent.signal_handler(signal.SIGTERM, self._on_signal, "SIGTERM")
+
+    def _gather_fleet(self, settings: Settings) -> None:
+        """In a master: serve the workers' messages, and start the workers that were asked for."""
+        runner = self.environment.runner
+        if isinstance(runner, MasterRunner):
+            self._post = Post(runner, self.environment.events, self._fail)
+            if settings.workers:
+                self._options.expect_workers = settings.workers
+                self._crew = Crew(settings.workers, runner.server.port, settings.platform_spec)
+        elif settings.workers:
+            raise Problems(
+                [f"--workers {settings.workers}: use paystorm run --workers, or add --master"]
+            )
 
     def start(self) -> None:
         """Launch a run; what is wrong is said in one line each, and ends the test."""
@@ -103,7 +128,8 @@ class Conductor:
         self._over.clear()
         try:
             allowed = as_allowed(self._options, self._fixed)
-            self._stage = self._set(launch(read_settings(allowed, self.environment.host)))
+            settings = read_settings(allowed, self.environment.host)
+            self._stage = self._set(launch(settings, fleet=self._post is not None))
         except Problems as problems:
             self._exits.append(Exit.WRONG_USE)
             self._over.set()
@@ -115,20 +141,32 @@ class Conductor:
             self._over.set()
             raise
         if self._stopping:
-            self._stage.launched.run.stop(STOPPED)
+            self._stage.launched.director.stop(STOPPED)
 
     def _set(self, launched: Launched) -> Stage:
-        """Begin to observe a run."""
-        path = launched.run.directory.path
-        log.info("run directory: %s", path)
-        pulse = Pulse(launched.run, self._user_count, self._fail)
-        return Stage(launched, pulse, LocustCsvs(self.environment, path))
+        """Begin to observe a run, and to serve it to the workers."""
+        director, run = launched.director, launched.run
+        log.info("run directory: %s", director.directory.path)
+        if run is not None:
+            run.users_now = self._user_count
+        if self._post is not None:
+            order = order_of(launched, self._options.num_users)
+            self._post.open(director, order, lambda: manifest_of(launched))
+        return Stage(
+            launched,
+            Beat(director, self._fail),
+            Pulse(run, self._fail) if run is not None else None,
+            LocustCsvs(self.environment, director.directory.path),
+        )
 
     def tick(self) -> tuple[int, float] | None:
         """Move the run on; return the users wanted and how fast, or None when the test is over."""
         options = self._options
         users = options.num_users or 1
         rate = float(options.spawn_rate or users)
+        if not self._started and not self._workers_ready:
+            # With the first tick before the workers, Locust would never start any user.
+            return 0, rate
         if self._over.is_set():
             # Whoever stops the test himself waits for us, and needs no second stop from the shape.
             return None if self._started and not self._stopping else (users, rate)
@@ -136,12 +174,12 @@ class Conductor:
         if stage is None:
             # The launch takes its time, and Locust asks for ticks meanwhile.
             return users, rate
-        run = stage.launched.run
-        if run.machine.state is State.WAITING and self._user_count() >= users:
-            run.begin()
-        if options.run_time and run.clock.now_ns() >= options.run_time * 1e9:
-            run.stop(f"--run-time of {options.run_time} s is over")
-        if run.advance() is State.ENDED and stage.closing is None:
+        director = stage.launched.director
+        if director.machine.state is State.WAITING and self._users_are_there(users):
+            director.begin()
+        if options.run_time and director.clock.now_ns() >= options.run_time * 1e9:
+            director.stop(f"--run-time of {options.run_time} s is over")
+        if director.advance() is State.ENDED and stage.closing is None:
             stage.closing = gevent.spawn(self._close, stage)
         return users, rate
 
@@ -149,8 +187,8 @@ class Conductor:
         """End the current run in good order, and wait until it is judged."""
         if not self._over.is_set():
             self._stopping = True
-            if self.run is not None:
-                self.run.stop(STOPPED)
+            if self.director is not None:
+                self.director.stop(STOPPED)
             self._over.wait()
 
     def ended(self) -> None:
@@ -164,6 +202,8 @@ class Conductor:
             log.error("no run was judged")
             self._exits.append(Exit.UNFIT)
         self.environment.process_exit_code = int(worst(self._exits))
+        if self._crew is not None:
+            self._crew.end()
 
     def say_verdict(self, **_: object) -> None:
         """Print what the judge said; as Locust's last event, below everything that it prints."""
@@ -183,54 +223,70 @@ class Conductor:
             stage.launched.gate.close()
             if stage.launched.sandbox:
                 stage.launched.sandbox.stop()
-            self._judge(stage.launched.run)
+            self._judge(stage.launched.director)
         finally:
             self._stage = None
+            if self._post is not None:
+                self._post.shut()
             self._over.set()
 
     def _write_evidence(self, stage: Stage) -> None:
         """Complete the run directory: journal, statistics, book and record."""
-        run = stage.launched.run
-        while run.tracker.tally.waiting:
-            # Every request has a deadline, so this ends.
-            gevent.sleep(0.05)
-        assert run.completions is not None
-        run.completions.stop()
-        stage.pulse.stop()
+        launched, director = stage.launched, stage.launched.director
+        if launched.run is not None:
+            close_run(launched.run, stage.pulse)
+            worker = launched.run.service.worker
+            director.grants.write_closed(worker, launched.run.journal.chunks)
+        elif self._post is not None:
+            self._close_fleet(director)
+        stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
-        run.close()
-        if run.platform.has_statements:
-            self._take_book(stage.launched)
-        self._write_end(stage.launched)
+        director.close()
+        if director.platform.has_statements:
+            self._take_book(launched)
+        self._write_end(launched)
+
+    def _close_fleet(self, director: Director) -> None:
+        assert self._post is not None
+        self._post.wake()
+        for name in self._post.wait_closed(CLOSING_S + director.plan.fleet.lease_s):
+            director.event("worker lost", note=f"{name}: its journal was never closed")
+        if "://" in director.plan.fleet.journals:
+            fetch(director.plan.fleet.journals, director.desk.run, director.directory)
+        for name in self._post.figures.workers():
+            director.event("worker figures", note=self._post.figures.told(name))
 
     def _take_book(self, launched: Launched) -> None:
-        run = launched.run
+        director = launched.director
         try:
-            take_snapshot(launched.gate.site, run.platform, run.ids, run.directory)
+            take_snapshot(
+                launched.gate.site, director.platform, launched.record.ids, director.directory
+            )
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)
-            run.event("warning", note=str(problems))
+            director.event("warning", note=str(problems))
 
     def _write_end(self, launched: Launched) -> None:
-        run = launched.run
+        director = launched.director
         state = "interrupted" if self._signals else "ended"
-        run.directory.write_record(
+        director.directory.write_record(
             launched.record.model_copy(
                 update={
                     "state": state,
                     # The machine ends when nothing is pending, or nothing moved for so long that
                     # nothing more will.
                     "drained": True,
-                    "ended_ns": run.clock.now_ns(),
+                    "ended_ns": director.clock.now_ns(),
+                    "clock_error_ns": self._post.clock_error_ns if self._post else 0,
                 }
             )
         )
 
-    def _judge(self, run: Run) -> None:
+    def _judge(self, director: Director) -> None:
         """Judge the run as anybody can later, from its directory and in a process of its own."""
-        command = [sys.executable, "-m", "paystorm", "reconcile", str(run.directory.path)]
+        command = [sys.executable, "-m", "paystorm", "reconcile", str(director.directory.path)]
         environment = {**os.environ, "FORCE_COLOR": "1"} if sys.stdout.isatty() else None
         judged = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, text=True, check=False
@@ -244,14 +300,19 @@ class Conductor:
         """End the run because it can no longer be observed."""
         log.error(reason)
         self._exits.append(Exit.UNFIT)
-        if self.run is not None:
-            self.run.stop(reason)
+        if self.director is not None:
+            self.director.stop(reason)
 
     # -- small matters --------------------------------------------------------------------------
 
     @property
+    def director(self) -> Director | None:
+        """The current run's director; None before, between and after runs."""
+        return self._stage.launched.director if self._stage else None
+
+    @property
     def run(self) -> Run | None:
-        """The current run; None before, between and after runs."""
+        """The current run, where this process sends for it."""
         return self._stage.launched.run if self._stage else None
 
     def connect(self) -> Requester:
@@ -275,16 +336,31 @@ class Conductor:
         runner = self.environment.runner
         return runner.user_count if runner else 0
 
+    @property
+    def _workers_ready(self) -> bool:
+        runner = self.environment.runner
+        return not isinstance(runner, MasterRunner) or runner.worker_count >= self._workers_wanted
+
+    @property
+    def _workers_wanted(self) -> int:
+        return int(self._options.expect_workers or 1)
+
+    def _users_are_there(self, users: int) -> bool:
+        """Tell whether the first phase can begin: with all users, and workers that know the run."""
+        if self._user_count() < users or self.director is None:
+            return False
+        return self._post is None or len(self.director.desk.alive()) >= self._workers_wanted
+
     def _on_signal(self, name: str) -> None:
         self._signals += 1
         self._exits.append(Exit.INTERRUPTED)
-        if self._signals > 1 or self.run is None:
+        if self._signals > 1 or self.director is None:
             # The embedded sandbox ends by itself when its standard input closes with us.
             os._exit(Exit.INTERRUPTED)
         click.echo(
             f"{name}: draining; what is there will be reported. Again to stop at once.", err=True
         )
-        self.run.stop(name)
+        self.director.stop(name)
         if self.environment.web_ui is not None:
             self.environment.web_ui.stop()
 
@@ -296,11 +372,13 @@ def _exit_of(code: int) -> Exit:
         return Exit.NOT_RIGHT
 
 
-_CONDUCTORS: WeakKeyDictionary[Environment, Conductor] = WeakKeyDictionary()
+_CONDUCTORS: WeakKeyDictionary[Environment, Conductor | Worker] = WeakKeyDictionary()
 
 
-def conductor_of(environment: Environment) -> Conductor:
-    """Return the conductor of a Locust environment; there is one of each."""
+def conductor_of(environment: Environment) -> Conductor | Worker:
+    """Return what conducts a Locust environment's process; there is one of each."""
     if environment not in _CONDUCTORS:
-        _CONDUCTORS[environment] = Conductor(environment)
+        # Not by the runner: a worker's may get messages, and fire events, before it is made.
+        worker = getattr(environment.parsed_options, "worker", False)
+        _CONDUCTORS[environment] = Worker(environment) if worker else Conductor(environment)
     return _CONDUCTORS[environment]

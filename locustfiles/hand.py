@@ -1,31 +1,30 @@
-"""A worker's hand: the leases it holds, and the next command to send from them."""
+"""A worker's hand: the next command to send from the leases that it holds."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import islice, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Label
 from e2e_data.drafts import Draft
-from e2e_data.ids import REPLAY_ATTEMPT, Ids
+from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
-from locustfiles.leases import Lease, LeaseBook
+from locustfiles.fleet.holder import Held, Holder
+from locustfiles.leases import WATCH
 
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
-GRANT_POSITIONS = 64
-"""Positions asked for at a time, at least: what a crash leaves in doubt, against a line in the log."""
-GRANT_POSITIONS_MAX = 512
-GRANT_S = 0.25
-"""Above that, what is sent in so long: making what commands need costs less for many at once."""
+DEALT = 512
+"""Cards made at a time, at most: making what commands need costs less for many at once."""
+LAP = 0
+"""The pool is played once."""
 
 # A table, because a sender makes thousands of commands a second and enum look-ups are slow.
 _KINDS = tuple(Kind)
@@ -33,7 +32,7 @@ _KINDS = tuple(Kind)
 
 @dataclass(slots=True)
 class Deal:
-    """Commands that were granted together, so that what each needs can be made for all at once."""
+    """Commands that are dealt together, so that what each needs can be made for all at once."""
 
     lap: int
     shard: Shard
@@ -63,6 +62,11 @@ class Card:
     """For a replay the index of the command that it repeats; -1 for what is none."""
     is_awaited: bool = False
     """Whether a replay waits for this command's completion."""
+    granted: int = 0
+    """The number of the attempt as it was granted, or WATCH."""
+    position: int = 0
+    lease: Held | None = None
+    """Where it came from; None only where nothing is leased."""
     ready_ns: int = 0
     """Since when a replay that waited may be sent; 0 for what never had to wait."""
     expected: int = 0
@@ -94,103 +98,157 @@ class Card:
     @property
     def attempt(self) -> int:
         """Return the number of the attempt; replays have numbers of their own."""
-        return REPLAY_ATTEMPT if self.is_replay else 0
+        return max(self.granted, 0) + (REPLAY_ATTEMPT if self.is_replay else 0)
+
+    def numbered(self, *, again: bool) -> int:
+        """Return the number of the attempt, or of the one that is made once more after it."""
+        return self.attempt + (RETRY_ATTEMPT if again else 0)
 
     @property
     def waits(self) -> bool:
         """Whether it repeats a command that must have been observed complete before."""
         return self.is_replay and self.shard.label[self.index] == Label.REPLAY
 
-    def races(self, other: Card) -> bool:
-        """Tell whether it repeats `other`, and is to be under way together with it."""
-        return self.original == other.index and not self.waits
+    @property
+    def is_returned(self) -> bool:
+        """Whether the lease that it came from was given back meanwhile."""
+        return self.lease is not None and self.lease.returned
+
+    def keep(self) -> None:
+        """Keep its lease until nothing more will come of it: it waits for another command."""
+        if self.lease is not None:
+            self.lease.aside.add(self.position)
+
+    def put_back(self) -> None:
+        """Let it be drawn again, here or elsewhere: it was surely not sent."""
+        if self.lease is not None:
+            self.lease.put_back(self.position, self.granted)
+
+    def done(self) -> None:
+        """Let it go: nothing more will come of it."""
+        if self.lease is not None:
+            self.lease.done(self.position)
 
 
 @dataclass(slots=True)
-class _Held:
-    """A held lease with what its current grant still allows."""
+class _Dealt:
+    """A lease's shard with the order that its phase is sent in, and cards made ahead."""
 
-    lease: Lease
     shard: Shard
     order: NDArray[np.int64]
     named: NDArray[np.int64]
     """The index of the command under whose ids each is sent: its own, but for replays."""
     awaited: NDArray[np.bool_]
-    customer_ids: list[str]
-    """Of all the shard's accounts: their commands need them again and again."""
-    cards: deque[Card] = field(default_factory=deque)
+    races: dict[int, int]
+    """The position of the replay that races the command of a position."""
+    cards: dict[int, Card] = field(default_factory=dict)
 
 
 class Hand:
     """Takes commands from leases of one phase, turning round-robin over the shards it holds."""
 
-    def __init__(self, book: LeaseBook, pool: Pool, ids: Ids, worker: str) -> None:
-        self._book = book
+    def __init__(
+        self, holder: Holder, pool: Pool, ids: Ids, hungry: Callable[[], None] = lambda: None
+    ) -> None:
+        """Draw from what `holder` has; `hungry` is called when it should ask for more."""
+        self._holder = holder
         self._pool = pool
         self._ids = ids
-        self._worker = worker
+        self._hungry = hungry
         self._sends: Sequence[Kind] = ()
-        self._positions = GRANT_POSITIONS
-        self._held: deque[_Held] = deque()
+        self._dealt: dict[int, _Dealt] = {}
+        self._shards: dict[int, Shard] = {}
+        self._at = 0
 
-    def begin(self, sends: Sequence[Kind], per_s: float = 0) -> None:
-        """Begin a phase that sends the kinds `sends`; the book has been opened for it.
-
-        `per_s` is the most that this worker is to send in a second, as far as it is known.
-        """
+    def begin(self, sends: Sequence[Kind]) -> None:
+        """Begin a phase that sends the kinds `sends`."""
         self._sends = sends
-        wanted = round(per_s * GRANT_S / HELD_MAX)
-        self._positions = min(max(wanted, GRANT_POSITIONS), GRANT_POSITIONS_MAX)
-        self._fill()
+        # The next phase is about the same shards for the most part, and making one takes time.
+        self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
+        self._dealt = {}
 
     def draw(self) -> Card | None:
-        """Return the next command to send, or None when the phase has no more."""
-        while self._held:
-            held = self._held[0]
-            if not held.cards:
-                self._refill(held)
-            if held.cards:
-                card = held.cards.popleft()
+        """Return the next command that may be sent; None where there is none now."""
+        return self._draw() or (self._asked() and self._draw()) or None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether more may come for the leases that are held."""
+        return any(lease.more for lease in self._holder.held())
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(lease.queue for lease in self._holder.held())
+
+    def card(self, lease: Held, position: int, attempt: int) -> Card:
+        """Return the card of one position of a lease."""
+        dealt = self._of(lease)
+        if attempt == WATCH:
+            return self._deal(lease, dealt, [(position, attempt)])[0]
+        card = dealt.cards.pop(position, None)
+        if card is None or card.granted != attempt:
+            upcoming = [(position, attempt), *islice(lease.queue, DEALT - 1)]
+            dealt.cards = {made.position: made for made in self._deal(lease, dealt, upcoming)}
+            card = dealt.cards.pop(position)
+        return card
+
+    def _asked(self) -> bool:
+        self._hungry()
+        return True
+
+    def _draw(self) -> Card | None:
+        held = self._holder.held()
+        for turn in range(len(held)):
+            lease = held[(self._at + turn) % len(held)]
+            taken = lease.draw()
+            if taken is not None:
                 # What races a command goes out right behind it, before any other shard's turn.
-                if not (held.cards and held.cards[0].races(card)):
-                    self._held.rotate(-1)
-                return card
-            self._book.give_back(self._held.popleft().lease)
-            self._fill()
+                race = self._of(lease).races.get(taken[0])
+                is_raced = race is not None and lease.hurry(race)
+                self._at = (self._at + turn + (not is_raced)) % len(held)
+                if lease.hungry:
+                    self._hungry()
+                return self.card(lease, *taken)
         return None
 
-    def lay_down(self) -> None:
-        """Give all leases back: the phase ends here, whatever is left."""
-        while self._held:
-            self._book.give_back(self._held.popleft().lease)
-
-    def _fill(self) -> None:
-        for lease in self._book.offer(self._worker, HELD_MAX - len(self._held)):
-            shard = self._pool.shard(lease.shard)
-            # The first command of a shard takes long: better now than when it is due.
-            shard.command(0)
+    def _of(self, lease: Held) -> _Dealt:
+        dealt = self._dealt.get(lease.epoch)
+        if dealt is None:
+            shard = self._shards.pop(lease.shard, None) or self._pool.shard(lease.shard)
             order = interleave([shard.range_of(kind) for kind in self._sends])
             replays, size = replays_of(shard), len(shard)
+            place = np.full(size, -1, dtype=np.int64)
+            place[order] = np.arange(len(order))
+            racing = replays.originals[replays.racing], replays.rows[replays.racing]
+            races = dict(zip(*(place[indices].tolist() for indices in racing), strict=True))
             named, awaited = replays.named(size), replays.awaited(size)
-            accounts = range(shard.counts.account)
-            customer_ids = self._ids.customer_ids(lease.lap, shard.number, accounts)
-            self._held.append(_Held(lease, shard, order, named, awaited, customer_ids))
+            dealt = self._dealt[lease.epoch] = _Dealt(shard, order, named, awaited, races)
+        return dealt
 
-    def _refill(self, held: _Held) -> None:
-        granted = self._book.grant(held.lease, self._positions)
-        lap, shard = held.lease.lap, held.shard
-        indices = _with_races(held, held.order[granted.start : granted.stop])
+    def prepare(self) -> None:
+        """Make the shards of all leases: better now than when a command of them is due."""
+        held = self._holder.held()
+        for epoch in self._dealt.keys() - {lease.epoch for lease in self._holder.leases}:
+            del self._dealt[epoch]
+        for lease in held:
+            self._of(lease).shard.command(0)
+
+    def _deal(self, lease: Held, dealt: _Dealt, upcoming: Sequence[tuple[int, int]]) -> list[Card]:
+        shard = dealt.shard
+        positions, attempts = zip(*upcoming, strict=True)
+        indices = dealt.order[list(positions)]
         accounts = shard.account_number[indices].astype(np.int64)
-        named = held.named[indices]
+        named = dealt.named[indices]
         is_replay = named != indices
         deal = Deal(
-            lap,
+            LAP,
             shard,
             named,
             accounts,
-            np.where(is_replay, REPLAY_ATTEMPT, 0),
-            self._ids.command_ids(lap, shard.number, named),
-            list(map(held.customer_ids.__getitem__, accounts.tolist())),
+            np.maximum(attempts, 0) + np.where(is_replay, REPLAY_ATTEMPT, 0),
+            self._ids.command_ids(LAP, shard.number, named),
+            self._ids.customer_ids(LAP, shard.number, accounts),
         )
         columns = (
             indices.tolist(),
@@ -199,25 +257,16 @@ class Hand:
             deal.command_ids,
             deal.customer_ids,
             np.where(is_replay, named, -1).tolist(),
-            held.awaited[indices].tolist(),
-            repeat(0, len(indices)),
+            dealt.awaited[indices].tolist(),
+            attempts,
+            positions,
+            repeat(lease, len(upcoming)),
+            repeat(0, len(upcoming)),
             shard.expected[named].tolist(),
-            repeat(deal, len(indices)),
-            range(len(indices)),
+            repeat(deal, len(upcoming)),
+            range(len(upcoming)),
         )
-        held.cards.extend(
-            Card(lap, shard, index, _KINDS[kind], *more)
+        return [
+            Card(LAP, shard, index, _KINDS[kind], *more)
             for index, kind, *more in zip(*columns, strict=True)
-        )
-
-
-def _with_races(held: _Held, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the indices with each racing replay right behind its original, where that is there."""
-    named = held.named[indices]
-    races = (named != indices) & ~held.awaited[named] & np.isin(named, indices)
-    if not races.any():
-        return indices
-    place = {index: position for position, index in enumerate(indices.tolist())}
-    turn = np.arange(len(indices))
-    turn[races] = [place[original] for original in named[races].tolist()]
-    return indices[np.argsort(turn, kind="stable")]
+        ]

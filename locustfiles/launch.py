@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import gc
 import platform as machine
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from e2e_data import manifest as manifests
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform
+from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
-from locustfiles.clock import RunClock
+from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
+from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
+from locustfiles.fleet.messages import Ask
+from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
+from locustfiles.takeover import last_ns, take_over
+from locustfiles.work import LOCAL, Service
+from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
@@ -30,7 +40,9 @@ LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 class Launched:
     """A run with what it was started on."""
 
-    run: Run
+    director: Director
+    run: Run | None
+    """What sends in this process; None where a fleet does."""
     record: RunRecord
     gate: Gate
     sandbox: EmbeddedSandbox | None
@@ -65,20 +77,23 @@ def probe(gate: Gate, platform: Platform) -> None:
         )
 
 
-def open_gate(origin: Origin, settings: Settings) -> Gate:
+def open_gate(origin: Origin, platform: Platform, plan: Plan) -> Gate:
     """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, settings.plan.http, settings.plan.timeout_s)
+    gate = Gate(origin, plan.http, plan.timeout_s)
     try:
         gate.open()
-        probe(gate, settings.platform)
+        probe(gate, platform)
     except BaseException:
         gate.close()
         raise
     return gate
 
 
-def launch(settings: Settings) -> Launched:
-    """Make everything that a run needs, up to the point where users may begin. Raises Problems."""
+def launch(settings: Settings, *, fleet: bool = False) -> Launched:
+    """Make everything that a run needs, up to the point where users may begin. Raises Problems.
+
+    Where a `fleet` sends, its workers get an `order` and make their own part with `serve`.
+    """
     origin, sandbox = settings.origin, None
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
@@ -87,15 +102,26 @@ def launch(settings: Settings) -> Launched:
         origin = Origin.parse(sandbox.url)
     gate = None
     try:
-        gate = open_gate(origin, settings)
-        directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
-        settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
-        ids, clock = Ids.fresh(), RunClock()
-        record = _record(settings, directory, ids, clock, origin)
-        directory.write_record(record)
-        run = Run(
-            settings.plan, settings.pool, settings.platform, ids, directory, clock, settings.users
+        gate = open_gate(origin, settings.platform, settings.plan)
+        directory, record, clock, resumed = (
+            _again(settings) if settings.resume else _anew(settings, origin)
         )
+        director = Director(
+            *(settings.plan, settings.pool, settings.platform, directory, clock),
+            fleet=fleet,
+            resumed=resumed,
+        )
+        run = None
+        if not fleet:
+            again = f"-{record.masters}" if record.masters > 1 else ""
+            service = Service(directory.name, LOCAL + again, record.masters)
+            run = Run(
+                *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
+                settings.users,
+                service,
+            )
+            direct(run, director)
+            _observe(run, gate)
     except BaseException:
         if gate:
             gate.close()
@@ -103,10 +129,106 @@ def launch(settings: Settings) -> Launched:
             sandbox.stop()
         raise
     _keep_for_good()
+    return Launched(director, run, record, gate, sandbox)
+
+
+_Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
+
+
+def _anew(settings: Settings, origin: Origin) -> _Begun:
+    """Begin a run: with a directory, ids and a clock of its own."""
+    directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
+    settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
+    clock = RunClock()
+    record = _record(settings, directory, Ids.fresh(), clock, origin)
+    directory.write_record(record)
+    return directory, record, clock, None
+
+
+def _again(settings: Settings) -> _Begun:
+    """Go on with a run, from what its directory says."""
+    directory = settings.resume
+    assert directory is not None
+    record = directory.record()
+    # Whoever has the log is the master; it is let go of for the director, who opens it himself.
+    GrantLog(directory.grants).close()
+    resumed = take_over(directory, record, settings.plan, settings.pool, settings.platform)
+    record = record.model_copy(update={"masters": resumed.term, "workers": settings.workers})
+    directory.write_record(record)
+    clock = RunClock.again(record.epoch_utc_ns, last_ns(directory))
+    return directory, record, clock, resumed
+
+
+def direct(run: Run, director: Director) -> None:
+    """Let a run be directed in this same process: each ask is answered at once."""
+
+    def deliver(ask: Ask) -> None:
+        answer = director.desk.receive(ask)
+        assert answer is not None, "asks of the same process come in order"
+        run.agent.follow(answer)
+        run.heard()
+
+    def refresh() -> None:
+        # What the first answer changes, such as an end to the sending, the second ask tells.
+        run.ask()
+        run.ask()
+        run.wake()
+
+    run.deliver = deliver
+    run.warned = lambda phase, note: director.event("warning", phase, note)
+    director.refresh, director.oldest = refresh, run.oldest
+
+
+def _observe(run: Run, gate: Gate) -> None:
     run.completions = PollingSource(
-        settings.platform, gate.connect, clock.now_ns, run.tracker.completed
+        run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )
-    return Launched(run, record, gate, sandbox)
+
+
+def order_of(launched: Launched, users: int) -> dict[str, Any]:
+    """Return all that a worker has to know of a run; msgpack can carry it. No secrets are in it."""
+    director = launched.director
+    return {
+        "run": director.desk.run,
+        "term": director.desk.term,
+        "directory": str(director.directory.path.resolve()),
+        "record": launched.record.model_dump_json(),
+        "users": users,
+        "journals": launched.director.plan.fleet.journals,
+    }
+
+
+def manifest_of(launched: Launched) -> str:
+    """Return the pool's manifest, for workers that do not see the run directory."""
+    return launched.director.pool.manifest.model_dump_json()
+
+
+def sees_directory(order: Mapping[str, Any]) -> bool:
+    """Tell whether the run directory of an order is there, over a shared folder or on this machine."""
+    try:
+        return bool(RunDirectory(Path(order["directory"])).record().run_id == order["run"])
+    except (Problems, OSError):
+        return False
+
+
+def serve(
+    order: Mapping[str, Any], directory: RunDirectory, worker: str, platform: Platform
+) -> tuple[Run, Gate]:
+    """Make a worker's part of the run that `order` describes, which writes to `directory`.
+
+    Raises ValueError or KeyError where it is no order, and Problems for a pool that is another here.
+    """
+    record = RunRecord.model_validate_json(order["record"])
+    plan = Plan.model_validate(record.plan)
+    pool = Pool.of_manifest(manifests.read(directory.pool))
+    clock = AlignedClock(record.epoch_utc_ns)
+    service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
+    run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
+    clock.offset = run.agent.offset
+    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
+    gate.open()
+    _observe(run, gate)
+    return run, gate
 
 
 def _keep_for_good() -> None:
@@ -134,6 +256,7 @@ def _record(
         nonce=ids.nonce,
         host=str(origin),
         embedded_sandbox=settings.origin is None,
+        workers=settings.workers,
         platform=settings.platform_spec,
         versions=_versions(),
         epoch_utc_ns=clock.epoch_utc_ns,

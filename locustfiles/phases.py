@@ -6,6 +6,8 @@ SENDING   nothing left to send, or the phase's time up   SETTLING
 SENDING   a stop was asked                               SETTLING, and no further phase
 SETTLING  nothing pending                                SENDING the next phase, or ENDED
 SETTLING  nothing has moved for the settle time          the same, with what is pending noted
+SETTLING  somebody may still send                        (waits, however long nothing has moved)
+SETTLING  something is to be sent again, in its time     SENDING the same phase
 WAITING   a stop was asked                               ENDED
 """
 
@@ -45,6 +47,8 @@ class Progress:
     """Commands being sent, or sent and without a final outcome."""
     moved_ns: int
     """When something was last sent, answered or completed."""
+    busy: bool = False
+    """A process that sends has not said yet that it stopped."""
 
 
 class PhaseMachine:
@@ -56,6 +60,7 @@ class PhaseMachine:
         self.phase = 0
         """The number of the current phase; meaningful while SENDING or SETTLING."""
         self._since_ns = 0
+        self._began_ns = 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -72,7 +77,13 @@ class PhaseMachine:
         if self.state is not State.WAITING:
             return False
         self._enter(State.ENDED if self._stopping else State.SENDING, now_ns)
+        self._began_ns = now_ns
         return True
+
+    def resume(self, now_ns: int, phase: int, sent_ns: int) -> None:
+        """Take over in the middle of `phase`, which has been sending for `sent_ns` already."""
+        self.phase, self._began_ns = phase, now_ns - sent_ns
+        self._enter(State.SENDING, now_ns)
 
     def advance(self, now_ns: int, progress: Progress) -> bool:
         """Move on by at most one state, and tell whether it did."""
@@ -82,11 +93,15 @@ class PhaseMachine:
         if self.state is State.SENDING and self._sent_enough(now_ns, progress):
             self._enter(State.SETTLING, now_ns)
             return True
+        if self.state is State.SETTLING and not self._sent_enough(now_ns, progress):
+            self._enter(State.SENDING, now_ns)
+            return True
         if self.state is State.SETTLING and self._settled(now_ns, progress):
             if self._stopping or self.phase + 1 == len(self._phases):
                 self._enter(State.ENDED, now_ns)
             else:
                 self.phase += 1
+                self._began_ns = now_ns
                 self._enter(State.SENDING, now_ns)
             return True
         return False
@@ -95,12 +110,18 @@ class PhaseMachine:
         self.state = state
         self._since_ns = now_ns
 
-    def _sent_enough(self, now_ns: int, progress: Progress) -> bool:
+    def is_final(self, now_ns: int) -> bool:
+        """Tell whether the phase will send nothing more, whatever happens: its time is up."""
         duration_ns = self._phases[self.phase].duration_ns
-        time_up = duration_ns is not None and now_ns - self._since_ns >= duration_ns
-        return self._stopping or progress.exhausted or time_up
+        time_up = duration_ns is not None and now_ns - self._began_ns >= duration_ns
+        return self._stopping or time_up
+
+    def _sent_enough(self, now_ns: int, progress: Progress) -> bool:
+        return progress.exhausted or self.is_final(now_ns)
 
     def _settled(self, now_ns: int, progress: Progress) -> bool:
+        if progress.busy:
+            return False
         if progress.pending == 0:
             return True
         quiet_ns = now_ns - max(progress.moved_ns, self._since_ns)

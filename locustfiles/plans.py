@@ -130,6 +130,49 @@ class Phase(Part):
         """Return when its arrivals are due; random ones are the same for the same seed and stream."""
         return Even(self.rates) if self.spacing == "even" else Poisson(self.rates, seed, stream)
 
+    @property
+    def duration_ns(self) -> int | None:
+        """How long it sends; None until nothing is left."""
+        return None if self.duration_s is None else round(self.duration_s * SECOND_NS)
+
+    @property
+    def settle_ns(self) -> int:
+        """How long nothing may move before pending commands are left behind."""
+        return round(self.settle_s * SECOND_NS)
+
+    @property
+    def drop_after_ns(self) -> int | None:
+        """How late an arrival may be before it is given up; None when it never is."""
+        return round(self.drop_after_s * SECOND_NS) if self.late == "drop" else None
+
+
+class Fleet(Part):
+    """What holds for a run with several processes that send."""
+
+    lease_s: Seconds = Field(default=10, ge=2, le=600)
+    """A worker that was not heard of for so long is given up, and others take over its commands."""
+    resend: bool = True
+    """Whether what a lost worker may have sent is sent again under the same id, where the platform
+    is idempotent; otherwise it is unknown until the book tells."""
+
+    journals: str = "auto"
+    """Where workers keep what they saw: in the run directory where they see it, and else with the
+    master (auto); with the master; or in object storage, by URL, such as "s3://bucket/folder"."""
+
+    @field_validator("journals")
+    @classmethod
+    def _journals(cls, value: str) -> str:
+        if value not in ("auto", "master") and "://" not in value:
+            raise ValueError("auto, master, or a URL such as s3://bucket/folder")
+        if "@" in value:
+            raise ValueError("leave credentials out: every worker has them in its environment")
+        return value
+
+    @property
+    def lease_ns(self) -> int:
+        """`lease_s` in nanoseconds."""
+        return round(self.lease_s * SECOND_NS)
+
 
 class PoolChoice(Part):
     """Which pool to play: a preset, and what differs from it."""
@@ -169,6 +212,7 @@ class Plan(Part):
     phases: dict[str, Phase] = Field(min_length=1)
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()
+    fleet: Fleet = Fleet()
 
     @field_validator("channels")
     @classmethod

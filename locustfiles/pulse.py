@@ -1,31 +1,39 @@
-"""The pulse of a run: a row of the timeline each second, the journal flushed, the loop watched."""
+"""The pulse of a run: the journal flushed, the event loop watched, a row of the timeline each second."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
 import gevent
 import psutil
 from gevent.threadpool import ThreadPool
 
+from locustfiles.director import Director
 from locustfiles.pacing import SECOND_NS
 from locustfiles.run import Run
-from reports.timeline import Second
 
 PROBE_S = 0.02
 """How often the event loop is asked for a timer, to see how late it is."""
+BEAT_S = 1.0
+SETTLING_BEAT_S = 0.2
+"""How often the journal is flushed while a fleet waits for what this worker has sent."""
 
 
 class Pulse:
-    """Greenlets that observe a run. `failed` is called once, with the cause, if they cannot."""
+    """Greenlets that observe a process that sends. `failed` is called with the cause, if they cannot."""
 
     def __init__(
-        self, run: Run, user_count: Callable[[], int], failed: Callable[[str], None]
+        self,
+        run: Run,
+        failed: Callable[[str], None],
+        store: Callable[[], None] = lambda: None,
     ) -> None:
+        """Begin; `store` returns when what was flushed is where nobody's end can lose it."""
         self._run = run
-        self._user_count = user_count
         self._failed = failed
+        self._store = store
         self._process = psutil.Process(os.getpid())
         self._loop_lag_ns = 0
         # Parquet is written by C code: on a thread of its own it does not stop the users.
@@ -33,53 +41,67 @@ class Pulse:
         self._greenlets = [gevent.spawn(self._probe), gevent.spawn(self._beat)]
 
     def stop(self) -> None:
-        """End the observation with one last row; the journal is left to its owner."""
+        """End the observation; the journal is left to its owner."""
         gevent.killall(self._greenlets)
         self._writer.kill()
-        self._write_row()
 
     def _probe(self) -> None:
-        clock = self._run.clock
+        # By the bare clock: a run's may be moved, to agree with the master's.
         while True:
-            asked_ns = clock.now_ns()
+            asked_ns = time.monotonic_ns()
             gevent.sleep(PROBE_S)
-            late_ns = clock.now_ns() - asked_ns - round(PROBE_S * SECOND_NS)
+            late_ns = time.monotonic_ns() - asked_ns - round(PROBE_S * SECOND_NS)
             self._loop_lag_ns = max(self._loop_lag_ns, late_ns)
 
     def _beat(self) -> None:
+        run = self._run
         try:
             self._process.cpu_percent()
             while True:
-                gevent.sleep(1)
-                self._write_row()
-                self._writer.apply(self._run.journal.flush)
+                settling = run.service.shared and run.stopped and run.tracker.pending
+                gevent.sleep(SETTLING_BEAT_S if settling else BEAT_S)
+                run.lag_ns, self._loop_lag_ns = self._loop_lag_ns, 0
+                run.cpu_percent = self._process.cpu_percent()
+                ended = run.tracker.take_ended()
+                self._writer.apply(run.journal.flush)
+                self._store()
+                run.release_ended(ended)
         except Exception as error:
             # Without its journal a run proves nothing, so it must not go on.
             self._failed(f"the run directory cannot be written: {error}")
             raise
 
-    def _write_row(self) -> None:
-        run, tally = self._run, self._run.tracker.tally
-        due, overdue, dropped = run.arrivals()
-        lag_ns, self._loop_lag_ns = self._loop_lag_ns, 0
-        run.timeline.write(
-            Second(
-                at_ns=run.clock.now_ns(),
-                phase=run.phase_name,
-                due=due,
-                sent=tally.sent,
-                acknowledged=tally.acknowledged,
-                completed=tally.completed,
-                unanswered=tally.unanswered,
-                blocked=tally.blocked,
-                overdue=overdue,
-                dropped=dropped,
-                pending_now=len(run.tracker.pending),
-                users_now=self._user_count(),
-                waiting_now=tally.waiting,
-                loop_lag_ms=lag_ns / 1e6,
-                cpu_percent=self._process.cpu_percent(),
-                retried=tally.retried,
-                held_back=tally.held_back,
-            )
-        )
+
+class Beat:
+    """Writes the timeline's rows, one each second. `failed` is as for `Pulse`."""
+
+    def __init__(self, director: Director, failed: Callable[[str], None]) -> None:
+        self._director = director
+        self._failed = failed
+        self._greenlet = gevent.spawn(self._beat)
+
+    def stop(self) -> None:
+        """End with one last row."""
+        self._greenlet.kill()
+        self._director.write_second()
+
+    def _beat(self) -> None:
+        try:
+            while True:
+                gevent.sleep(BEAT_S)
+                self._director.write_second()
+        except Exception as error:
+            self._failed(f"the run directory cannot be written: {error}")
+            raise
+
+
+def close_run(run: Run, pulse: Pulse | None) -> None:
+    """Let what is on the wire end, look for outcomes no more, and close the journal."""
+    while run.tracker.tally.waiting:
+        # Every request has a deadline, so this ends.
+        gevent.sleep(0.02)
+    assert run.completions is not None
+    run.completions.stop()
+    if pulse is not None:
+        pulse.stop()
+    run.close()

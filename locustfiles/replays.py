@@ -4,12 +4,17 @@ the original is          a replay that is drawn      and when the original ends
 observed complete        may be sent                 -
 over without an outcome  is blocked                  -
 under way                is set aside                comes back, to be sent or blocked
+
+The original may be under way in another process, which lets the fleet know how it ended. A replay
+whose lease is returned is put back: whoever gets it next is told the same.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from enum import IntEnum
 
 from locustfiles.completions import Place
 from locustfiles.hand import Card
@@ -17,19 +22,31 @@ from locustfiles.hand import Card
 WHY_NOT_COMPLETE = "the command that it repeats was not observed complete"
 
 
+class Ending(IntEnum):
+    """How a command ended, in the words of the fleet: the higher one holds."""
+
+    OVER = 1
+    COMPLETE = 2
+
+    @classmethod
+    def of(cls, *, complete: bool) -> Ending:
+        """Return how a command ended that was observed complete, or not."""
+        return cls.COMPLETE if complete else cls.OVER
+
+
 class SetAside:
     """The replays of a phase that wait, and what their originals have come to."""
 
     def __init__(self) -> None:
         self._complete: dict[Place, bool] = {}
-        """Originals that are over and whose replay is still to come: observed complete or not."""
+        """Originals that are over: observed complete, by anybody, or not."""
         self._waiting: dict[Place, Card] = {}
         """By the place of the original."""
         self._back: deque[Card] = deque()
 
     def ended(self, original: Place, at_ns: int, *, complete: bool) -> None:
         """Note that a command with a replay is over, and have that come back if it waits."""
-        self._complete[original] = complete
+        self._complete[original] = complete or self._complete.get(original, False)
         card = self._waiting.pop(original, None)
         if card is not None:
             self._back.append(replace(card, ready_ns=at_ns))
@@ -40,15 +57,21 @@ class SetAside:
         if original in self._complete:
             return True
         self._waiting[original] = card
+        card.keep()
         return False
 
     def blocked(self, card: Card) -> str | None:
-        """Return why an admitted replay may not be sent, None when it may; its original is done with."""
-        return None if self._complete.pop(card.original_place) else WHY_NOT_COMPLETE
+        """Return why an admitted replay may not be sent, None when it may."""
+        return None if self._complete[card.original_place] else WHY_NOT_COMPLETE
 
     def take(self) -> Card | None:
-        """Return a replay that has come back."""
+        """Return a replay that has come back, and may still be sent here."""
+        self.let_go()
         return self._back.popleft() if self._back else None
+
+    def __len__(self) -> int:
+        """Return how many replays wait or have come back."""
+        return len(self._waiting) + len(self._back)
 
     @property
     def waiting(self) -> bool:
@@ -65,8 +88,21 @@ class SetAside:
         for original in list(self._waiting):
             self.ended(original, at_ns, complete=False)
 
+    def let_go(self) -> None:
+        """Put those back whose lease was returned."""
+        self._put_back(lambda card: card.is_returned)
+
+    def lay_down(self) -> None:
+        """Put all back that wait or have come back: nothing more is sent for now."""
+        self._put_back(lambda _: True)
+
     def clear(self) -> None:
-        """Forget everything: the phase is over."""
+        """Forget everything: another phase has begun."""
+        self.lay_down()
         self._complete.clear()
-        self._waiting.clear()
-        self._back.clear()
+
+    def _put_back(self, chosen: Callable[[Card], bool]) -> None:
+        for card in filter(chosen, [*self._waiting.values(), *self._back]):
+            card.put_back()
+        self._waiting = {key: card for key, card in self._waiting.items() if not chosen(card)}
+        self._back = deque(card for card in self._back if not chosen(card))

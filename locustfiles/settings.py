@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2e_data import manifest as manifests
 from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
@@ -18,6 +19,7 @@ from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.pacing import SECOND_NS, Even
 from locustfiles.plans import Phase, Plan, load_plan
+from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
     # Importing Locust patches the standard library, which the command line must be spared.
@@ -27,6 +29,8 @@ EMBEDDED = "embedded sandbox"
 """What the web UI shows, and takes, as the host where none is given."""
 
 DEFAULT_PLAN = "demo"
+WORKERS_MAX = 256
+"""Worker processes on one machine."""
 POOL_RESERVE_PERCENT = 10
 """How much larger than a rate and duration need, on average, a pool is made for them."""
 
@@ -66,6 +70,8 @@ OPTIONS = (
     Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
+    Option("--workers", "start so many worker processes on this machine", "N"),
+    Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
 )
 
@@ -75,7 +81,9 @@ def add_options(parser: LocustArgumentParser) -> None:
     if any(option.name in vars(parser.parse_known_args([])[0]) for option in OPTIONS):
         return
     # Locust listens on all interfaces unless told otherwise, without a login.
-    parser.set_defaults(web_host="127.0.0.1")
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
+    # Whoever joins late gets users, and a lost worker's are replaced: not the default of Locust.
+    parser.set_defaults(enable_rebalancing=True)
     for option in OPTIONS:
         extra: dict[str, Any] = {"action": "append"} if option.repeated else {}
         parser.add_argument(
@@ -113,16 +121,56 @@ class Settings:
     origin: Origin | None
     """Where the platform listens; None for the embedded sandbox."""
     users: int
+    workers: int
+    """Worker processes to start on this machine; 0 where none are, or others start them."""
     runs_dir: Path
+    resume: RunDirectory | None = None
+    """The run to go on with; its own record says everything else."""
 
 
 def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
     """Check Locust's parsed options and the host. Raises Problems with everything that is wrong."""
+    resumed = getattr(options, "paystorm_resume", None)
+    return settings_of_run(options, Path(resumed)) if resumed else _read_new(options, host)
+
+
+def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
+    """Return what the run in `path` was made of, to go on with it. Raises Problems."""
+    directory = RunDirectory.open(path)
+    record = directory.record()
+    problems: list[str] = []
+    if record.state != "running":
+        problems.append(
+            f"--resume {path}: the run has {record.state}: there is nothing to go on with"
+        )
+    if record.embedded_sandbox:
+        problems.append(f"--resume {path}: its platform was embedded, and ended with its process")
+    workers = 0
+    with _collecting(problems):
+        workers = workers_wanted(options.paystorm_workers)
+    if problems:
+        raise Problems(problems)
+    plan = Plan.model_validate(record.plan)
+    return Settings(
+        plan=plan,
+        pool=Pool.of_manifest(manifests.read(directory.pool)),
+        platform=load_platform(record.platform),
+        platform_spec=record.platform,
+        origin=Origin.parse(record.host),
+        users=options.num_users or plan.users,
+        workers=workers,
+        runs_dir=directory.path.parent.parent,
+        resume=directory,
+    )
+
+
+def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
     values: dict[str, Any] = {
         option.flag: getattr(options, option.name) or option.default for option in OPTIONS
     }
     problems: list[str] = []
     plan = pool = platform = origin = None
+    workers = 0
     with _collecting(problems):
         plan = plan_for(
             values["--plan"],
@@ -139,6 +187,8 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
         if plan is not None and origin is not None:
             # Its certificates and secrets are read, so that what is missing is said now.
             Gate(origin, plan.http, plan.timeout_s)
+    with _collecting(problems):
+        workers = workers_wanted(values["--workers"])
     if problems:
         raise Problems(problems)
     assert plan is not None
@@ -151,8 +201,15 @@ def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
         platform_spec=values["--platform"],
         origin=origin,
         users=options.num_users or plan.users,
+        workers=workers,
         runs_dir=Path(values["--runs-dir"]),
     )
+
+
+def platform_of(options: argparse.Namespace | None) -> Platform:
+    """Return the adapter that the options name. Raises Problems."""
+    option = next(option for option in OPTIONS if option.flag == "--platform")
+    return load_platform(getattr(options, option.name, None))
 
 
 @contextmanager
@@ -220,6 +277,15 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
     arrivals = Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS))
     wanted = arrivals * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
+
+
+def workers_wanted(text: str | None) -> int:
+    """Read --workers; 0 without it. Raises Problems."""
+    if text is None:
+        return 0
+    if not text.isdecimal() or not 1 <= int(text) <= WORKERS_MAX:
+        raise Problems([f"--workers {text}: give a number of processes from 1 to {WORKERS_MAX}"])
+    return int(text)
 
 
 def _positive(text: str) -> bool:

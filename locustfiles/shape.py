@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from locust import LoadTestShape
 
-from locustfiles.conductor import conductor_of
+from locustfiles.conductor import Conductor, conductor_of
 
 
 class PhasedShape(LoadTestShape):
@@ -20,4 +20,6 @@ class PhasedShape(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """Return (users, spawn rate), or None when the run is over, judged and reported."""
         assert self.runner is not None
-        return conductor_of(self.runner.environment).tick()
+        conductor = conductor_of(self.runner.environment)
+        assert isinstance(conductor, Conductor), "a worker has no shape"
+        return conductor.tick()

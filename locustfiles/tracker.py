@@ -36,14 +36,22 @@ class Tally:
 class Pending(NamedTuple):
     """A command that was sent and has no final outcome yet."""
 
-    kind: Kind
-    account: Key
+    card: Card
     attempt: int
     phase: int
     channel: Channel
     sent_ns: int
-    is_awaited: bool
-    """Whether a replay waits for its completion."""
+    """When it was sent, or when it began to be watched."""
+
+    @property
+    def kind(self) -> Kind:
+        """What the command does."""
+        return self.card.kind
+
+    @property
+    def account(self) -> Key:
+        """Whose it is."""
+        return self.card.account_key
 
     @property
     def at(self) -> tuple[int, int, Channel]:
@@ -54,31 +62,50 @@ class Pending(NamedTuple):
 class Tracker:
     """Turns what happens to commands into facts. It is the only writer of the journal."""
 
-    def __init__(self, journal: Journal, bindings: Bindings, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        bindings: Bindings,
+        now_ns: Callable[[], int],
+        ended: Callable[[Place, bool], None] = lambda *_: None,
+    ) -> None:
+        """Record with times of `now_ns`.
+
+        `ended` gets (place, whether observed complete) of each command that a replay waits for.
+        """
         self._journal = journal
         self._bindings = bindings
         self._now_ns = now_ns
+        self._tell_ended = ended
         self.tally = Tally()
         self.set_aside = SetAside()
         self.pending: dict[Place, Pending] = {}
         """In the order of sending, so that the first is the oldest."""
+        self._on_wire: dict[tuple[Place, int], Pending] = {}
+        """By place and attempt: an earlier attempt's answer may come after a later one was sent."""
+        self._ended: list[Card] = []
         self.moved_ns = 0
         """When something was last sent, answered or completed."""
 
     def blocked(self, card: Card, phase: int, channel: Channel, reason: str) -> None:
-        """Record that a command may not be sent: what it needs was not observed."""
+        """Record that a command may not be sent, because what it needs was not observed."""
         self.tally.blocked += 1
         self._add(Fact.BLOCKED, card.place, (card.attempt, phase, channel), reason=reason)
+        self._end(card, complete=False)
+
+    def watch(self, card: Card, phase: int, channel: Channel) -> None:
+        """Wait for the outcome of a command that a lost worker may have sent."""
+        watched = Pending(card, card.attempt, phase, channel, self._now_ns())
+        self.pending.setdefault(card.place, watched)
 
     def sending(
         self, card: Card, phase: int, channel: Channel, arrival: Arrival, *, again: bool = False
     ) -> int:
         """Record that a command is about to leave, for the first time or again; return the time."""
         sent_ns = self.moved_ns = self._now_ns()
-        place, attempt = card.place, card.attempt + again
-        self.pending[place] = Pending(
-            card.kind, card.account_key, attempt, phase, channel, sent_ns, card.is_awaited
-        )
+        place, attempt = card.place, card.numbered(again=again)
+        pending = Pending(card, attempt, phase, channel, sent_ns)
+        self.pending[place] = self._on_wire[place, attempt] = pending
         if again:
             self.tally.retried += 1
         else:
@@ -95,38 +122,37 @@ class Tracker:
         )
         return sent_ns
 
-    def acknowledged(self, place: Place, answer: Acknowledgement) -> int:
+    def acknowledged(self, place: Place, answer: Acknowledgement, attempt: int = 0) -> int:
         """Record an answer, and return the time; only an accepted or unknown command stays pending."""
-        pending = self.pending[place]
+        sent = self._on_wire[place, attempt]
         if answer.status is Acknowledged.ACCEPTED and answer.account_id is not None:
-            self._bindings.bind(pending.account, answer.account_id)
+            self._bindings.bind(sent.account, answer.account_id)
         # The fact comes first: an adapter's answer may be none, and is counted as nothing then.
         at_ns = self._add(
             Fact.ACKNOWLEDGED,
             place,
-            pending.at,
+            sent.at,
             code=answer.status,
             reason=answer.reason,
         )
-        self.tally.waiting -= 1
         self.tally.acknowledged += 1
+        self._answered(place, attempt)
         if answer.status in (Acknowledged.INVALID, Acknowledged.REFUSED):
-            self._over(place, complete=False)
+            self._finished(place, complete=False)
         return at_ns
 
-    def unanswered(self, place: Place, reason: str) -> int:
+    def unanswered(self, place: Place, reason: str, attempt: int = 0) -> int:
         """Record that no whole answer came, and return the time: the command may have effect."""
-        pending = self.pending[place]
-        self.tally.waiting -= 1
+        sent = self._answered(place, attempt)
         self.tally.unanswered += 1
-        return self._add(Fact.UNANSWERED, place, pending.at, reason=reason)
+        return self._add(Fact.UNANSWERED, place, sent.at, reason=reason)
 
-    def not_sent(self, place: Place, reason: str) -> int:
+    def not_sent(self, place: Place, reason: str, attempt: int = 0) -> int:
         """Record that nothing left after all, and return the time."""
-        pending = self._over(place, complete=False)
-        self.tally.waiting -= 1
+        sent = self._answered(place, attempt)
+        self._finished(place, complete=False)
         self.tally.unanswered += 1
-        return self._add(Fact.NOT_SENT, place, pending.at, reason=reason)
+        return self._add(Fact.NOT_SENT, place, sent.at, reason=reason)
 
     def completed(self, place: Place, completion: Completion) -> None:
         """Record a final outcome. One that nobody waits for is a fact all the same."""
@@ -140,16 +166,39 @@ class Tracker:
             flags=completion.flags,
         )
         if pending is not None:
-            self._over(place, complete=True)
             self.tally.completed += 1
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
+            self._finished(place, complete=True)
 
-    def _over(self, place: Place, *, complete: bool) -> Pending:
-        """Wait no longer for a command; a replay may wait for it."""
-        pending = self.pending.pop(place)
-        if pending.is_awaited:
-            self.set_aside.ended(place, self._now_ns(), complete=complete)
-        return pending
+    def oldest(self) -> tuple[Place, Pending] | None:
+        """Return the pending command that was sent first."""
+        return next(iter(self.pending.items()), None)
+
+    def _answered(self, place: Place, attempt: int) -> Pending:
+        self.tally.waiting -= 1
+        return self._on_wire.pop((place, attempt))
+
+    def _finished(self, place: Place, *, complete: bool) -> None:
+        """End the waiting for a command's outcome, if anybody waited."""
+        pending = self.pending.pop(place, None)
+        if pending is not None:
+            self._end(pending.card, complete=complete)
+
+    def _end(self, card: Card, *, complete: bool) -> None:
+        """Note that nothing more will come of a command; a replay may wait for it."""
+        self._ended.append(card)
+        if card.is_awaited:
+            self.set_aside.ended(card.place, self._now_ns(), complete=complete)
+            self._tell_ended(card.place, complete)
+
+    def take_ended(self) -> list[Card]:
+        """Return the cards whose end was recorded since the last call.
+
+        They are done once the journal is flushed: whoever takes over from a process that died must
+        not take for finished what no journal tells of.
+        """
+        ended, self._ended = self._ended, []
+        return ended
 
     def _add(
         self,
@@ -165,7 +214,3 @@ class Tracker:
         at_ns = self.moved_ns = self._now_ns()
         self._journal.add(fact, place, *at, at_ns=at_ns, code=code, reason=reason, flags=flags)
         return at_ns
-
-    def oldest(self) -> tuple[Place, Pending] | None:
-        """Return the pending command that was sent first."""
-        return next(iter(self.pending.items()), None)

@@ -6,8 +6,10 @@ import logging
 
 import gevent
 from gevent import GreenletExit
+from gevent.event import Event
 from locust import User, task
 from locust.env import Environment
+from locust.exception import StopUser
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, HttpAnswer
@@ -22,9 +24,10 @@ from locustfiles.channels.http import HttpConnection, Requester
 from locustfiles.channels.retry_after import retry_after_s
 from locustfiles.conductor import conductor_of
 from locustfiles.hand import Card
-from locustfiles.run import Run, Turn
+from locustfiles.run import Run
 from locustfiles.settings import EMBEDDED
 from locustfiles.statistics import statistics_of
+from locustfiles.work import Turn
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,19 @@ class HttpPaymentsUser(User):
         self._statistics = statistics_of(environment, "HTTP")
         self._run: Run | None = None
         self._connection: Requester | None = None
+        self._idle = Event()
+        self._idle.set()
+        self._leaving = False
+
+    def stop(self, force: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - Locust's signature
+        """Stop, once the request on the wire has its answer: every request has a deadline.
+
+        Locust moves users from worker to worker when one comes or goes, and that must not make
+        commands unknown.
+        """
+        self._leaving = True
+        self._idle.wait()
+        return bool(super().stop(force=True))
 
     @task
     def send_next(self) -> None:
@@ -64,7 +80,14 @@ class HttpPaymentsUser(User):
             turn = run.take(Channel.HTTP)
             if turn is None:
                 return
-            self._send(run, turn, connection)
+            if self._leaving:
+                turn.card.put_back()
+                raise StopUser
+            self._idle.clear()
+            try:
+                self._send(run, turn, connection)
+            finally:
+                self._idle.set()
 
     def on_stop(self) -> None:
         """Close the connection."""
@@ -80,27 +103,28 @@ class HttpPaymentsUser(User):
     def _send(self, run: Run, turn: Turn, connection: Requester, *, again: bool = False) -> None:
         """Send a command and record what came of it, whatever that is."""
         card, tracker = turn.card, run.tracker
-        place = card.place
+        place, attempt = card.place, card.numbered(again=again)
         sent_ns = tracker.sending(card, turn.phase, Channel.HTTP, turn.arrival, again=again)
         answer: HttpAnswer | None = None
         problem: Exception | None = None
         try:
             answer = _answer(run, turn, connection, again=again)
             acknowledgement = run.platform.read_acknowledgement(answer)
-            at_ns = tracker.acknowledged(place, acknowledgement)
+            at_ns = tracker.acknowledged(place, acknowledgement, attempt)
+            run.measure(turn, at_ns)
             if acknowledgement.status is not Acknowledged.ACCEPTED or card.expected & _INVALID:
                 problem = _unexpected(acknowledgement, card, answer)
         except NotSentError as error:
-            at_ns, problem = tracker.not_sent(place, str(error)), error
+            at_ns, problem = tracker.not_sent(place, str(error), attempt), error
         except UnansweredError as error:
-            at_ns, problem = tracker.unanswered(place, str(error)), error
+            at_ns, problem = tracker.unanswered(place, str(error), attempt), error
         except GreenletExit:
-            tracker.unanswered(place, ABORTED)
+            tracker.unanswered(place, ABORTED, attempt)
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
             log.exception("the platform adapter failed on %s", card.command_id)
-            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}"), error
+            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}", attempt), error
         utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
         length = 0 if answer is None else len(answer.body)
         if problem is None:

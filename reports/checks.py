@@ -9,8 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+
 from e2e_data.platform import Platform
 from reports.classes import Judged
+from reports.columns import Bools
 from reports.findings import Gathering
 from reports.judgement import Check, Finding, Status
 from reports.rundir import PhaseRecord
@@ -44,6 +47,7 @@ class Invariant(ABC):
     def __init__(self, grounds: Grounds) -> None:
         self.grounds = grounds
         self.examined = 0
+        self._open = 0
         self._gatherings: dict[str, Gathering] = {}
         self._crash = ""
 
@@ -60,12 +64,21 @@ class Invariant(ABC):
             return
         try:
             self.examine(judged)
+            if self.grounds.crashed:
+                self._open += int(self.leaves_open(judged).sum())
         except Exception as error:
             self._crash = f"the check failed on shard {judged.evidence.shard.number}: {error!r}"
 
     @abstractmethod
     def examine(self, judged: Judged) -> None:
         """Look for faults in one shard."""
+
+    def leaves_open(self, judged: Judged) -> Bools:
+        """Return the commands that cannot be told of, because a journal is missing or cut off.
+
+        By default none: what the book and the grants say needs no journal.
+        """
+        return np.zeros(len(judged.final), np.bool_)
 
     def conclude(self) -> str:
         """Say what only the whole run shows to be wrong; empty when nothing is."""
@@ -102,8 +115,9 @@ class Invariant(ABC):
         return "the run directory has no statement of the platform's book" if missing else ""
 
     def _unfinished(self) -> str:
-        if self.grounds.crashed:
-            return f"{', '.join(self.grounds.crashed)} died before its journal was complete"
+        if self._open:
+            names = ", ".join(self.grounds.crashed)
+            return f"{names} died before its journal was complete: {self._open} commands are open"
         if self.needs_drain and not self.grounds.drained:
             return "the run was not drained"
         return ""

@@ -57,6 +57,8 @@ class Judged:
     taken: Bools
     """Accepted, though a correct platform cannot even understand it."""
     lost: Bools
+    untold: Bools
+    """No outcome is known, and it may have been in the journal of a process that died."""
     taken_back: Bools
     """Several final outcomes: one was observed, and then, or in the book, another."""
     no_effect: Bools
@@ -78,6 +80,8 @@ class _Told:
     """Accepted, or its outcome was observed."""
     open_end: Bools
     """No answer tells whether it took effect."""
+    no_effect: Bools
+    """It was refused, or answered as invalid, and nothing of it was left unanswered."""
 
 
 def _told(evidence: Evidence) -> _Told:
@@ -87,13 +91,18 @@ def _told(evidence: Evidence) -> _Told:
     known = accepted | (seen.outcomes != 0)
     silent = evidence.sent & (seen.acknowledged < 0) & ~known
     unknown = seen.acknowledged == Acknowledged.UNKNOWN
+    invalid = seen.acknowledged == Acknowledged.INVALID
+    refused = (seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent
+    # An attempt that nobody answered may have had effect, whatever was said to the next.
+    perhaps_done = evidence.in_doubt | (seen.unanswered & (seen.acknowledged >= 0))
     return _Told(
         accepted=accepted,
-        invalid=seen.acknowledged == Acknowledged.INVALID,
-        refused=(seen.acknowledged == Acknowledged.REFUSED) | seen.not_sent,
+        invalid=invalid,
+        refused=refused,
         known=known,
         # An attempt that nobody answered is forgotten once another is accepted.
         open_end=(seen.unanswered & ~accepted) | unknown | evidence.in_doubt | silent,
+        no_effect=(refused | invalid) & ~known & ~perhaps_done,
     )
 
 
@@ -103,10 +112,7 @@ def judge_shard(
     """Derive what became of each command of a shard."""
     seen, booked, replays = evidence.seen, evidence.booked, evidence.replays
     told = _told(evidence)
-    # An attempt that nobody answered may have had effect, whatever was said to the next.
-    no_effect = (
-        (told.refused | told.invalid) & ~told.known & ~(seen.unanswered & (seen.acknowledged >= 0))
-    )
+    no_effect = told.no_effect.copy()
     reached = (evidence.sent | (seen.outcomes != 0)) & ~no_effect
     final = _final(evidence, reached)
     in_book = np.zeros(len(final), np.bool_) if booked is None else booked.rows > 0
@@ -115,8 +121,10 @@ def judge_shard(
     no_effect[replays.originals] &= ~perhaps
     known = evidence.united(told.known)
     taken = told.accepted & (evidence.expected & _BOTH == 0)
-    undecided = (known | in_book) & (final == 0)
-    lost = known & ~taken & (final == 0) & drained & ~in_book
+    # Without a book, the outcome may be in the journal of a process that died.
+    untold = evidence.incomplete & (final == 0) if booked is None else np.zeros_like(known)
+    undecided = (known | in_book) & (final == 0) & ~untold
+    lost = undecided & ~taken & drained & ~in_book
     duplicated = _duplicated(evidence, booked)
     wrong_amount = _wrong_amount(evidence, booked)
     taken_back = ((final | seen.outcomes) & _BOTH == _BOTH) & ~duplicated
@@ -132,7 +140,7 @@ def judge_shard(
         Class.LOST: lost,
         Class.PENDING: undecided,
         Class.RECOVERED: told.open_end & (final != 0),
-        Class.UNKNOWN: told.open_end,
+        Class.UNKNOWN: told.open_end | untold,
         Class.REFUSED: told.refused,
         Class.INVALID: told.invalid,
         Class.SETTLED_LATE: settled & late,
@@ -152,6 +160,7 @@ def judge_shard(
         wrong_outcome=wrong_outcome & ~taken_back,
         taken=taken,
         lost=lost & ~evidence.is_replay,
+        untold=untold,
         taken_back=taken_back,
         no_effect=no_effect,
         late=late,

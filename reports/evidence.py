@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Label, Outcome
-from e2e_data.ids import Ids
+from e2e_data.ids import REPLAY_ATTEMPT, Ids
+from e2e_data.platform import Acknowledged
 from e2e_data.pool import Pool
 from e2e_data.replays import Replays, replays_of
 from e2e_data.sequence import interleave
@@ -28,40 +28,15 @@ from reports.booked import Booked, BookedAccounts, read_accounts, read_commands
 from reports.columns import NEVER, Bools, Ints
 from reports.dataset import Sliced, open_dataset, readable
 from reports.grants import Grant, read_grants
-from reports.journal import Fact
 from reports.lines import damaged, read_lines
 from reports.rundir import PhaseRecord, RunDirectory
+from reports.seen import Seen, attempts, attempts_sent, seen_of
 
 GROUP_COMMANDS = 500_000
 """About how many commands are in memory at a time."""
 
 _FIRST_HOSTILE = min(label for label in Label if label.is_hostile)
 _FIRST_REPLAY = min(label for label in Label if label.is_replay)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the journal says, one row per command. Times are ns since the epoch, or NEVER."""
-
-    sent_ns: Ints
-    intended_ns: Ints
-    free_ns: Ints
-    phase: Ints
-    channel: Ints
-    acknowledged: Ints
-    """An Acknowledged, or -1."""
-    acknowledged_ns: Ints
-    unanswered: Bools
-    not_sent: Bools
-    """The attempt failed before anything left."""
-    blocked: Bools
-    outcomes: Ints
-    """All final outcomes that were observed, as Outcome flags."""
-    completed_ns: Ints
-    reason: NDArray[np.object_]
-    """Why it was blocked, unanswered, refused or rejected; empty where nothing was said."""
-    flags: NDArray[np.object_]
-    """What was flagged about it, as one text; empty where nothing was."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +47,10 @@ class Evidence:
     ids: Ids
     granted: Bools
     in_doubt: Bools
-    """Granted to a process that died: what the journal lacks may have been sent all the same."""
+    """Granted to a process that died: what the journal lacks may have been sent all the same, and
+    nobody who sent it again was answered."""
+    incomplete: Bools
+    """Granted to a process that died, and not set aside: some of its facts may be missing."""
     seen: Seen
     booked: Booked | None
     accounts: BookedAccounts | None
@@ -151,7 +129,7 @@ class RunEvidence:
         self.has_book = (directory.book / "book.json").is_file()
         self._commands = self._book("commands.parquet", book.COMMANDS)
         self._accounts = self._book("accounts.parquet", book.ACCOUNTS)
-        self._bound = _bindings(directory.bindings)
+        self._bound = bindings_of(directory.bindings)
 
     def _book(self, name: str, schema: pa.Schema) -> ds.Dataset | None:
         return open_dataset([self._directory.book / name], schema) if self.has_book else None
@@ -201,16 +179,24 @@ class RunEvidence:
 
     def _evidence(self, number: int, facts: Sliced, commands: Sliced, accounts: Sliced) -> Evidence:
         shard = self._pool.shard(number)
-        granted, doubtful = _granted(
-            shard, self.record.phases, self._granted.get(number, ()), self.open_workers
+        table = facts.of(number)
+        seen = seen_of(table, len(shard))
+        granted, dead, unseen = _granted(
+            shard,
+            self.record.phases,
+            self._granted.get(number, ()),
+            self.open_workers,
+            attempts_sent(table),
         )
-        seen = _seen(facts.of(number), len(shard))
-        silent = (seen.sent_ns == NEVER) & ~seen.blocked
+        # A refusal says only of its own attempt that it had no effect.
+        silent = (seen.acknowledged < 0) | (seen.acknowledged == Acknowledged.REFUSED)
+        silent &= (seen.outcomes == 0) & ~seen.blocked
         return Evidence(
             shard=shard,
             ids=self._ids,
             granted=granted,
-            in_doubt=doubtful & silent,
+            in_doubt=unseen & silent,
+            incomplete=dead & ~seen.blocked,
             seen=seen,
             booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
             accounts=read_accounts(accounts.of(number), shard) if self.has_book else None,
@@ -238,7 +224,8 @@ def _by_shard(grants: Sequence[Grant]) -> dict[int, list[Grant]]:
     return parts
 
 
-def _bindings(directory: Path) -> dict[tuple[int, int, int], str]:
+def bindings_of(directory: Path) -> dict[tuple[int, int, int], str]:
+    """Read account (lap, shard, number) -> the id that the platform gave it first."""
     bound: dict[tuple[int, int, int], str] = {}
     for path in sorted(directory.glob("*.jsonl")):
         for entry in read_lines(path):
@@ -251,67 +238,24 @@ def _bindings(directory: Path) -> dict[tuple[int, int, int], str]:
 
 
 def _granted(
-    shard: Shard, phases: Sequence[PhaseRecord], grants: Sequence[Grant], doubtful: frozenset[str]
-) -> tuple[Bools, Bools]:
-    """Return which commands were granted, and which to a process that never closed its journal."""
-    granted = np.zeros(len(shard), dtype=np.bool_)
-    doubt = np.zeros(len(shard), dtype=np.bool_)
+    shard: Shard,
+    phases: Sequence[PhaseRecord],
+    grants: Sequence[Grant],
+    open_workers: frozenset[str],
+    sent: Ints,
+) -> tuple[Bools, Bools, Bools]:
+    """Return which commands were granted, granted to a dead process, and what no journal shows.
+
+    Dead is a process that never closed its journal; the last are those of its commands with an
+    attempt that is not among the attempts `sent`.
+    """
+    granted, dead, unseen = (np.zeros(len(shard), dtype=np.bool_) for _ in range(3))
+    marks = np.where(shard.label >= _FIRST_REPLAY, REPLAY_ATTEMPT, 0)
     orders = [interleave([shard.range_of(kind) for kind in phase.sends]) for phase in phases]
     for grant in grants:
         indices = orders[grant.phase][grant.start : grant.stop]
         granted[indices] = True
-        doubt[indices] |= grant.worker in doubtful
-    return granted, doubt
-
-
-def _seen(table: pa.Table, size: int) -> Seen:
-    fact = table["fact"].to_numpy()
-    index = table["index"].to_numpy().astype(np.int64)
-    at_ns = table["at_ns"].to_numpy()
-
-    def first(kind: Fact, column: str, nothing: int) -> Ints:
-        """Return a column of the earliest fact of a kind, per command."""
-        rows = np.flatnonzero(fact == kind)
-        rows = rows[np.argsort(at_ns[rows], kind="stable")[::-1]]
-        result = np.full(size, nothing, dtype=np.int64)
-        result[index[rows]] = table[column].to_numpy()[rows]
-        return result
-
-    def any_of(kind: Fact) -> Bools:
-        result = np.zeros(size, dtype=np.bool_)
-        result[index[fact == kind]] = True
-        return result
-
-    outcomes = np.zeros(size, dtype=np.int64)
-    completed = fact == Fact.COMPLETED
-    np.bitwise_or.at(
-        outcomes, index[completed], table["code"].to_numpy()[completed].astype(np.int64)
-    )
-
-    def last(column: str) -> NDArray[np.object_]:
-        """Return the last text of a column that says anything, per command."""
-        texts = table[column].cast(pa.string())
-        # Most facts say nothing: only the others become objects.
-        spoken = pc.not_equal(texts, "")
-        result = np.full(size, "", dtype=np.object_)
-        result[index[spoken.to_numpy()]] = texts.filter(spoken).to_numpy(zero_copy_only=False)
-        return result
-
-    blocked = any_of(Fact.BLOCKED)
-    sent_phase = first(Fact.SENT, "phase", -1)
-    return Seen(
-        sent_ns=first(Fact.SENT, "at_ns", NEVER),
-        intended_ns=first(Fact.SENT, "intended_ns", NEVER),
-        free_ns=first(Fact.SENT, "free_ns", NEVER),
-        phase=np.where(blocked, first(Fact.BLOCKED, "phase", -1), sent_phase),
-        channel=first(Fact.SENT, "channel", -1),
-        acknowledged=first(Fact.ACKNOWLEDGED, "code", -1),
-        acknowledged_ns=first(Fact.ACKNOWLEDGED, "at_ns", NEVER),
-        unanswered=any_of(Fact.UNANSWERED),
-        not_sent=any_of(Fact.NOT_SENT),
-        blocked=blocked,
-        outcomes=outcomes,
-        completed_ns=first(Fact.COMPLETED, "at_ns", NEVER),
-        reason=last("reason"),
-        flags=last("flags"),
-    )
+        if grant.worker in open_workers:
+            dead[indices] = True
+            unseen[indices] |= ~np.isin(attempts(indices, marks[indices] + grant.attempt), sent)
+    return granted, dead, unseen

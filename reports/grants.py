@@ -6,9 +6,11 @@ was perhaps sent, unless the worker closed its journal in good order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e_data.problems import Problems
 from reports.lines import LineLog, damaged, read_lines
 
 
@@ -24,17 +26,29 @@ class Grant:
     start: int
     stop: int
     at_ns: int
+    attempt: int = 0
+    """0, or how often the commands may have been sent before: by workers that were lost."""
 
 
 class GrantLog:
     """Writes grants down. A line is with the operating system before `write` returns."""
 
     def __init__(self, path: Path) -> None:
-        self._lines = LineLog(path)
+        """Open the log. Raises Problems where another master writes to it: the run is still on."""
+        try:
+            self._lines = LineLog(path, alone=True)
+        except BlockingIOError:
+            raise Problems(
+                [f"{path.parent.parent} is a run that is still going on: stop its master first"]
+            ) from None
 
     def write(self, grant: Grant) -> None:
         """Write a grant down."""
         self._lines.write(grant)
+
+    def write_all(self, grants: Sequence[Grant]) -> None:
+        """Write several grants down at once."""
+        self._lines.write_all(grants)
 
     def write_closed(self, worker: str, chunks: int) -> None:
         """Write down that `worker` stopped sending and its journal is complete, in `chunks` files."""

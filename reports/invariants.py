@@ -58,6 +58,7 @@ class OneFinalOutcome(Invariant):
             lambda i: f"{_acknowledged(judged, i)}; {where}",
         )
         undecided = judged.accepted & (judged.final == 0) & ~judged.lost & self.grounds.drained
+        undecided &= ~judged.untold
         self.gather("never decided").add(judged, undecided, lambda _: "the book has it undecided")
         self.gather(TWO_OUTCOMES).add(
             judged,
@@ -67,6 +68,11 @@ class OneFinalOutcome(Invariant):
                 + (f"; the book has it {_both(booked.outcome[i])}" if booked is not None else "")
             ),
         )
+
+    def leaves_open(self, judged: Judged) -> Bools:
+        """Without an outcome anywhere, nobody knows whether it was acknowledged."""
+        unheard: Bools = judged.evidence.incomplete & ~judged.no_effect & (judged.final == 0)
+        return unheard
 
 
 def _both(outcomes: np.int64) -> str:

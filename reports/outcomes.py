@@ -24,6 +24,7 @@ from reports.causes import (
 )
 from reports.checks import Invariant
 from reports.classes import Judged, right_outcomes
+from reports.columns import Bools
 from reports.findings import Text
 
 
@@ -50,6 +51,10 @@ class OutcomeInSet(Invariant):
             chosen = own & ~settled & ~accepted & (follows == cause)
             self.gather(WRONG_OUTCOME, cause).add(judged, chosen, _text(judged))
         self._hostile(judged)
+
+    def leaves_open(self, judged: Judged) -> Bools:
+        """Without a book, an outcome that only the missing journal had is not known."""
+        return judged.untold
 
     def _replays(self, judged: Judged) -> None:
         """Find replays that were answered otherwise than their originals."""

@@ -24,7 +24,7 @@ from reports.latencies import Latencies, sent_commands
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
-from reports.verdict import conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 
 Timeline = tuple[list[Second], list[Event]]
 
@@ -161,11 +161,16 @@ def _judgement(
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
-    crashed = sorted(evidence.open_workers)
+    losses = Losses(
+        crashed=tuple(sorted(evidence.open_workers)),
+        lost=tuple(event.note for event in timeline[1] if event.event == "worker lost"),
+        resumed=sum(event.event == "run resumed" for event in timeline[1]),
+        unseen=counts.perhaps_sent,
+    )
     results = tuple(check.check() for check in checks)
     spans, latencies = measured
     slos = tuple(judge_slo(slo, latencies, record.phases) for slo in record.slos)
-    fitness = tuple(judge_fitness(record.fitness, latencies, crashed, timeline[0]))
+    fitness = tuple(judge_fitness(record.fitness, latencies, losses, timeline[0]))
     verdict = conclude(results, slos, fitness, record.state)
     return Judgement(
         run_id=record.run_id,

@@ -68,6 +68,12 @@ class RunRecord(BaseModel):
     drained: bool = False
     """True once nothing was pending, or nothing had moved for the plan's settle time."""
     ended_ns: int | None = None
+    workers: int = 0
+    """How many processes of a fleet were asked for; 0 where one process sends by itself."""
+    masters: int = 1
+    """How many masters the run has had, one after the other."""
+    clock_error_ns: int = 0
+    """The most that times of different processes may be off against each other."""
 
     @property
     def ids(self) -> Ids:

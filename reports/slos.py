@@ -58,6 +58,8 @@ class Fitness(BaseModel):
 
     lag_percentile: float = Field(default=99, gt=0, lt=100)
     lag_below_ms: float = Field(default=100, gt=0)
+    may_lose_workers: bool = False
+    """Whether a run is judged although a process that sends died, or was not heard of for too long."""
     loop_lag_below_ms: float = Field(default=500, gt=0)
     """How late the event loop may be, at its worst, in the median second."""
     cpu_below_percent: float = Field(default=95, gt=0)

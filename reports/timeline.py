@@ -45,7 +45,8 @@ class Event:
 
     at_ns: int
     event: str
-    """One of: run began, phase began, phase settles, phase ended, stop asked, warning, run ended."""
+    """One of: run began, run resumed, phase began, phase settles, phase goes on, phase ended, worker
+    joined, worker lost, worker back, worker figures, stop asked, warning, run ended."""
     phase: str = ""
     note: str = ""
     dropped: int = 0

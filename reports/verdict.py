@@ -36,8 +36,22 @@ def judge_slo(slo: Slo, latencies: Latencies, phases: tuple[PhaseRecord, ...]) -
     return SloResult(slo.title, Status.UNKNOWN, None, count, note)
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What the load generator lost of itself."""
+
+    crashed: tuple[str, ...] = ()
+    """Processes whose journals are missing or cut off."""
+    lost: tuple[str, ...] = ()
+    """What the timeline says of workers that were given up, whether they came back or not."""
+    resumed: int = 0
+    """How often another master took over."""
+    unseen: int = 0
+    """Commands that were perhaps sent, and of which no journal tells."""
+
+
 def judge_fitness(
-    rule: Fitness, latencies: Latencies, crashed: Sequence[str], seconds: Sequence[Second]
+    rule: Fitness, latencies: Latencies, losses: Losses, seconds: Sequence[Second]
 ) -> Iterator[FitnessResult]:
     """Tell whether the load generator was fit to judge: its lag, its load, its losses, its evidence.
 
@@ -55,15 +69,26 @@ def judge_fitness(
         status = Status.HOLDS if measured < rule.lag_below_ms else Status.VIOLATED
         yield FitnessResult(title, status, f"{measured:.2f} ms over {count} commands")
     yield from _judge_load(rule, seconds)
-    note = f"died: {', '.join(crashed)}" if crashed else "every journal was closed in good order"
-    yield FitnessResult(
-        "no process of the generator died", Status.VIOLATED if crashed else Status.HOLDS, note
-    )
+    yield _judge_losses(rule, lag.histogram.count if lag else 0, losses)
     yield FitnessResult(
         "the generator's own evidence is there",
         Status.HOLDS if seconds else Status.UNKNOWN,
         "the timeline was written" if seconds else "the timeline is missing",
     )
+
+
+def _judge_losses(rule: Fitness, sent: int, losses: Losses) -> FitnessResult:
+    notes = [f"died: {', '.join(losses.crashed)}"] if losses.crashed else []
+    notes += [f"lost: {'; '.join(losses.lost)}"] if losses.lost else []
+    notes += [f"another master took over {losses.resumed} times"] if losses.resumed else []
+    if losses.unseen:
+        notes.append(f"latency covers {sent} of {sent + losses.unseen} commands")
+    title = "no process of the generator died"
+    if not notes:
+        return FitnessResult(title, Status.HOLDS, "every journal was closed in good order")
+    if rule.may_lose_workers:
+        return FitnessResult(title, Status.HOLDS, f"{'; '.join(notes)}; the plan allows it")
+    return FitnessResult(title, Status.VIOLATED, "; ".join(notes))
 
 
 def _judge_load(rule: Fitness, seconds: Sequence[Second]) -> Iterator[FitnessResult]:

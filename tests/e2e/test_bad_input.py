@@ -116,7 +116,9 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     assert_told(run([*PAYSTORM, "reconcile", str(tmp_path)]), "is no run directory")
 
 
-def test_a_fleet_is_refused_for_now(runs: list[str]) -> None:
-    """One process sends; asking for more is refused rather than done wrong."""
-    ended = run([*LOCUST, "--headless", "--master", "--expect-workers", "1", *runs])
-    assert_told(ended, "one process")
+def test_workers_need_a_master(runs: list[str]) -> None:
+    """One process cannot start workers for itself; a number that is none is told as well."""
+    ended = run([*LOCUST, "--headless", "--workers", "2", *runs])
+    assert_told(ended, "--workers 2: use paystorm run --workers, or add --master")
+    ended = run([*PAYSTORM, "run", "smoke", "--workers", "many", *runs])
+    assert_told(ended, "--workers many: give a number of processes from 1 to 256")

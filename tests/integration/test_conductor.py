@@ -51,7 +51,7 @@ def test_ticks_during_a_slow_launch_keep_the_test_alive(conductor, monkeypatch):
     """Locust asks the shape once a second, also while the sandbox starts: that must not end the test."""
     ticks = []
 
-    def slow(_settings):
+    def slow(_settings, **_):
         ticks.append(conductor.tick())
         raise Problems(["enough"])
 
@@ -67,7 +67,7 @@ def test_ticks_during_a_slow_launch_keep_the_test_alive(conductor, monkeypatch):
 def test_a_launch_that_fails_ends_the_test_with_its_code(conductor, monkeypatch, error, code):
     """What is wrong with the settings exits 2; a fault of ours 30, for Locust swallows it. Never 0."""
 
-    def fail(_settings):
+    def fail(_settings, **_):
         raise error
 
     monkeypatch.setattr(conductors, "launch", fail)
@@ -91,7 +91,7 @@ def test_a_headless_process_without_a_judged_run_does_not_exit_0(conductor):
 def test_another_test_starts_clean(conductor, monkeypatch):
     """In the web UI a failed start is followed by a good one: the first's exit code is forgotten."""
 
-    def fail(_settings):
+    def fail(_settings, **_):
         raise Problems(["mend it"])
 
     monkeypatch.setattr(conductors, "launch", fail)
@@ -104,7 +104,7 @@ def test_another_test_starts_clean(conductor, monkeypatch):
 def test_a_form_cannot_choose_where_files_go(conductor, monkeypatch):
     """Locust lets the web UI's form overwrite any option; only plan, rate, duration and load are taken."""
     seen = []
-    monkeypatch.setattr(conductors, "launch", lambda settings: seen.append(settings) or 1 / 0)
+    monkeypatch.setattr(conductors, "launch", lambda settings, **_: seen.append(settings) or 1 / 0)
     options = conductor.environment.parsed_options
     options.paystorm_runs_dir = "/elsewhere"
     options.paystorm_platform = "evil.py:Evil"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.exits import Exit
+from e2e_data.platform import Acknowledged
 from e2e_data.problems import Problems
+from e2e_data.sequence import interleave
+from reports.evidence import RunEvidence
+from reports.grants import Grant, GrantLog
 from reports.invariants import INVARIANTS, BookIsExact, OutcomeInSet
-from reports.journal import Journal
+from reports.journal import Fact, Journal
 from reports.judgement import Class, Status
 from reports.reconcile import reconcile
 from reports.rundir import RunDirectory
@@ -400,15 +405,18 @@ def test_a_killed_worker_leaves_three_kinds_of_commands(tmp_path):
     assert judgement.journaled == len(POOL) - last.funding - last.payment
     assert judgement.surely_not_sent + judgement.perhaps_sent + judgement.journaled == 36
     assert findings(judgement) == {}
-    assert set(statuses(judgement).values()) == {"unknown"}
-    assert check(judgement, "2").note == "w1 died before its journal was complete"
+    # What the book and the grants say needs no journal; only the drain is not known.
+    assert statuses(judgement).pop("1") == "unknown"
+    assert {status for no, status in statuses(judgement).items() if no != "1"} == {"holds"}
     assert judgement.exit is Exit.NOT_RIGHT
     found = history.classes()
     assert [found[key] for key in cut] == [Class.NOT_SENT] * 2
     doubtful = {found[1, i] for i in range(4, len(POOL.shard(1))) if (1, i) not in cut}
     assert doubtful == {Class.RECOVERED}
     dead = next(rule for rule in judgement.fitness if rule.title.endswith("died"))
-    assert (dead.status, dead.note) == (Status.VIOLATED, "died: w1")
+    sent, lost = judgement.journaled, judgement.perhaps_sent
+    told = f"died: w1; latency covers {sent} of {sent + lost} commands"
+    assert (dead.status, dead.note) == (Status.VIOLATED, told)
 
 
 def test_a_killed_worker_without_a_book_leaves_unknown_commands(tmp_path):
@@ -480,10 +488,25 @@ def test_a_chunk_that_is_missing_makes_unknown(tmp_path, which):
     assert len(chunks) > 1
     chunks[which].unlink()
     judgement = history.judge()
-    assert judgement.exit is Exit.NOT_RIGHT
+    assert judgement.exit is Exit.UNFIT
+    assert "died: w0" in judgement.fitness[3].note
     assert findings(judgement) == {}
-    assert set(statuses(judgement).values()) == {"unknown"}
+    assert set(statuses(judgement).values()) == {"holds"}, "the book has every outcome"
     assert judgement.perhaps_sent > 0
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_chunk_that_is_missing_makes_unknown_what_depends_on_it(tmp_path, which):
+    """Without a book, an outcome that only the missing chunk had is not known to anybody."""
+    history = run(tmp_path, has_book=False)
+    sorted(history.directory.journal.glob("w0-*"))[which].unlink()
+    judgement = history.judge()
+    assert judgement.exit is Exit.NOT_RIGHT
+    assert set(statuses(judgement).values()) == {"unknown"}
+    assert re.search(
+        r"w0 died before its journal was complete: \d+ commands are open",
+        check(judgement, "6a").note,
+    )
 
 
 @pytest.mark.parametrize("name", ["journal/grants.jsonl", "timeline.jsonl", "bindings/w0.jsonl"])
@@ -570,3 +593,83 @@ def test_groups_of_shards_make_no_difference(tmp_path, monkeypatch):
 def test_every_invariant_has_its_own_number():
     """The report and the documents name an invariant by its number."""
     assert tuple(invariant.number for invariant in INVARIANTS) == ALL
+
+
+# -- sent again -------------------------------------------------------------------------------
+
+AGAIN = FUNDING[0]
+"""A command that worker w0 sent, and that w9 may have sent again."""
+
+
+def sent_again(tmp_path, *facts, lost=True, **options):
+    """Return a history in which w0's journal is cut, and w9 sent a command again with these facts."""
+    history = run(tmp_path, **options)
+    grants = GrantLog(history.directory.grants)
+    shard, index = AGAIN
+    counts = POOL.shard_counts(shard)
+    order = interleave([counts.range_of(kind) for kind in (Kind.FUNDING, Kind.PAYMENT)]).tolist()
+    at = order.index(index)
+    grants.write(Grant(99, "w9", 0, shard, 2, at, at + 1, 0, 1))
+    journal = Journal(history.directory.journal, "w9")
+    if lost:
+        for path in history.directory.journal.glob(f"w{shard}-*"):
+            path.unlink()
+    late_ns = 40_000 * MS
+    journal.sent(
+        (0, *AGAIN), 1, 2, Channel.HTTP, at_ns=late_ns, intended_ns=late_ns, free_ns=late_ns
+    )
+    for number, (fact, code) in enumerate(facts, 1):
+        journal.add(fact, (0, *AGAIN), 1, 2, Channel.HTTP, at_ns=late_ns + number * MS, code=code)
+    journal.flush()
+    grants.write_closed("w9", journal.chunks)
+    grants.close()
+    return history
+
+
+def evidence_of(history):
+    shards = RunEvidence(history.directory, POOL).shards()
+    return next(one for one in shards if one.shard.number == AGAIN[0])
+
+
+def test_what_was_sent_again_and_answered_is_no_doubt(tmp_path):
+    """The second attempt's answer settles it, although the first worker's journal is gone."""
+    history = sent_again(
+        tmp_path,
+        (Fact.ACKNOWLEDGED, Acknowledged.ACCEPTED),
+        (Fact.COMPLETED, Outcome.SETTLED),
+    )
+    seen = evidence_of(history)
+    assert not seen.in_doubt[AGAIN[1]]
+    assert history.classes()[AGAIN] is Class.SETTLED
+    others = {history.classes()[key] for key in FUNDING if key[0] == AGAIN[0] and key != AGAIN}
+    assert others == {Class.RECOVERED}
+
+
+def test_a_second_attempt_that_was_refused_leaves_the_first_in_doubt(tmp_path):
+    """One refusal says nothing of an attempt that nobody was told of."""
+    history = sent_again(tmp_path, (Fact.ACKNOWLEDGED, Acknowledged.REFUSED), has_book=False)
+    assert history.classes()[AGAIN] is Class.UNKNOWN
+
+
+@pytest.mark.parametrize("fact", [Fact.NOT_SENT, Fact.UNANSWERED])
+def test_a_second_attempt_without_an_answer_leaves_it_open(tmp_path, fact):
+    """Whether the connection was refused or cut, the first attempt may have taken effect."""
+    history = sent_again(tmp_path, (fact, 0), has_book=False)
+    assert history.classes()[AGAIN] is Class.UNKNOWN
+
+
+def test_times_are_of_one_attempt(tmp_path):
+    """Sent and answered belong together: a lost worker's seconds are not the platform's."""
+    history = sent_again(tmp_path, (Fact.ACKNOWLEDGED, Acknowledged.ACCEPTED), lost=False)
+    seen, index = evidence_of(history).seen, AGAIN[1]
+    assert seen.sent_ns[index] < 40_000 * MS, "the first attempt was accepted, and earlier"
+    assert seen.acknowledged_ns[index] - seen.sent_ns[index] < 1000 * MS
+    alone = sent_again(tmp_path / "alone", (Fact.ACKNOWLEDGED, Acknowledged.ACCEPTED))
+    seen = evidence_of(alone).seen
+    assert seen.acknowledged_ns[index] - seen.sent_ns[index] == MS
+
+
+def test_the_answer_that_says_most_counts(tmp_path):
+    """An attempt that was accepted outweighs one whose answer was lost, whichever came first."""
+    history = sent_again(tmp_path, (Fact.UNANSWERED, 0), lost=False)
+    assert history.classes()[AGAIN] is Class.SETTLED

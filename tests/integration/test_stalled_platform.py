@@ -18,7 +18,7 @@ from reports.latencies import Latencies
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
 from reports.timeline import Second
-from reports.verdict import conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 from tests.unit.test_run import Stage
 
 MS = 1_000_000
@@ -124,7 +124,7 @@ def test_a_stall_is_the_platforms_fault(played):
     latencies.give_up(0, dropped)
     slo = judge_slo(Slo(latency="response", percentile=80, below_ms=300), latencies, PHASES)
     calm = [Second(0, "accounts", *[0] * 11, 1.0, 20.0)]
-    fitness = list(judge_fitness(Fitness(lag_below_ms=10), latencies, [], calm))
+    fitness = list(judge_fitness(Fitness(lag_below_ms=10), latencies, Losses(), calm))
     assert slo.status is Status.VIOLATED
     assert {rule.status for rule in fitness} == {Status.HOLDS}
     assert conclude([], [slo], fitness, "ended").exit is Exit.SLOW

@@ -11,8 +11,10 @@ from e2e_data.commands import Kind, Label
 from e2e_data.config_parts import HostileFlavours
 from e2e_data.ids import REPLAY_ATTEMPT, Ids, Namespace
 from e2e_data.pool import Pool
-from locustfiles.hand import GRANT_POSITIONS, HELD_MAX, Hand
-from locustfiles.leases import LeaseBook
+from locustfiles.fleet.holder import WINDOW_MIN
+from locustfiles.hand import HELD_MAX, Hand
+from locustfiles.leases import WATCH
+from tests.helpers_fleet import Office
 
 IDS = Ids(bytes(range(16)), 99)
 PAYING = (Kind.FUNDING, Kind.PAYMENT)
@@ -35,25 +37,36 @@ def pool():
 
 
 class Table:
-    """A hand with its book, and the grants that were written."""
+    """A hand whose asks are answered at once, and the grants that were written."""
 
     def __init__(self, pool: Pool, sends=PAYING) -> None:
-        self.grants = []
-        self.sends = sends
-        self.book = LeaseBook(self, lambda: 0)
-        sizes = [
+        self.sizes = [
             sum(pool.shard_counts(shard)[kind] for kind in sends)
             for shard in range(pool.shard_count)
         ]
-        self.book.open(1, sizes)
-        self.hand = Hand(self.book, pool, IDS, "me")
+        self.office = Office(self.sizes)
+        self.agent = self.office.worker("me", room=HELD_MAX)
+        self.hand = Hand(self.agent.holder, pool, IDS, self.ask)
         self.hand.begin(sends)
+        self.most = 0
 
-    def write(self, grant) -> None:
-        self.grants.append(grant)
+    @property
+    def grants(self):
+        return self.office.log.written
+
+    def ask(self) -> None:
+        self.office.ask(self.agent)
+        self.most = max(self.most, len(self.agent.holder.held()))
+
+    def draw(self):
+        """Draw a card that is done at once."""
+        card = self.hand.draw()
+        if card is not None:
+            card.done()
+        return card
 
     def drawn(self):
-        return list(iter(self.hand.draw, None))
+        return list(iter(self.draw, None))
 
 
 def every_place(pool: Pool, sends) -> list[tuple[int, int, int]]:
@@ -78,12 +91,12 @@ def test_a_large_shard_needs_several_grants():
     pool = pool_of(30, 30)
     table = Table(pool)
     seen = 0
-    while card := table.hand.draw():
+    while card := table.draw():
         seen += 1
         assert seen <= sum(grant.stop - grant.start for grant in table.grants), card
     sizes = [grant.stop - grant.start for grant in table.grants]
-    assert sizes[:-1] == [GRANT_POSITIONS] * (len(sizes) - 1)
-    assert len(sizes) == -(-seen // GRANT_POSITIONS) > 2
+    assert max(sizes) <= WINDOW_MIN
+    assert len(sizes) > 2
 
 
 def test_cards_come_from_their_grants_in_the_judges_order(pool):
@@ -124,66 +137,64 @@ def test_ids_decode_to_the_place(pool):
 
 
 def test_a_bounded_number_of_shards_is_held(pool):
-    """Of twenty shards a hand holds sixteen; the others are there for other workers."""
+    """Of twenty shards a hand holds sixteen at a time, and all of them in the end."""
     table = Table(pool)
-    others = table.book.offer("somebody else", 99)
-    assert len(others) == 20 - HELD_MAX == 4
-
-
-def test_a_finished_shard_makes_room_for_the_next(pool):
-    """While drawing, a hand never holds more than its bound, and holds them all in the end."""
-    table = Table(pool)
-    holding: set[int] = set()
-    most = 0
-    offer, give_back = table.book.offer, table.book.give_back
-
-    def offering(worker, count):
-        nonlocal most
-        leases = offer(worker, count)
-        holding.update(lease.shard for lease in leases)
-        most = max(most, len(holding))
-        return leases
-
-    def giving_back(lease):
-        holding.discard(lease.shard)
-        give_back(lease)
-
-    holding.update(range(HELD_MAX))
-    table.book.offer, table.book.give_back = offering, giving_back
     assert {card.shard.number for card in table.drawn()} == set(range(20))
-    assert most == HELD_MAX
-    assert not holding
+    assert table.most == HELD_MAX
 
 
-def test_what_is_laid_down_is_there_for_others(pool):
-    """Laying down returns every lease; what was not granted can be granted to somebody else."""
+def test_what_is_put_back_is_drawn_again(pool):
+    """A card that was surely not sent comes again, here, as the same command and attempt."""
     table = Table(pool)
-    cards = [table.hand.draw() for _ in range(5)]
-    table.hand.lay_down()
-    assert table.hand.draw() is None
-    granted = {(grant.shard, at) for grant in table.grants for at in range(grant.start, grant.stop)}
-    assert len(cards) <= len(granted)
-    others = {
-        (lease.shard, at)
-        for lease in table.book.offer("b", 99)
-        for at in table.book.grant(lease, 10**6)
-    }
-    assert not granted & others
-    assert len(granted | others) == len(every_place(pool, PAYING))
+    first = table.hand.draw()
+    first.put_back()
+    again = [card.place for card in table.drawn()]
+    assert again.count(first.place) == 1
+    assert len(again) == sum(table.sizes)
+
+
+def test_what_is_done_cannot_be_put_back(pool):
+    """A command with an end does not come again, whoever lets go of its card late."""
+    table = Table(pool)
+    first = table.hand.draw()
+    first.done()
+    first.put_back()
+    assert first.place not in [card.place for card in table.drawn()]
+
+
+def test_a_watched_command_has_a_card_too(pool):
+    """What is only watched is named as well: its outcome is asked for by its id."""
+    table = Table(pool, (Kind.ACCOUNT,))
+    table.ask()
+    lease = table.agent.holder.held()[3]
+    card = table.hand.card(lease, 0, WATCH)
+    assert (card.place, card.kind, card.granted) == ((0, 3, 0), Kind.ACCOUNT, WATCH)
+    assert len(table.drawn()) == 20
+
+
+def test_while_more_may_come_a_hand_is_waiting(pool):
+    """An empty hand tells whether there will be more for it, or nothing."""
+    table = Table(pool)
+    assert not table.hand.waiting
+    table.ask()
+    assert not table.hand.waiting, "each shard has less than a window"
+    large = Table(pool_of(30, 30))
+    large.ask()
+    assert large.hand.waiting
 
 
 def test_a_phase_without_commands_has_nothing_to_draw():
     """Where no shard has a command of the phase's kinds, the first draw says so."""
-    assert Table(pool_of(3, 1, payments=(0, 0)), (Kind.PAYMENT,)).hand.draw() is None
+    assert Table(pool_of(3, 1, payments=(0, 0)), (Kind.PAYMENT,)).draw() is None
 
 
 def test_the_next_phase_begins_with_new_cards(pool):
-    """After a phase was laid down, the hand plays the next one from its beginning."""
+    """Whatever is left of a phase, the hand plays the next one from its beginning."""
     table = Table(pool, (Kind.ACCOUNT,))
-    table.hand.draw()
-    table.hand.lay_down()
-    table.book.open(2, [1] * pool.shard_count)
+    table.draw()
+    table.office.desk.begin(1, [1] * pool.shard_count, 0)
     table.hand.begin((Kind.OPENING_CREDIT,))
+    table.ask()
     assert [card.kind for card in table.drawn()] == [Kind.OPENING_CREDIT] * 20
 
 

@@ -10,6 +10,7 @@ LEFT = Progress(exhausted=False, pending=3, moved_ns=0)
 """Commands are left to send and some are pending; nothing has moved since 0."""
 ALL_SENT = Progress(exhausted=True, pending=3, moved_ns=0)
 SETTLED = Progress(exhausted=False, pending=0, moved_ns=0)
+DONE = Progress(exhausted=True, pending=0, moved_ns=0)
 TWO = (PhaseTimes(duration_ns=None, settle_ns=100), PhaseTimes(duration_ns=50, settle_ns=100))
 
 
@@ -72,7 +73,48 @@ def test_a_duration_counts_from_the_beginning_of_its_phase():
 def test_nothing_pending_moves_on_at_once():
     """A phase whose commands are all complete settles without waiting."""
     machine = machine_in(State.SETTLING)
-    assert step(machine, 0, SETTLED) == (True, State.SENDING, 1)
+    assert step(machine, 0, DONE) == (True, State.SENDING, 1)
+
+
+@pytest.mark.parametrize("pending", [0, 3])
+def test_a_phase_goes_on_when_something_is_to_be_sent_again(pending):
+    """A lost worker's commands come back: the same phase sends them, if it still may send."""
+    machine = machine_in(State.SETTLING)
+    again = Progress(exhausted=False, pending=pending, moved_ns=0)
+    assert step(machine, 10**6, again) == (True, State.SENDING, 0)
+
+
+def test_after_its_time_a_phase_sends_nothing_again():
+    """When its time is up, or after a stop, what is left stays unsent, and the next one begins."""
+    machine = machine_in(State.SENDING, 1)
+    machine.advance(50, LEFT)
+    assert step(machine, 60, Progress(exhausted=False, pending=0, moved_ns=0))[1] is State.ENDED
+
+
+def test_the_time_of_a_phase_counts_from_its_beginning_even_if_it_settled_between():
+    """Going on does not make a phase longer."""
+    machine = machine_in(State.SENDING, 1)
+    machine.advance(20, ALL_SENT)
+    assert step(machine, 30, LEFT) == (True, State.SENDING, 1)
+    assert not machine.is_final(49)
+    assert machine.is_final(50)
+
+
+def test_nobody_may_still_send_when_a_phase_ends():
+    """The barrier holds until every process has said that it stopped, however long that takes."""
+    machine = machine_in(State.SETTLING)
+    for pending in (0, 3):
+        busy = Progress(exhausted=True, pending=pending, moved_ns=0, busy=True)
+        assert not machine.advance(10**12, busy)
+
+
+def test_a_phase_is_taken_over_in_the_middle():
+    """Whoever resumes a run sends in the phase that was begun, for what is left of its time."""
+    machine = PhaseMachine(TWO)
+    machine.resume(1000, 1, 30)
+    assert (machine.state, machine.phase) == (State.SENDING, 1)
+    assert step(machine, 1019, LEFT) == (False, State.SENDING, 1)
+    assert step(machine, 1020, LEFT) == (True, State.SETTLING, 1)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +135,7 @@ def test_the_settle_time_never_counts_from_before_settling():
     assert machine.advance(1100, ALL_SENT)
 
 
-@pytest.mark.parametrize(("now_ns", "progress"), [(0, SETTLED), (100, LEFT)])
+@pytest.mark.parametrize(("now_ns", "progress"), [(0, DONE), (100, ALL_SENT)])
 def test_after_the_last_phase_the_run_has_ended(now_ns, progress):
     """SETTLING of the last phase goes over to ENDED, settled or not."""
     machine = machine_in(State.SETTLING, 1)

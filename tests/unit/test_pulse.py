@@ -9,32 +9,29 @@ import gevent
 import pytest
 
 from locustfiles import pulse as pulse_module
-from locustfiles.pulse import Pulse
-from locustfiles.tracker import Tally
+from locustfiles.pulse import Beat, Pulse
+from locustfiles.work import Service
 from tests.helpers_wire import Clock
 
 PATIENT_S = 10
 
 
 class FakeRun:
-    """A run that counts, with a journal whose flush a test holds up."""
+    """A run with a journal whose flush a test holds up."""
+
+    service = Service("run")
 
     def __init__(self) -> None:
         self.clock = Clock(123)
-        self.phase_name = "payments"
-        self.rows = []
+        self.ended = []
+        self.released = []
         self.flushing = ThreadEvent()
         self.may_finish = ThreadEvent()
         self.flushed = 0
         self.fault: Exception | None = None
-        self.tracker = SimpleNamespace(
-            tally=Tally(sent=7, acknowledged=5, waiting=2), pending={1: 2}
-        )
-        self.timeline = SimpleNamespace(write=self.rows.append)
+        self.tracker = SimpleNamespace(take_ended=lambda: ["a card"])
+        self.release_ended = self.released.append
         self.journal = SimpleNamespace(flush=self.flush)
-
-    def arrivals(self):
-        return 9, 1, 0
 
     def flush(self):
         """Run on a thread: say so, and wait to be let go."""
@@ -59,21 +56,66 @@ def wait_for(condition):
             gevent.sleep(0)
 
 
-def test_a_row_says_how_the_run_stands(run):
-    """Each second a row has the counts, the users, and who waits for the platform."""
+class FakeDirector:
+    """A director that counts the rows it is asked to write."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.fault: Exception | None = None
+
+    def write_second(self):
+        if self.fault:
+            raise self.fault
+        self.rows += 1
+
+
+def test_each_second_has_a_row_and_the_end_has_one(run):
+    """The timeline is written as time passes, and once more when the run is closed."""
+    director = FakeDirector()
+    beat = Beat(director, lambda _: None)
+    wait_for(lambda: director.rows > 2)
+    beat.stop()
+    rows = director.rows
+    gevent.idle()
+    assert director.rows == rows
+    assert rows > 3
+
+
+def test_a_timeline_that_cannot_be_written_ends_the_run(run):
+    """The failure is told once, with its cause."""
+    director, told = FakeDirector(), []
+    director.fault = OSError("disk full")
+    Beat(director, told.append)
+    wait_for(lambda: told)
+    assert told == ["the run directory cannot be written: disk full"]
+
+
+def test_what_ended_is_let_go_only_when_the_journal_has_it(run):
+    """Until the chunk is on disk, a master must take the command for open."""
+    pulse = Pulse(run, lambda _: None)
+    wait_for(run.flushing.is_set)
+    for _ in range(50):
+        gevent.sleep(0)
+    assert not run.released
     run.may_finish.set()
-    pulse = Pulse(run, lambda: 16, lambda _: None)
-    wait_for(lambda: run.rows)
+    wait_for(lambda: run.released)
     pulse.stop()
-    row = run.rows[0]
-    assert (row.at_ns, row.phase, row.users_now) == (123, "payments", 16)
-    assert (row.due, row.overdue, row.dropped) == (9, 1, 0)
-    assert (row.sent, row.acknowledged, row.waiting_now, row.pending_now) == (7, 5, 2, 1)
+    assert run.released[0] == ["a card"]
+
+
+def test_the_loop_and_the_cpu_are_watched(run):
+    """How late the event loop was, and what the process took, stand for the master to see."""
+    run.may_finish.set()
+    pulse = Pulse(run, lambda _: None)
+    wait_for(lambda: run.flushed > 2)
+    pulse.stop()
+    assert run.lag_ns <= 0, "the clock stands still, so no timer is late"
+    assert run.cpu_percent >= 0
 
 
 def test_stopping_waits_for_the_chunk_that_is_being_written(run):
     """A journal is not called complete while a thread still writes to it."""
-    pulse = Pulse(run, lambda: 0, lambda _: None)
+    pulse = Pulse(run, lambda _: None)
     wait_for(run.flushing.is_set)
     stopping = gevent.spawn(pulse.stop)
     for _ in range(50):
@@ -88,7 +130,7 @@ def test_a_run_that_cannot_be_recorded_is_ended(run):
     """Without its journal a run proves nothing: the failure is told once, with its cause."""
     run.fault = OSError("disk full")
     told = []
-    pulse = Pulse(run, lambda: 0, told.append)
+    pulse = Pulse(run, told.append)
     wait_for(lambda: told)
     pulse.stop()
     assert told == ["the run directory cannot be written: disk full"]

@@ -15,11 +15,14 @@ from e2e_data.platform import Acknowledged, Acknowledgement, Completion, Platfor
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
 from locustfiles import run as run_module
+from locustfiles.director import LEAD_NS, Director
+from locustfiles.launch import direct
 from locustfiles.pacing import SECOND_NS
 from locustfiles.phases import State
 from locustfiles.plans import load_plan
 from locustfiles.replays import WHY_NOT_COMPLETE
-from locustfiles.run import LEAD_NS, Run
+from locustfiles.run import Run
+from locustfiles.work import LOCAL, Service
 from reports.grants import read_grants
 from reports.journal import Fact
 from reports.rundir import RunDirectory
@@ -40,13 +43,19 @@ class Stage:
         self.pool = Pool.in_memory(self.plan.pool.config(), self.plan.pool.seed)
         self.clock = Clock(5 * SECOND_NS)
         self.directory = RunDirectory.create(path, "smoke")
-        self.run = Run(self.plan, self.pool, Platform(), IDS, self.directory, self.clock, users=2)
+        self.run = Run(
+            *(self.plan, self.pool, Platform(), IDS, self.directory, self.clock),
+            *(2, Service(self.directory.name), self.clock.now_ns),
+        )
+        self.director = Director(self.plan, self.pool, Platform(), self.directory, self.clock)
+        direct(self.run, self.director)
         self.turns = []
         self.nones = 0
         self.users = []
 
     def begin(self) -> None:
-        self.run.begin()
+        self.director.begin()
+        self.director.refresh()
 
     def pass_time(self, seconds: float) -> None:
         self.clock.ns += round(seconds * SECOND_NS)
@@ -77,15 +86,22 @@ class Stage:
         self.sent(turn)
         card, tracker = turn.card, self.run.tracker
         account_id = f"acc-{card.shard.number}" if card.kind is Kind.ACCOUNT else None
-        tracker.acknowledged(card.place, Acknowledgement(Acknowledged.ACCEPTED, account_id))
+        accepted = Acknowledgement(Acknowledged.ACCEPTED, account_id)
+        tracker.acknowledged(card.place, accepted, card.attempt)
         tracker.completed(card.place, Completion(outcome))
 
     def play(self, step_s: float = 100) -> None:
         """Let the users play until the run has ended; each look at it is `step_s` later."""
         with gevent.Timeout(PATIENT_S):
-            while self.run.advance() is not State.ENDED:
+            while self.director.advance() is not State.ENDED:
                 self.pass_time(step_s)
                 self.yield_()
+
+    def close(self) -> None:
+        """Close the run as the conductor does."""
+        self.run.close()
+        self.director.grants.write_closed(LOCAL, self.run.journal.chunks)
+        self.director.close()
 
     def yield_(self) -> None:
         for _ in range(3):
@@ -152,7 +168,7 @@ def test_a_run_sends_every_command_of_the_pool_once(stage):
     assert without_warnings(played.events()) == [
         (event, phase if event.startswith("phase") else "") for event, phase in WHOLE
     ]
-    assert played.run.advance() is State.ENDED
+    assert played.director.advance() is State.ENDED
 
 
 def test_no_command_of_a_phase_before_the_one_before_is_complete(stage):
@@ -168,11 +184,11 @@ def test_no_command_of_a_phase_before_the_one_before_is_complete(stage):
         tracker.acknowledged(
             turn.card.place, Acknowledgement(Acknowledged.ACCEPTED, f"id-{number}")
         )
-        assert played.run.advance() is State.SETTLING
+        assert played.director.advance() is State.SETTLING
         played.yield_()
         assert len(played.turns) == 3
         tracker.completed(turn.card.place, SETTLED)
-    assert played.run.advance() is State.SENDING
+    assert played.director.advance() is State.SENDING
     assert played.run.phase_name == "opening-credits"
     played.pass_time(100)
     played.yield_()
@@ -184,7 +200,7 @@ def test_nothing_is_sent_before_the_run_begins(stage):
     played = stage()
     played.user()
     played.yield_()
-    assert played.run.advance() is State.WAITING
+    assert played.director.advance() is State.WAITING
     assert not played.turns
     assert played.events() == []
 
@@ -226,13 +242,13 @@ def test_making_a_shard_is_not_the_platforms_time(stage, monkeypatch):
     played.begin()
     played.pass_time(1)
     asked_ns = played.clock.ns
-    draw = played.run._hand.draw
+    draw = played.run.hand.draw
 
     def slow_draw():
         played.pass_time(30)
         return draw()
 
-    monkeypatch.setattr(played.run._hand, "draw", slow_draw)
+    monkeypatch.setattr(played.run.hand, "draw", slow_draw)
     played.user(turns=1)
     played.yield_()
     assert played.turns[0].arrival.free_ns == asked_ns
@@ -303,7 +319,7 @@ def blocked_phase(stage, monkeypatch):
     played.pass_time(100)
     played.user(lambda turn: played.settle(turn, Outcome.REJECTED))
     played.yield_()
-    assert played.run.advance() is State.SENDING
+    assert played.director.advance() is State.SENDING
     return played
 
 
@@ -322,8 +338,8 @@ def test_a_phase_may_end_while_its_commands_are_being_blocked(stage, monkeypatch
     played = blocked_phase(stage, monkeypatch)
     while not played.run.tracker.tally.blocked:
         gevent.sleep(0)
-    played.run.stop("enough")
-    assert played.run.advance() is State.ENDED
+    played.director.stop("enough")
+    assert played.director.advance() is State.ENDED
     played.yield_()
     assert played.run.tracker.tally.blocked == 5
 
@@ -341,9 +357,9 @@ def test_when_its_time_is_up_waiting_users_come_back_at_once(stage):
     user = played.user(turns=2)
     played.yield_()
     assert len(played.turns) == 1, "the second is due in a quarter of an hour"
-    assert played.run.advance() is State.SENDING
+    assert played.director.advance() is State.SENDING
     played.pass_time(2)
-    played.run.advance()
+    played.director.advance()
     played.yield_()
     assert user.dead
     assert (len(played.turns), played.nones) == (1, 1)
@@ -357,12 +373,12 @@ def test_a_card_in_hand_when_the_phase_ends_was_granted_and_never_sent(stage):
     played.pass_time(1)
     played.user(turns=2)
     played.yield_()
-    played.run.stop("enough")
+    played.director.stop("enough")
     played.play()
-    played.run.close()
+    played.close()
     assert played.facts()[Fact.SENT, ""] == 1
     book = read_grants(played.directory.grants)
-    assert sum(grant.stop - grant.start for grant in book.grants) == 2
+    assert sum(grant.stop - grant.start for grant in book.grants) == 3
     assert not book.open_workers
 
 
@@ -374,14 +390,20 @@ def test_a_user_that_comes_late_to_its_own_time_sends_nothing_of_the_phase_befor
     class OverJustAfterItsTime:
         """The user's wait is over by time, and the phase by the next look, before the user runs."""
 
+        def __init__(self) -> None:
+            self.over = False
+
+        def is_set(self):
+            return self.over
+
         def wait(self, _timeout=None):
             played.pass_time(1)
-            played.run.advance()
-            assert played.run.phase_name == "opening-credits"
+            played.director.advance()
+            assert played.run.phase_name == ""
             return False
 
         def set(self):
-            """Nobody else waits."""
+            self.over = True
 
     played.run._work.over = OverJustAfterItsTime()
     played.user(turns=1).join(timeout=PATIENT_S)
@@ -397,7 +419,7 @@ def test_after_a_phase_that_was_cut_short_the_next_is_played_whole(stage):
         if turn.card.kind is Kind.OPENING_CREDIT:
             opened.append(turn.card.shard.number)
             played.pass_time(2)
-            played.run.advance()
+            played.director.advance()
         played.settle(turn)
 
     played.begin()
@@ -416,8 +438,8 @@ def test_a_phase_is_not_over_while_a_user_holds_a_command(stage):
     for _ in range(4):
         played.user()
     played.yield_()
-    assert played.run._work.arrivals.ended
-    assert played.run.advance() is State.SENDING
+    assert (played.run._work.dry, played.run._work.in_hand) == (True, 3)
+    assert played.director.advance() is State.SENDING
     assert played.run.phase_name == "accounts"
 
 
@@ -428,11 +450,11 @@ def test_pending_commands_are_left_behind_after_the_settle_time(stage):
     played.pass_time(1)
     played.user(lambda turn: played.settle(turn) if turn.arrival.number else played.sent(turn))
     played.yield_()
-    assert played.run.advance() is State.SETTLING
+    assert played.director.advance() is State.SETTLING
     played.pass_time(9.999)
-    assert played.run.advance() is State.SETTLING
+    assert played.director.advance() is State.SETTLING
     played.pass_time(0.001)
-    assert played.run.advance() is State.SENDING
+    assert played.director.advance() is State.SENDING
     assert played.notes("phase ended") == ["1 commands were pending"]
 
 
@@ -446,15 +468,15 @@ def test_a_stop_sends_nothing_further_and_awaits_what_was_sent(stage):
     played.pass_time(1)
     played.user(sends=played.sent, turns=1)
     played.yield_()
-    played.run.stop("Ctrl-C")
-    assert played.run.advance() is State.SETTLING
+    played.director.stop("Ctrl-C")
+    assert played.director.advance() is State.SETTLING
     played.user()
     played.yield_()
     [turn] = played.turns
     played.run.tracker.acknowledged(turn.card.place, ACCEPTED)
-    assert played.run.advance() is State.SETTLING
+    assert played.director.advance() is State.SETTLING
     played.run.tracker.completed(turn.card.place, SETTLED)
-    assert played.run.advance() is State.ENDED
+    assert played.director.advance() is State.ENDED
     assert len(played.turns) == 1
     assert ("phase began", "opening-credits") not in played.events()
 
@@ -464,18 +486,18 @@ def test_a_stop_is_written_down_once(stage):
     played = stage()
     played.begin()
     for reason in ("first", "second", "third"):
-        played.run.stop(reason)
+        played.director.stop(reason)
     assert played.notes("stop asked") == ["first"]
     played.play()
-    played.run.stop("after the end")
+    played.director.stop("after the end")
     assert played.notes("stop asked") == ["first"]
 
 
 def test_a_stop_before_the_beginning_ends_the_run(stage):
     """A run that is stopped while its users come has ended at once, without a phase."""
     played = stage()
-    played.run.stop("too early")
-    assert played.run.advance() is State.ENDED
+    played.director.stop("too early")
+    assert played.director.advance() is State.ENDED
     played.begin()
     assert played.events() == [("stop asked", ""), ("run ended", "")]
 
@@ -568,7 +590,7 @@ def test_closing_leaves_nothing_unwritten(stage):
     played.begin()
     played.user()
     played.play()
-    played.run.close()
+    played.close()
     assert len(played.run.journal) == 0
     assert played.facts()[Fact.COMPLETED, ""] == len(played.pool)
     book = read_grants(played.directory.grants)
@@ -640,13 +662,14 @@ def awaited(played):
 
 def until_it_waits(played):
     """Play until nothing is left to send but replays that wait."""
+    aside = played.run.tracker.set_aside
     played.begin()
     for _ in range(2):
         played.user(unfinished(played, awaited(played)))
     with gevent.Timeout(PATIENT_S):
-        while not (played.run.phase_name == "payments" and not played.run._hand._held):
+        while not (len(aside) == len(awaited(played)) == played.run.counts().in_hand_now):
             played.pass_time(1)
-            played.run.advance()
+            played.director.advance()
             played.yield_()
 
 
@@ -657,16 +680,15 @@ def test_a_replay_waits_until_its_original_was_observed_complete(stage):
     originals = awaited(played)
     assert originals
     assert not [turn for turn, _ in repeats(played.turns) if turn.card.waits]
-    assert played.run.advance() is State.SENDING
+    assert played.director.advance() is State.SENDING
     before = len(played.turns)
     overdue = played.run.arrivals()[1]
     for place in sorted(originals):
         played.run.tracker.completed(place, SETTLED)
     completed_ns = played.clock.ns
     with gevent.Timeout(PATIENT_S):
-        while played.run.machine.state is State.SENDING:
+        while played.director.advance() is State.SENDING:
             gevent.sleep(0.001)
-            played.run.advance()
     late = [turn for turn in played.turns[before:] if turn.card.waits]
     assert {turn.card.original_place for turn in late} == originals
     assert all(turn.arrival.intended_ns >= completed_ns for turn in late)
@@ -709,7 +731,7 @@ def test_a_phase_that_ends_takes_its_waiting_replays_with_it(stage):
     played = replaying(stage)
     until_it_waits(played)
     sent = len(played.turns)
-    played.run.stop("enough")
+    played.director.stop("enough")
     played.play()
     assert len(played.turns) == sent
     assert not played.run.tracker.set_aside.waiting

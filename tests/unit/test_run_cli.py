@@ -77,9 +77,10 @@ def test_run_hands_every_option_over(started):
         "--pool": "somewhere",
         "--set": "users=9",
         "--platform": "mine.py:Mine",
+        "--workers": "3",
         "--runs-dir": "runs",
     }
-    assert set(values) == {option.flag for option in OPTIONS}
+    assert set(values) == {option.flag for option in OPTIONS} - {"--resume"}
     given = [word for flag, value in values.items() if flag != "--plan" for word in (flag, value)]
     more = ("--set", "pool.seed=1", "--host", "http://x", "--users", "4")
     assert invoke(cli.run, "smoke", *given, *more).exit_code == 0
@@ -92,6 +93,19 @@ def test_run_hands_every_option_over(started):
         ("--users", "4"),
     ]:
         assert pair in pairs
+    assert ("--master", "--master-bind-port") in pairs
+    assert ("--expect-workers", "3") in pairs
+
+
+def test_a_run_that_goes_on_takes_everything_from_its_directory(started):
+    """With --resume only the number of processes can be chosen; the rest is refused by name."""
+    assert invoke(cli.run, "--resume", "there", "--workers", "2", "--users", "5").exit_code == 0
+    [(_, arguments)] = started
+    assert ("--resume", "there") in list(pairwise(arguments))
+    assert "--plan" not in arguments
+    wrong = invoke(cli.run, "--resume", "there", "--rate", "5", "--host", "http://x")
+    assert wrong.exit_code == 2
+    assert "leave --rate, --host out" in wrong.output
 
 
 @pytest.mark.parametrize("wrong", [("nowhere",), ("--rate", "0"), ("--set", "x")])

@@ -14,7 +14,7 @@ from reports.judgement import Case, Check, Finding, FitnessResult, SloResult, St
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
 from reports.timeline import Second
-from reports.verdict import conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 from tests.unit.test_latencies import DIGITS, PHASES, frame, latencies
 
 CASE = Case("id", 0, 0, "payment", "A", "HTTP", "payments", 0, 0, 0, 0, "")
@@ -96,19 +96,21 @@ IN_TIME, LATE = (1, 0, 0, 5, 9, 9), (1, 0, 0, 100, 200, 200)
 
 
 @pytest.mark.parametrize(
-    ("sample", "crashed", "seconds", "wanted"),
+    ("sample", "losses", "seconds", "wanted"),
     [
-        (IN_TIME, [], CALM, "holds holds holds holds holds"),
-        (LATE, [], CALM, "violated holds holds holds holds"),
-        (IN_TIME, ["w1"], CALM, "holds holds holds violated holds"),
-        (IN_TIME, [], [], "holds holds unknown"),
-        (IN_TIME, [], [row(loop_lag_ms=500)], "holds violated holds holds holds"),
-        (IN_TIME, [], [row(cpu_percent=95)], "holds holds violated holds holds"),
+        (IN_TIME, Losses(), CALM, "holds holds holds holds holds"),
+        (LATE, Losses(), CALM, "violated holds holds holds holds"),
+        (IN_TIME, Losses(crashed=("w1",)), CALM, "holds holds holds violated holds"),
+        (IN_TIME, Losses(lost=("w1: silent",)), CALM, "holds holds holds violated holds"),
+        (IN_TIME, Losses(resumed=1), CALM, "holds holds holds violated holds"),
+        (IN_TIME, Losses(), [], "holds holds unknown"),
+        (IN_TIME, Losses(), [row(loop_lag_ms=500)], "holds violated holds holds holds"),
+        (IN_TIME, Losses(), [row(cpu_percent=95)], "holds holds violated holds holds"),
     ],
 )
-def test_a_generator_is_fit_by_lag_load_losses_and_evidence(sample, crashed, seconds, wanted):
+def test_a_generator_is_fit_by_lag_load_losses_and_evidence(sample, losses, seconds, wanted):
     """Its own delay, a busy loop or core, a process that died, no timeline: each makes it unfit."""
-    results = judge_fitness(Fitness(), latencies(frame(sample)), crashed, seconds)
+    results = judge_fitness(Fitness(), latencies(frame(sample)), losses, seconds)
     assert " ".join(result.status for result in results) == wanted
 
 
@@ -117,22 +119,35 @@ def test_a_busy_moment_is_not_a_busy_generator():
     seconds = [row("", cpu_percent=100)] * 9 + [
         row(cpu_percent=cpu) for cpu in (10, 99, 20, 99, 15)
     ]
-    _, _, cpu, *_ = judge_fitness(Fitness(), latencies(frame(IN_TIME)), [], seconds)
+    _, _, cpu, *_ = judge_fitness(Fitness(), latencies(frame(IN_TIME)), Losses(), seconds)
     assert (cpu.status, cpu.note) == (Status.HOLDS, "20.0 % over 5 seconds")
 
 
 def test_a_platform_that_keeps_users_waiting_is_not_the_generators_fault():
     """A command that was overdue because all users waited has no lag, but a response."""
     late = latencies(frame(*[(1, 0, 9000, 9001, 9500, 9600)] * 100))
-    results = judge_fitness(Fitness(), late, [], CALM)
+    results = judge_fitness(Fitness(), late, Losses(), CALM)
     assert {result.status for result in results} == {Status.HOLDS}
     slo = Slo(latency="response", percentile=99, below_ms=1000)
     assert judge_slo(slo, late, PHASES).status is Status.VIOLATED
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_plan_says_whether_a_run_with_losses_is_judged(allowed):
+    """What was lost is told either way, and how much of the latency is missing with it."""
+    losses = Losses(crashed=("w1",), lost=("w1: not heard of for 10.0 s",), resumed=1, unseen=3)
+    rule = Fitness(may_lose_workers=allowed)
+    result = list(judge_fitness(rule, latencies(frame(IN_TIME)), losses, CALM))[3]
+    assert result.status is (Status.HOLDS if allowed else Status.VIOLATED)
+    assert result.note.startswith(
+        "died: w1; lost: w1: not heard of for 10.0 s; another master took over 1 times; "
+        "latency covers 1 of 4 commands"
+    )
+
+
 def test_nothing_sent_shows_no_fitness():
     """Without a sample of its lag the generator is not fit to judge."""
-    first = next(iter(judge_fitness(Fitness(), latencies(), [], CALM)))
+    first = next(iter(judge_fitness(Fitness(), latencies(), Losses(), CALM)))
     assert (first.status, first.note) == (Status.UNKNOWN, "nothing was sent")
 
 

@@ -1,0 +1,259 @@
+"""The director of a run: its phases, its leases, its timeline. One process has it; it sends nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+
+from e2e_data.platform import Platform
+from e2e_data.pool import Pool
+from locustfiles.clock import Clock
+from locustfiles.fleet.accounts import AccountBook
+from locustfiles.fleet.desk import Desk
+from locustfiles.fleet.messages import Counts
+from locustfiles.leases import Known, LeaseBook
+from locustfiles.phases import PhaseMachine, PhaseTimes, State
+from locustfiles.plans import Phase, Plan
+from reports.grants import GrantLog
+from reports.lines import LineLog
+from reports.rundir import RunDirectory
+from reports.timeline import Event as TimelineEvent
+from reports.timeline import Second
+
+log = logging.getLogger(__name__)
+
+LEAD_NS = 20_000_000
+"""From the decision to begin a phase to its first arrival, so that free users are there in time."""
+FLEET_LEAD_NS = 1_000_000_000
+"""The same for a fleet, whose workers have to hear of it and be given their leases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Where a run goes on whose master is no more."""
+
+    term: int
+    epoch: int
+    phase: int
+    sent_ns: int
+    """How long the phase has been sending."""
+    known: Mapping[int, Known]
+    accounts: AccountBook
+
+
+class Director:
+    """Moves a run through its phases. `advance` is called about once a second."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        pool: Pool,
+        platform: Platform,
+        directory: RunDirectory,
+        clock: Clock,
+        *,
+        fleet: bool = False,
+        resumed: Resumed | None = None,
+    ) -> None:
+        """Direct a `fleet`, or the one process that sends; or go on where another left off."""
+        self.plan = plan
+        self.pool = pool
+        self.platform = platform
+        self.directory = directory
+        self.clock = clock
+        self.timeline = LineLog(directory.timeline)
+        self.grants = GrantLog(directory.grants)
+        self.machine = PhaseMachine([_times(phase) for phase in plan.phases.values()])
+        self.refresh: Callable[[], None] = lambda: None
+        """Has the newest word of a sender that is at hand."""
+        self.oldest: Callable[[], str] = lambda: "with a worker"
+        """Describes the pending command that was sent first."""
+        self.wake: Callable[[], None] = lambda: None
+        """Lets workers know that there is news, so that they ask at once."""
+        self._fleet = fleet
+        self._resumed = resumed
+        resend = plan.fleet.resend and platform.idempotent
+        self.desk = Desk(
+            directory.name,
+            resumed.term if resumed else 1,
+            LeaseBook(
+                self.grants,
+                clock.now_ns,
+                resend=resend,
+                epoch=resumed.epoch if resumed else 0,
+            ),
+            clock.now_ns,
+            lease_ns=plan.fleet.lease_ns,
+            accounts=resumed.accounts if resumed else None,
+            tell=self._tell,
+        )
+        self._began_once = False
+        self._dropped = 0
+        """Arrivals that were dropped in the phases that are over."""
+        # Workers of the master before may send for as long as their leases last.
+        wait = resumed is not None and fleet
+        self._not_before_ns = clock.now_ns() + (plan.fleet.lease_ns if wait else 0)
+
+    def begin(self) -> None:
+        """Begin the first phase, or the one that was begun before: the users are there."""
+        now_ns = self.clock.now_ns()
+        if now_ns < self._not_before_ns:
+            return
+        if self._resumed is not None and self.machine.state is State.WAITING:
+            if self.machine.stopping:
+                self.machine.begin(now_ns)
+            else:
+                self.machine.resume(now_ns, self._resumed.phase, self._resumed.sent_ns)
+            self.event("run resumed", note=f"master {self._resumed.term}")
+            self._enter(self._resumed.known)
+        elif self.machine.begin(now_ns):
+            self.event("run began")
+            self._enter()
+
+    def stop(self, reason: str) -> None:
+        """Ask for an orderly end: nothing further is sent, and what was sent is awaited."""
+        if self.machine.state is not State.ENDED and not self.machine.stopping:
+            self.event("stop asked", note=reason)
+            self.machine.stop()
+
+    def advance(self) -> State:
+        """Move on through the phases as far as progress allows, and return where the run stands."""
+        self.refresh()
+        if self._fleet:
+            self.desk.tick()
+        phase = self.machine.phase
+        while self.machine.advance(self.clock.now_ns(), self.desk.progress()):
+            self._moved(phase)
+            phase = self.machine.phase
+            self.wake()
+            self.refresh()
+        if self.machine.state is State.SETTLING:
+            self._settle()
+        return self.machine.state
+
+    def close(self) -> None:
+        """Close the files. Nobody may send any more."""
+        self.grants.close()
+
+    def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
+        """Write down that something happened."""
+        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note, dropped))
+
+    def write_second(self) -> None:
+        """Write down how the run stands."""
+        self.refresh()
+        total = self.total()
+        self.timeline.write(
+            Second(
+                at_ns=self.clock.now_ns(),
+                phase=self.phase_name,
+                due=total.due,
+                sent=total.sent,
+                acknowledged=total.acknowledged,
+                completed=total.completed,
+                unanswered=total.unanswered,
+                blocked=total.blocked,
+                overdue=total.overdue,
+                dropped=total.dropped,
+                pending_now=total.pending_now,
+                users_now=total.users_now,
+                waiting_now=total.waiting_now,
+                loop_lag_ms=total.lag_us / 1000,
+                cpu_percent=total.cpu_permille / 10,
+                retried=total.retried,
+                held_back=total.held_back,
+            )
+        )
+
+    @property
+    def phase_name(self) -> str:
+        """The phase that is being sent; empty between phases."""
+        sending = self.machine.state is State.SENDING
+        return list(self.plan.phases)[self.machine.phase] if sending else ""
+
+    def total(self) -> Counts:
+        """Return how the fleet stands: the sum over its workers' last words.
+
+        The lag and the CPU are those of the worst. What stands `now` is not counted of lost ones.
+        """
+        members = list(self.desk.members.values())
+        sums = {
+            field.name: sum(
+                getattr(member.counts, field.name)
+                for member in members
+                if not (member.lost and field.name.endswith("_now"))
+            )
+            for field in fields(Counts)
+        }
+        alive = [member.counts for member in members if not member.lost]
+        sums |= {
+            name: max((getattr(counts, name) for counts in alive), default=0)
+            for name in ("moved_ns", "lag_us", "cpu_permille")
+        }
+        return Counts(**sums)
+
+    # -- phases ---------------------------------------------------------------------------------
+
+    def _moved(self, before: int) -> None:
+        """Do what the machine's new state means."""
+        name = list(self.plan.phases)[self.machine.phase]
+        if self.machine.state is State.SENDING and self.machine.phase == before:
+            self.event("phase goes on", name, "a lost worker's commands are to be sent again")
+            self.desk.send()
+        else:
+            self._enter()
+
+    def _enter(self, known: Mapping[int, Known] | None = None) -> None:
+        state, number = self.machine.state, self.machine.phase
+        name, phase = list(self.plan.phases.items())[number]
+        if state is State.SENDING:
+            if self._began_once:
+                self._note_end(number - 1)
+            self.event("phase began", name)
+            log.info("phase %s: %s at %s", name, _kinds(phase), phase.rates)
+            self._began_once = True
+            sizes = [
+                sum(counts[kind] for kind in phase.sends)
+                for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
+            ]
+            lead_ns = FLEET_LEAD_NS if self._fleet else LEAD_NS
+            self.desk.begin(number, sizes, self.clock.now_ns() + lead_ns, known)
+        elif state is State.SETTLING:
+            self._settle()
+            self.event("phase settles", name)
+        elif state is State.ENDED:
+            if self._began_once:
+                self._note_end(number)
+            self.desk.end()
+            self.event("run ended")
+
+    def _settle(self) -> None:
+        self.desk.settle(finally_=self.machine.is_final(self.clock.now_ns()))
+
+    def _note_end(self, number: int) -> None:
+        name = list(self.plan.phases)[number]
+        left = self.desk.book.awaited
+        note = f"{left} commands were pending" if left else ""
+        if left:
+            log.warning(
+                "phase %s ended with %d commands pending, oldest %s", name, left, self.oldest()
+            )
+        # By now every worker has said what it gave up when its sending ended.
+        dropped = self.total().dropped
+        self.event("phase ended", name, note, dropped - self._dropped)
+        self._dropped = dropped
+
+    def _tell(self, event: str, note: str) -> None:
+        if not self._fleet:
+            return
+        self.event(event, self.phase_name, note)
+        (log.warning if event == "worker lost" else log.info)("%s: %s", event, note)
+
+
+def _times(phase: Phase) -> PhaseTimes:
+    return PhaseTimes(duration_ns=phase.duration_ns, settle_ns=phase.settle_ns)
+
+
+def _kinds(phase: Phase) -> str:
+    return ", ".join(kind.label for kind in phase.sends)

@@ -1,0 +1,148 @@
+"""A worker's side of the talk: what it asks, and how it follows the answers. Pure, as the desk is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Protocol
+
+from locustfiles.fleet.holder import Held, Holder
+from locustfiles.fleet.messages import Answer, Ask, Bound, Counts, Slice
+from locustfiles.fleet.offset import Offset
+
+BOUND_MAX = 2000
+"""Words on accounts in one ask; more would keep the event loop packing."""
+
+
+class Sender(Protocol):
+    """What sends, as its agent tells it."""
+
+    def begin(self, phase: int, began_ns: int) -> None:
+        """Begin a phase; its first arrival is due `began_ns` by the master's clock."""
+        ...
+
+    def go_on(self, *, sending: bool) -> None:
+        """Send in the current phase, or send no more and wait for what was sent."""
+        ...
+
+    def extend(self, slices: Sequence[Slice]) -> None:
+        """Take in which arrivals are its own."""
+        ...
+
+    def learn(self, bound: Sequence[Bound]) -> None:
+        """Take in what others saw of accounts, and of commands that replays wait for."""
+        ...
+
+    def watch(self, lease: Held, position: int) -> None:
+        """Look for the outcome of a command that another worker may have sent."""
+        ...
+
+
+class Agent:
+    """Speaks for one worker: asks with a new number each time, and follows the newest answer."""
+
+    def __init__(
+        self,
+        run: str,
+        term: int,
+        worker: str,
+        sender: Sender,
+        raw_now_ns: Callable[[], int],
+        *,
+        lease_ns: int,
+        room: int,
+        ahead_ns: int = 0,
+    ) -> None:
+        """Read the worker's own clock; the rest is as for `Holder`."""
+        self._run, self._term, self._worker = run, term, worker
+        self._sender = sender
+        self._raw_now_ns = raw_now_ns
+        self._room = room
+        self.holder = Holder(raw_now_ns, lease_ns, ahead_ns)
+        self.offset = Offset()
+        self.heard_ns = raw_now_ns()
+        """When an answer last came, by the own clock."""
+        self.ask_ns = 0
+        """How long to wait before the next ask, as the master wishes."""
+        self.over = False
+        """The master said that the run has ended, or that it follows another."""
+        self._turn = 0
+        self._phase = -1
+        self._sliced_ns = 0
+        self._said = 0
+        self._to_say: deque[Bound] = deque()
+
+    def say(self, bound: Bound) -> None:
+        """Let the master know what was seen; said again until the master has it."""
+        self._to_say.append(bound)
+
+    def ask(
+        self, counts: Counts, *, stopped: bool, idle: bool = False, leaving: bool = False
+    ) -> Ask:
+        """Return the next ask: how everything stands here.
+
+        While there is nobody to send (`idle`), and when `leaving`, leases are for others.
+        """
+        self.holder.expire()
+        if idle or leaving:
+            self.holder.return_all()
+        bound = tuple(islice(self._to_say, BOUND_MAX))
+        words = self.holder.words()
+        return Ask(
+            run=self._run,
+            term=self._term,
+            worker=self._worker,
+            number=self.holder.number,
+            sent_ns=self._raw_now_ns(),
+            turn=self._turn,
+            stopped=stopped,
+            room=0 if idle or leaving else self._room,
+            leases=words,
+            counts=counts,
+            bound_first=self._said,
+            bound=bound,
+            partial=len(bound) < len(self._to_say),
+            sliced_ns=self._sliced_ns,
+            error_ns=self.offset.estimate.error_ns if self.offset.estimate else 0,
+        )
+
+    def follow(self, answer: Answer) -> bool:
+        """Do what an answer says; tell whether it was news. Late and doubled ones are none."""
+        if answer.run != self._run or not self.holder.is_news(answer):
+            return False
+        received_ns = self.heard_ns = self._raw_now_ns()
+        if answer.over or answer.term != self._term:
+            self.over = True
+            self.holder.drop()
+            return True
+        self.offset.answered(answer.sent_ns, answer.at_ns, received_ns)
+        self.ask_ns = answer.ask_ns
+        for _ in range(max(answer.bound_through - self._said, 0)):
+            self._to_say.popleft()
+            self._said += 1
+        if answer.phase != self._phase:
+            self._phase, self._sliced_ns = answer.phase, 0
+            self.holder.drop()
+            self._sender.begin(answer.phase, answer.began_ns)
+        for lease in answer.leases:
+            self._sender.learn(lease.bound)
+        watched = self.holder.take(answer)
+        self._slice(answer.slices)
+        if answer.turn != self._turn:
+            self._turn = answer.turn
+            self._sender.go_on(sending=answer.sending)
+        for held, position in watched:
+            self._sender.watch(held, position)
+        return True
+
+    def _slice(self, slices: Sequence[Slice]) -> None:
+        """Pass on the slices that are new, without what was known before."""
+        news: list[Slice] = []
+        for one in slices:
+            from_ns = max(one.from_ns, self._sliced_ns)
+            if from_ns < one.until_ns:
+                news.append(Slice(from_ns, one.until_ns, one.of, one.mine))
+                self._sliced_ns = one.until_ns
+        if news:
+            self._sender.extend(news)

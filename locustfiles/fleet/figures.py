@@ -1,0 +1,154 @@
+"""Response times of a fleet: counted in fixed buckets, reported as cumulative snapshots, merged exactly.
+
+A snapshot replaces the one before of the same worker and master; it is never added to it, so a lost
+or doubled report does no harm. Only buckets that have counts travel, as packed integers.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind
+
+KEY = "paystorm"
+"""Where a snapshot stands in Locust's reports."""
+SUB_BITS = 7
+"""Each doubling of the time has so many bits of buckets: they are at most 0.8 % wide."""
+BUCKETS = 40 << SUB_BITS
+BATCH = 4096
+
+Counts = NDArray[np.int64]
+Scope = tuple[int, int]
+"""Phase and kind."""
+
+
+def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the bucket of each time; one microsecond is the finest."""
+    micros = np.maximum(times_ns // 1000, 0)
+    # How many times it has to be halved until SUB_BITS + 1 bits are left.
+    halvings = np.maximum(np.frexp(micros.astype(np.float64))[1] - SUB_BITS - 1, 0).astype(np.int64)
+    buckets: NDArray[np.int64] = (halvings << SUB_BITS) + (micros >> halvings)
+    return np.minimum(buckets, BUCKETS - 1)
+
+
+def upper_ms(bucket: int) -> float:
+    """Return the longest time of a bucket, in milliseconds."""
+    halvings = max((bucket >> SUB_BITS) - 1, 0)
+    return (((bucket - (halvings << SUB_BITS)) + 1) << halvings) / 1000
+
+
+def percentile_ms(counts: Counts, percent: float) -> float | None:
+    """Return a percentile by nearest rank, at most one bucket above the exact one; None of nothing."""
+    total = int(counts.sum())
+    if not total:
+        return None
+    rank = max(int(np.ceil(round(percent * total / 100, 9))), 1)
+    return upper_ms(int(np.searchsorted(np.cumsum(counts), rank)))
+
+
+class Figures:
+    """A worker's own: cumulative over its part of the run."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Scope, array[int]] = defaultdict(lambda: array("q"))
+        self._counts: dict[Scope, Counts] = {}
+        self._sequence = 0
+
+    def add(self, phase: int, kind: Kind, took_ns: int) -> None:
+        """Count a response time; filled into buckets in batches."""
+        waiting = self._waiting[phase, kind]
+        waiting.append(took_ns)
+        if len(waiting) >= BATCH:
+            self._fill((phase, int(kind)))
+
+    def snapshot(self, worker: str, term: int) -> dict[str, Any]:
+        """Return all that was counted, as msgpack can carry it."""
+        for scope in list(self._waiting):
+            self._fill((scope[0], int(scope[1])))
+        self._sequence += 1
+        return {
+            "worker": worker,
+            "term": term,
+            "sequence": self._sequence,
+            "scopes": [[*scope, *_packed(counts)] for scope, counts in self._counts.items()],
+        }
+
+    def _fill(self, scope: Scope) -> None:
+        waiting = self._waiting.pop(scope)
+        counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
+        counts += np.bincount(bucket_of(np.array(waiting, dtype=np.int64)), minlength=BUCKETS)
+
+
+def _packed(counts: Counts) -> tuple[bytes, bytes]:
+    filled = np.flatnonzero(counts)
+    return filled.astype("<u2").tobytes(), counts[filled].astype("<u8").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    sequence: int
+    scopes: Mapping[Scope, tuple[NDArray[np.int64], Counts]]
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what `Figures.snapshot` made. Raises ValueError, KeyError or TypeError."""
+        scopes = {}
+        for phase, kind, indices, counts in raw["scopes"]:
+            filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
+            many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
+            if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
+                raise ValueError("buckets that are none")
+            scopes[int(phase), int(kind)] = filled, many
+        return cls(int(raw["sequence"]), scopes)
+
+
+@dataclass(slots=True)
+class FleetFigures:
+    """The master's: the latest snapshot of each worker, lost ones too."""
+
+    _of: dict[tuple[str, int], _Snapshot] = field(default_factory=dict)
+
+    def take(self, raw: Mapping[str, Any]) -> bool:
+        """Take in a snapshot, and tell whether it is newer than what there was.
+
+        Raises ValueError, KeyError or TypeError for what is none.
+        """
+        key = str(raw["worker"]), int(raw["term"])
+        before = self._of.get(key)
+        if before is not None and int(raw["sequence"]) <= before.sequence:
+            return False
+        self._of[key] = _Snapshot.read(raw)
+        return True
+
+    def workers(self) -> list[str]:
+        """Return the workers that reported anything, in order."""
+        return sorted({worker for worker, _ in self._of})
+
+    def counts(self, worker: str | None = None) -> Counts:
+        """Return the counts of one worker, or of all, over all phases and kinds."""
+        chosen = (one for (name, _), one in self._of.items() if worker in (None, name))
+        return _summed(part for one in chosen for part in one.scopes.values())
+
+    def told(self, worker: str) -> str:
+        """Describe a worker's figures in words."""
+        counts = self.counts(worker)
+        if not counts.any():
+            return f"{worker}: nothing answered"
+        p50, p99 = (percentile_ms(counts, percent) for percent in (50, 99))
+        return (
+            f"{worker}: {int(counts.sum())} answered, response p50 {p50:.3g} ms, p99 {p99:.3g} ms"
+        )
+
+
+def _summed(parts: Iterable[tuple[NDArray[np.int64], Counts]]) -> Counts:
+    total: Counts = np.zeros(BUCKETS, dtype=np.int64)
+    for filled, many in parts:
+        total[filled] += many
+    return total

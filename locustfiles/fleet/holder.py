@@ -1,0 +1,199 @@
+"""The worker's side of the lease protocol: what it holds, what of that is out, and until when.
+
+    a lease      an answer has it     a later answer lacks it   its time is up    nothing is left of it,
+                                                                                  or it is recalled
+    not known    held, if its epoch   -                         -                 -
+                 is a new one
+    held         extended             gone, unsent or not       returned          returned
+    returned     nothing              gone                      nothing           nothing
+
+A lease is good for `lease_ns` from when the ask was *sent* that an answer confirmed, by the worker's
+own clock: so it ends here before the master, who counts from when the ask came in, gives it to
+another. Answers count only in the order of their asks; an old one has nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from locustfiles.fleet.messages import Answer, LeaseGiven, LeaseWord
+from locustfiles.fleet.spans import spans_of
+from locustfiles.leases import WATCH
+
+WINDOW_MIN = 64
+"""Positions asked for ahead: what a crash leaves in doubt, against a line in the grant log."""
+WINDOW_MAX = 4096
+DRIFT = 0.9
+"""A worker's clock may run slower than the master's by less than this share of a lease's time."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A lease as its worker sees it."""
+
+    epoch: int
+    shard: int
+    known: int = 0
+    total: int = 0
+    told: int = 0
+    """So much of what the master was told of the shard is known here."""
+    queue: deque[tuple[int, int]] = field(default_factory=deque)
+    """Positions that may be sent, each with its attempt, in order."""
+    out: set[int] = field(default_factory=set)
+    """Positions that were begun and have no final outcome."""
+    aside: set[int] = field(default_factory=set)
+    """Positions of those that are out that wait for another command; for their sake it is kept."""
+    more: bool = True
+    returned: bool = False
+    """Nothing more is drawn from it; what was drawn may still be sent."""
+    gone: bool = False
+    """It is nobody's or another's by now: nothing of it may be sent."""
+    drawn: int = 0
+    """How many were drawn, in all."""
+    asked_drawn: int = 0
+    asked_ns: int = 0
+
+    def draw(self) -> tuple[int, int] | None:
+        """Take the next (position, attempt) out of the queue; None when there is none."""
+        if self.returned or not self.queue:
+            return None
+        self.drawn += 1
+        taken = self.queue.popleft()
+        self.out.add(taken[0])
+        return taken
+
+    def hurry(self, position: int) -> bool:
+        """Let a position be the next to be drawn, and tell whether it was there to be sent."""
+        for place, waiting in enumerate(self.queue):
+            if waiting[0] == position:
+                del self.queue[place]
+                self.queue.appendleft(waiting)
+                return True
+        return False
+
+    def put_back(self, position: int, attempt: int) -> None:
+        """Undo a draw: the command was surely not sent."""
+        if position in self.out:
+            self.done(position)
+            self.queue.appendleft((position, attempt))
+
+    def done(self, position: int) -> None:
+        """Note that nothing more will come of a command."""
+        self.out.discard(position)
+        self.aside.discard(position)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it is time to ask for more."""
+        return self.more and not self.returned and len(self.queue) < WINDOW_MIN // 2
+
+    def word(self, now_ns: int, ahead_ns: int) -> LeaseWord:
+        """Say how the lease stands, and want what `ahead_ns` will take at the rate of late."""
+        drawn, took_ns = self.drawn - self.asked_drawn, max(now_ns - self.asked_ns, 1)
+        window = min(max(WINDOW_MIN, drawn * ahead_ns // took_ns), WINDOW_MAX)
+        self.asked_drawn, self.asked_ns = self.drawn, now_ns
+        wants = 0 if self.returned else self.total - len(self.queue) + window
+        unsent = spans_of(position for position, _ in self.queue)
+        return LeaseWord(
+            self.epoch, self.known, wants, self.returned, unsent, spans_of(self.out), self.told
+        )
+
+
+class Holder:
+    """The leases of one worker in one phase after the other."""
+
+    def __init__(self, now_ns: Callable[[], int], lease_ns: int, ahead_ns: int = 0) -> None:
+        """Read a monotonic clock; a lease is good for `lease_ns` by the master's.
+
+        What is wanted lasts for `ahead_ns`; with 0 it is always the same few.
+        """
+        self._now_ns = now_ns
+        self._ahead_ns = ahead_ns
+        self._lease_ns = round(lease_ns * DRIFT)
+        self._good_until_ns = -(2**63)
+        self._answered = 0
+        self._highest = 0
+        self._of: dict[int, Held] = {}
+        self.number = 0
+        """The number of the last ask."""
+
+    @property
+    def leases(self) -> list[Held]:
+        """All leases, in the order of their epochs; returned ones too."""
+        return list(self._of.values())
+
+    def held(self) -> list[Held]:
+        """Return the leases that may be drawn from, if their time is not up."""
+        return [lease for lease in self._of.values() if not lease.returned]
+
+    def may_send(self, lease: Held) -> bool:
+        """Tell whether a command that was drawn from a lease may be sent at this very moment."""
+        return not lease.gone and self._now_ns() < self._good_until_ns
+
+    def expire(self) -> bool:
+        """Return every lease if its time is up, and tell whether it was so."""
+        if self._now_ns() < self._good_until_ns or not self.held():
+            return False
+        self.return_all()
+        return True
+
+    def return_all(self) -> None:
+        """Return every lease: what was not sent is for others."""
+        for lease in self._of.values():
+            lease.returned = True
+
+    def words(self) -> tuple[LeaseWord, ...]:
+        """Say how all leases stand, for an ask with a new number."""
+        self.number += 1
+        for lease in self._of.values():
+            if not (lease.more or lease.queue or lease.aside):
+                lease.returned = True
+        now_ns = self._now_ns()
+        return tuple(lease.word(now_ns, self._ahead_ns) for lease in self._of.values())
+
+    def is_news(self, answer: Answer) -> bool:
+        """Tell whether an answer is to be taken: not one that is older than another that was."""
+        return self._answered < answer.number <= self.number
+
+    def take(self, answer: Answer) -> list[tuple[Held, int]]:
+        """Take in an answer that is news, and return (lease, position) of what is to be watched."""
+        self._answered = answer.number
+        self._good_until_ns = max(self._good_until_ns, answer.sent_ns + self._lease_ns)
+        given = {lease.epoch: lease for lease in answer.leases}
+        for epoch in self._of.keys() - given.keys():
+            self._end(self._of.pop(epoch))
+        watched: list[tuple[Held, int]] = []
+        newest = self._highest
+        for epoch in sorted(given):
+            if epoch > newest:
+                self._of[epoch] = Held(epoch, given[epoch].shard, asked_ns=self._now_ns())
+                self._highest = epoch
+            if epoch in self._of and not self._of[epoch].returned:
+                watched += self._extend(self._of[epoch], given[epoch])
+        return watched
+
+    def drop(self) -> None:
+        """Forget everything: another phase has begun."""
+        for lease in self._of.values():
+            self._end(lease)
+        self._of.clear()
+
+    def _end(self, lease: Held) -> None:
+        lease.returned = lease.gone = True
+        lease.queue.clear()
+
+    def _extend(self, lease: Held, given: LeaseGiven) -> Iterator[tuple[Held, int]]:
+        """Take in new grants, and yield what of them is only to be watched."""
+        lease.more, lease.told = given.more, given.told
+        for start, stop, attempt in given.grants[lease.known - given.first :]:
+            lease.known += 1
+            lease.total += stop - start
+            if attempt == WATCH:
+                lease.out.update(range(start, stop))
+                yield from ((lease, position) for position in range(start, stop))
+            else:
+                lease.queue.extend((position, attempt) for position in range(start, stop))
+        if given.recalled:
+            lease.returned = True

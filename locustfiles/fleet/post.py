@@ -1,0 +1,174 @@
+"""The master's post: the fleet's messages over Locust's, in and out. Any of them may be lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import gevent
+
+from locustfiles.director import Director
+from locustfiles.fleet.figures import KEY, FleetFigures
+from locustfiles.fleet.messages import Ask
+from locustfiles.fleet.shipping import Receiver
+
+log = logging.getLogger(__name__)
+
+JOIN, ORDER = "paystorm_join", "paystorm_order"
+ASK, ANSWER, WAKE = "paystorm_ask", "paystorm_answer", "paystorm_wake"
+NOTE, PROBLEM = "paystorm_note", "paystorm_problem"
+PIECE, HAVE = "paystorm_piece", "paystorm_have"
+CLOSED, FAREWELL = "paystorm_closed", "paystorm_farewell"
+
+
+class Runner(Protocol):
+    """As much of Locust's runner as messages need."""
+
+    def register_message(
+        self,
+        msg_type: str,
+        listener: Callable[..., None],
+        concurrent: bool = ...,  # noqa: FBT001 - Locust's
+    ) -> None:
+        """Call `listener` with each message of a type."""
+        ...
+
+    def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
+        """Send to one node, or to all."""
+        ...
+
+
+class Events(Protocol):
+    """As much of Locust's events as the post needs."""
+
+    worker_report: Any
+
+
+def listen(runner: Runner, kind: str, take: Callable[[Any, str], None]) -> None:
+    """Call `take` with (data, sender) of each message of a kind, outside of Locust's own loop.
+
+    Locust does not catch what such a listener raises; what is no message of ours is only logged.
+    """
+
+    def listener(msg: Any, **_: Any) -> None:
+        try:
+            take(msg.data, msg.node_id)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("a message %s from %s cannot be read: %s", kind, msg.node_id, error)
+
+    runner.register_message(kind, listener, concurrent=True)
+
+
+class Post:
+    """Serves the run that is on, if any. `failed` gets the cause when it cannot go on."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        events: Events,
+        failed: Callable[[str], None],
+    ) -> None:
+        self._runner = runner
+        self._failed = failed
+        self._director: Director | None = None
+        self._order: Mapping[str, Any] | None = None
+        self._closed: set[str] = set()
+        self.figures = FleetFigures()
+        """What the workers reported of response times."""
+        self.clock_error_ns = 0
+        """The most that any worker's times of this run may be off."""
+        for kind, take in (
+            (JOIN, self._join),
+            (ASK, self._ask),
+            (NOTE, self._note),
+            (PROBLEM, self._problem),
+            (PIECE, self._piece),
+            (CLOSED, self._close),
+        ):
+            listen(runner, kind, take)
+        events.worker_report.add_listener(self._take_report)
+
+    def open(
+        self, director: Director, order: Mapping[str, Any], manifest: Callable[[], str]
+    ) -> None:
+        """Begin to serve a run; its `manifest` goes to workers that do not see its directory."""
+        self._director, self._order, self._closed = director, order, set()
+        self._manifest = manifest
+        self._receiver = Receiver(director.directory)
+        self.clock_error_ns, self.figures = 0, FleetFigures()
+        director.wake = self.wake
+
+    def shut(self) -> None:
+        """Serve it no more."""
+        self._director = self._order = None
+
+    def wake(self) -> None:
+        """Let all workers ask at once; whom it does not reach asks a little later."""
+        self._runner.send_message(WAKE)
+
+    def wait_closed(self, patience_s: float) -> list[str]:
+        """Wait until every living worker has closed its journal; return those that have not."""
+        director = self._director
+        assert director is not None, "a run ends while it is served"
+        until_s = time.monotonic() + patience_s
+        while director.desk.alive() and time.monotonic() < until_s:
+            director.desk.tick()
+            gevent.sleep(0.05)
+        return [member.name for member in director.desk.alive()]
+
+    def _join(self, data: Any, sender: str) -> None:
+        if self._order is None or self._director is None or self._director.desk.over:
+            return
+        more = {"manifest": self._manifest()} if data.get("manifest") else {}
+        self._runner.send_message(ORDER, {**self._order, **more}, client_id=sender)
+
+    def _piece(self, data: Any, sender: str) -> None:
+        if self._director is None or data["run"] != self._director.desk.run:
+            return
+        try:
+            have = self._receiver.take(data)
+        except OSError as error:
+            self._failed(f"the run directory cannot be written: {error}")
+            return
+        self._runner.send_message(HAVE, have, client_id=sender)
+
+    def _ask(self, data: Any, sender: str) -> None:
+        if self._director is None:
+            return
+        try:
+            answer = self._director.desk.receive(Ask.read(data))
+        except OSError as error:
+            # What could not be written down was not granted, and nothing further can be.
+            self._failed(f"the run directory cannot be written: {error}")
+            return
+        if answer is not None:
+            self._runner.send_message(ANSWER, answer.packed(), client_id=sender)
+
+    def _take_report(self, client_id: str, data: Mapping[str, Any]) -> None:
+        raw = data.get(KEY)
+        if raw is None or self._director is None:
+            return
+        try:
+            if raw["run"] == self._director.desk.run:
+                self.figures.take(raw)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("the figures from %s cannot be read: %s", client_id, error)
+
+    def _note(self, data: Any, _sender: str) -> None:
+        if self._director is not None and data["run"] == self._director.desk.run:
+            self._director.event("warning", str(data["phase"]), f"{data['worker']}: {data['note']}")
+
+    def _problem(self, data: Any, sender: str) -> None:
+        self._failed(f"worker {sender} cannot take part: {str(data['problem'])[:1000]}")
+
+    def _close(self, data: Any, sender: str) -> None:
+        """Take a worker's word that its journal is complete; it says so until it gets a farewell."""
+        worker, chunks, director = str(data["worker"]), int(data["chunks"]), self._director
+        if director is not None and data["run"] == director.desk.run and worker not in self._closed:
+            self._closed.add(worker)
+            director.grants.write_closed(worker, chunks)
+            director.desk.leave(worker)
+            self.clock_error_ns = max(self.clock_error_ns, int(data["clock_error_ns"]))
+        self._runner.send_message(FAREWELL, {"worker": worker}, client_id=sender)
