@@ -23,6 +23,7 @@ from e2e_data.envelope import ENVELOPE
 from e2e_data.hostile import DISFIGURED, altered, spoilt, unknown_account_id
 from e2e_data.model.rules import Rules
 from e2e_data.money import from_wire
+from e2e_data.over_kafka import OverKafka
 from e2e_data.problems import Problems
 
 
@@ -154,8 +155,8 @@ def http_headers(command_id: str, correlation_id: str) -> tuple[tuple[str, str],
     )
 
 
-class Platform:
-    """The default platform, over HTTP: see docs/contract.md."""
+class Platform(OverKafka):
+    """The default platform: see docs/contract.md."""
 
     idempotent = True
     """A command sent again under the same id takes effect once."""

@@ -166,7 +166,11 @@ class KafkaFront:
 
     def _read(self, consumer: Consumer) -> None:
         while not self._stopping.is_set():
-            messages = consumer.consume(_BATCH, _WAIT_S)
+            first = consumer.poll(_WAIT_S)
+            if first is None:
+                continue
+            # Without waiting for more: a batch is what is there already.
+            messages = [first, *consumer.consume(_BATCH - 1, 0)]
             for message in messages:
                 if (error := message.error()) is not None and not error.retriable():
                     raise KafkaException(error)
