@@ -69,6 +69,8 @@ class Acknowledged(IntEnum):
     """The platform would not take it now; it has no effect."""
     UNKNOWN = 3
     """The answer does not tell whether the command will take effect."""
+    DELIVERED = 4
+    """A broker has it; what the platform makes of it, it tells elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

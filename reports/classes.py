@@ -86,7 +86,7 @@ class _Told:
 
 def _told(evidence: Evidence) -> _Told:
     seen = evidence.seen
-    accepted = seen.acknowledged == Acknowledged.ACCEPTED
+    accepted = np.isin(seen.acknowledged, (Acknowledged.ACCEPTED, Acknowledged.DELIVERED))
     # What was observed was acknowledged by that; what was sent and has no further fact was not.
     known = accepted | (seen.outcomes != 0)
     silent = evidence.sent & (seen.acknowledged < 0) & ~known

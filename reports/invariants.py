@@ -81,8 +81,9 @@ def _both(outcomes: np.int64) -> str:
 
 def _acknowledged(judged: Judged, index: int) -> str:
     seen = judged.evidence.seen
-    if seen.acknowledged[index] == Acknowledged.ACCEPTED:
-        return f"acknowledged at {seen.acknowledged_ns[index] / 1e9:.3f} s"
+    if seen.acknowledged[index] in (Acknowledged.ACCEPTED, Acknowledged.DELIVERED):
+        by = " by the broker" if seen.acknowledged[index] == Acknowledged.DELIVERED else ""
+        return f"acknowledged{by} at {seen.acknowledged_ns[index] / 1e9:.3f} s"
     if seen.outcomes[index]:
         return f"observed {_both(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
     return "acknowledged when it was repeated"

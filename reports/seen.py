@@ -53,7 +53,7 @@ def attempts_sent(table: pa.Table) -> Ints:
     )
 
 
-_ANSWERS = np.array([0, 1, 3, 2], dtype=np.int64)
+_ANSWERS = np.array([0, 2, 4, 3, 1], dtype=np.int64)
 """By Acknowledged: which of several attempts' answers says most of a command."""
 
 

@@ -47,6 +47,7 @@ _TURN = 20
 """Commands in one go before others get a turn: a few milliseconds of work."""
 _WAIT_S = 0.05
 _RETRY_S = 0.5
+_FETCH_MS = 10
 _ASK_S = 10
 _FLUSH_S = 5
 _REASON_CHARS = 300
@@ -134,6 +135,8 @@ class KafkaFront:
             "group.id": GROUP,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            # The mock cluster answers after this time, and not as soon as there is a command.
+            "fetch.wait.max.ms": _FETCH_MS,
         }
 
     def _positions(self, consumer: Consumer) -> list[TopicPartition]:

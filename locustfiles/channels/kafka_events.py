@@ -131,7 +131,7 @@ class EventSource:
             mine = [one for one in positions if one.partition in self._read.get(one.topic, ())]
             self._reader.commit(mine)
 
-    def stop(self, write: Callable[[], None]) -> dict[str, object]:
+    def stop(self, write: Callable[[], object]) -> dict[str, object]:
         """Read no further: what was read is written by `write`, then committed. Return the counts."""
 
         def last() -> list[TopicPartition]:
@@ -141,7 +141,7 @@ class EventSource:
 
         if self._reader is not None:
             self._reader.stop(last)
-        return {"counted": asdict(self.counted), "read": self._read}
+        return {"counted": asdict(self.counted), "problems": sorted(self._told)}
 
     # -- records --------------------------------------------------------------------------------
 

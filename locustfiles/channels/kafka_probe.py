@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gevent
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -134,3 +134,13 @@ def positions_of(ends: Mapping[str, Mapping[int, int]]) -> list[TopicPartition]:
         for topic, numbers in ends.items()
         for number, offset in numbers.items()
     ]
+
+
+def lag_of(config: Config, topics: Iterable[str]) -> dict[str, Any]:
+    """Return where topics end and how far a group is in them; waits. Raises KafkaException."""
+    with closing(Consumer(config)) as consumer:
+        ends = _ends(consumer, topics)
+        committed: Ends = {}
+        for place in consumer.committed(positions_of(ends), timeout=ANSWER_S):
+            committed.setdefault(place.topic, {})[place.partition] = place.offset
+        return {"ends": ends, "committed": committed}

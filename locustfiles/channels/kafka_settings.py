@@ -100,6 +100,8 @@ class KafkaSettings(_Table):
     idempotence: bool = True
     linger_ms: float = Field(default=5, ge=0, le=10_000)
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
+    fetch_wait_ms: int = Field(default=100, ge=1, le=10_000)
+    """How long a broker may wait for events before it answers that there are none."""
     queue_messages: int = Field(default=20_000, ge=100, le=1_000_000)
     """Records that wait for the broker in a process; beyond that, arrivals become overdue."""
     tls: Tls | None = None
@@ -163,7 +165,7 @@ class KafkaSettings(_Table):
         """Return what the events' consumer is made with: it begins where the group's offsets say."""
         return {
             "group.protocol": self.group_protocol,
-            "fetch.wait.max.ms": 100,
+            "fetch.wait.max.ms": self.fetch_wait_ms,
             **self.client(bootstrap),
             "group.id": group,
             "enable.auto.commit": False,
