@@ -1,7 +1,8 @@
 """Many workers in one process, for benchmarks/fleet.py: real messages, nothing sent to any platform.
 
-python benchmarks/crowd.py PORT COUNT bare|full SECONDS
+python benchmarks/crowd.py PORT COUNT bare|full|events SECONDS
 
+With "events", each command's end is told by a worker that did not send it, over the master.
 It ends with its standard input, and prints figures of the last seconds.
 """
 
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from e2e_data.commands import Kind
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.ends import End
 from locustfiles.fleet.figures import KEY, Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Answer, Bound, Counts, Slice
@@ -33,16 +35,19 @@ from locustfiles.hand import HELD_MAX
 from locustfiles.run import AHEAD_NS
 
 LATENCY_MS = 3
+SHARDS_KNOWN = 400
+"""Of so many shards, events are told of."""
 NS = 1_000_000_000
 
 
 class Fake:
     """A worker that draws at its share of the rate, and finishes what it drew in the next step."""
 
-    def __init__(self, number: int, port: int, *, full: bool) -> None:
+    def __init__(self, number: int, port: int, mode: str) -> None:
         self.name = f"crowd-{os.getpid()}-{number}"
         self.client = zmqrpc.Client("127.0.0.1", port, self.name)
-        self.full = full
+        self.mode = mode
+        self.ended = 0
         self.agent: Agent | None = None
         self.run = ""
         self.users = 0
@@ -74,6 +79,10 @@ class Fake:
     def learn(self, bound: Sequence[Bound]) -> None:
         """Nothing is sent, so nothing needs an account."""
 
+    def over(self, ends: Sequence[End]) -> None:
+        """Count what others saw the end of."""
+        self.ended += len(ends)
+
     def watch(self, lease: Held, position: int) -> None:
         """Find the outcome at once."""
         lease.done(position)
@@ -86,7 +95,7 @@ class Fake:
         self.send("client_ready", locust.__version__)
         gevent.spawn(self.beat)
         gevent.spawn(self.report)
-        if self.full:
+        if self.mode != "bare":
             gevent.spawn(self.work)
 
     def send(self, kind: str, data: Any) -> None:
@@ -180,6 +189,9 @@ class Fake:
                 self.sent += 1
                 self.moved_ns = 1
                 self.figures.add(self.phase, Kind.PAYMENT, LATENCY_MS * 1_000_000)
+                if self.mode == "events":
+                    # Who reads an event has it of any shard, most likely of another's.
+                    self.agent.say_over((random.randrange(SHARDS_KNOWN), taken[0]))
                 if self.phase == 0:
                     self.agent.say((lease.shard, taken[0], 1, f"id-{lease.shard:032d}"))
 
@@ -194,7 +206,7 @@ class Fake:
 
 def main(port: int, count: int, mode: str, seconds: int) -> None:
     """Let the workers live until standard input ends; print how long the last seconds' answers took."""
-    workers = [Fake(number, port, full=mode == "full") for number in range(count)]
+    workers = [Fake(number, port, mode) for number in range(count)]
     for number, worker in enumerate(workers):
         worker.live()
         if number % 50 == 0:
@@ -207,6 +219,7 @@ def main(port: int, count: int, mode: str, seconds: int) -> None:
         "p50_ms": round(float(np.percentile(waits, 50)), 2) if len(waits) else 0,
         "p99_ms": round(float(np.percentile(waits, 99)), 2) if len(waits) else 0,
         "sent": sum(worker.sent for worker in workers),
+        "ended": sum(worker.ended for worker in workers),
     }
     print(json.dumps(told), flush=True)
     os._exit(0)

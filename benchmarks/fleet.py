@@ -120,6 +120,20 @@ def crowd(workers: int, seconds: int) -> dict[str, float]:
     }
 
 
+def ends(workers: int, seconds: int) -> dict[str, float]:
+    """Return what it costs the master that each command's end is seen by another worker."""
+    full, _ = _master_cpu(workers, seconds, "full")
+    events, told = _master_cpu(workers, seconds, "events")
+    return {
+        "workers": workers,
+        "ends_per_s": workers * 20,
+        "without_ends_cores": round(full, 3),
+        "with_ends_cores": round(events, 3),
+        "ends_cores": round(events - full, 3),
+        **told,
+    }
+
+
 def _master_cpu(workers: int, seconds: int, mode: str) -> tuple[float, dict[str, float]]:
     accounts = workers * SHARDS_PER_WORKER
     with sandbox() as host, tempfile.TemporaryDirectory() as runs:
@@ -156,7 +170,7 @@ def _master_cpu(workers: int, seconds: int, mode: str) -> tuple[float, dict[str,
         ]
         try:
             timeline = Path(runs) / "demo" / "latest" / "timeline.jsonl"
-            in_phase = "payments" if mode == "full" else ""
+            in_phase = "" if mode == "bare" else "payments"
             _wait_for_row(
                 timeline, master, lambda row: row["phase"] == in_phase and row["users_now"] >= 0
             )
@@ -196,12 +210,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rate", type=int, default=600)
-    parser.add_argument("--only", choices=["efficiency", "crowd"])
+    parser.add_argument("--only", choices=["efficiency", "crowd", "ends"])
     options = parser.parse_args()
-    if options.only != "crowd":
+    if options.only in (None, "efficiency"):
         print(json.dumps(efficiency(options.rate, options.seconds)), flush=True)
-    if options.only != "efficiency":
+    if options.only in (None, "crowd"):
         print(json.dumps(crowd(options.workers, options.seconds)), flush=True)
+    if options.only in (None, "ends"):
+        print(json.dumps(ends(options.workers, options.seconds)), flush=True)
 
 
 if __name__ == "__main__":

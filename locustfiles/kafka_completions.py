@@ -9,7 +9,6 @@ from e2e_data.pool import Pool
 from locustfiles.bindings import Bindings
 from locustfiles.channels.kafka_events import EventSource, Seen
 from locustfiles.completions import CompletionSource, Place
-from locustfiles.leases import WATCH
 from locustfiles.tracker import Tracker
 
 
@@ -36,10 +35,10 @@ class EventCompletions(CompletionSource):
     def expect(self, place: Place, command_id: str) -> None:
         """Look for an outcome: a replay has none but its original's, so somebody is to be asked.
 
-        So is it for what a lost worker sent: its event may have been before our time.
+        So is it for what a lost worker may have sent: its event may have been before our time.
         """
         pending = self._tracker.pending.get(place)
-        if pending is not None and (pending.card.is_replay or pending.card.granted == WATCH):
+        if pending is not None and (pending.card.is_replay or pending.card.granted != 0):
             self._asking.expect(place, command_id)
 
     def mark(self) -> Callable[[], None]:

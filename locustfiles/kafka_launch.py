@@ -132,7 +132,7 @@ def completions(run: Run, asking: CompletionSource) -> EventCompletions:
         run.journal.flush,
         lambda told: _write(run.directory, f"{worker}.json", told),
     )
-    observer = Observer(run.tracker, run.bindings, run.pool)
+    observer = Observer(run.tracker, run.bindings, run.pool, run.say_over)
     events = source.events = EventSource(
         run.platform,
         run.ids,

@@ -23,6 +23,7 @@ from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.ends import End
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
@@ -153,6 +154,16 @@ class Run:
                 self.tracker.set_aside.ended(
                     (LAP, shard, number), self.clock.now_ns(), complete=stage == Ending.COMPLETE
                 )
+
+    def over(self, ends: Sequence[End]) -> None:
+        """Take in that others saw the outcome of commands; it is written down."""
+        for shard, index in ends:
+            self.tracker.over((LAP, shard, index))
+
+    def say_over(self, place: Place) -> None:
+        """Let whoever sent a command know that its outcome was seen here."""
+        if self.service.shared:
+            self.agent.say_over(place[1:])
 
     def watch(self, lease: Held, position: int) -> None:
         """Look for the outcome of a command that another worker may have sent."""
