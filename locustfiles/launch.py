@@ -16,7 +16,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import kafka_launch
+from locustfiles import kafka_launch, kafka_plan
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
@@ -101,9 +101,9 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
-        sandbox = EmbeddedSandbox(*flags, *kafka_launch.sandbox_options(settings.plan))
+        sandbox = EmbeddedSandbox(*flags, *kafka_plan.sandbox_options(settings.plan))
         origin = Origin.parse(sandbox.url)
-        settings = replace(settings, plan=kafka_launch.with_sandbox(settings.plan, sandbox.kafka))
+        settings = replace(settings, plan=kafka_plan.with_sandbox(settings.plan, sandbox.kafka))
     gate = None
     try:
         gate = open_gate(origin, settings.platform, settings.plan)
@@ -192,9 +192,9 @@ def _connect(run: Run, gate: Gate) -> None:
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )
-    if kafka_launch.sends(run.plan):
+    if kafka_plan.sends(run.plan):
         run.lines[Channel.KAFKA] = kafka_launch.line(run)
-    if kafka_launch.used(run.plan):
+    if kafka_plan.used(run.plan):
         run.completions = kafka_launch.completions(run, run.completions)
 
 
