@@ -5,12 +5,14 @@ All calls to librdkafka here wait, so each is made on an OS thread of the event 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
 
 import gevent
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
 from e2e_data.problems import Problems
@@ -19,6 +21,11 @@ from locustfiles.channels.kafka_settings import Config, KafkaSettings
 ANSWER_S = 10.0
 """Brokers that do not answer in this time are taken to be not there."""
 
+# On a thread that is none of gevent's: it really sleeps.
+_sleep = get_original("time", "sleep")
+
+_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+
 Ends = dict[str, dict[int, int]]
 """For each topic and partition an offset: where its next record will stand."""
 Result = TypeVar("Result")
@@ -26,9 +33,21 @@ Result = TypeVar("Result")
 
 def on_a_thread(call: Callable[[], Result]) -> Result:
     """Make a call that waits without keeping the event loop waiting."""
+    results: list[Result] = []
+
+    def guarded() -> Exception | None:
+        # What a thread of the pool raises is printed by gevent, whoever catches it.
+        try:
+            results.append(call())
+        except Exception as error:
+            return error
+        return None
+
     pool: ThreadPool = gevent.get_hub().threadpool
-    result: Result = pool.apply(call)
-    return result
+    error = pool.apply(guarded)
+    if error is not None:
+        raise error
+    return results[0]
 
 
 def ready(
@@ -119,12 +138,22 @@ def _ends(consumer: Consumer, topics: Iterable[str]) -> Ends:
         if metadata.error is not None:
             raise KafkaException(metadata.error)
         ends[topic] = {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_S)[
-                1
-            ]
+            number: _end_of(consumer, TopicPartition(topic, number))
             for number in sorted(metadata.partitions)
         }
     return ends
+
+
+def _end_of(consumer: Consumer, place: TopicPartition) -> int:
+    """Return where a partition ends; one that was just made has no leader for a moment."""
+    until_s = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=ANSWER_S)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > until_s:
+                raise
+            _sleep(0.1)
 
 
 def positions_of(ends: Mapping[str, Mapping[int, int]]) -> list[TopicPartition]:
