@@ -38,9 +38,8 @@ def begin(plan: Plan, directory: RunDirectory) -> None:
         settings = settings_of(plan)
         group = group_of(settings, directory.name)
         ends = kafka_probe.start_at_the_end(settings, _bootstrap(settings), group)
-        _write(
-            directory, "start.json", {"group": group, "at_utc_ns": time.time_ns(), "offsets": ends}
-        )
+        told = {"offsets": ends, "commands": _end_of_commands(plan, settings, group)}
+        _write(directory, "start.json", {"group": group, "at_utc_ns": time.time_ns(), **told})
 
 
 def end(plan: Plan, directory: RunDirectory) -> None:
@@ -52,9 +51,19 @@ def end(plan: Plan, directory: RunDirectory) -> None:
     config = settings.consumer(_bootstrap(settings), group)
     try:
         told = kafka_probe.on_a_thread(lambda: kafka_probe.lag_of(config, settings.observed))
+        told["commands"] = _end_of_commands(plan, settings, group)
     except KafkaException as error:
         told = {"problem": str(error)}
     _write(directory, "end.json", {"group": group, "at_utc_ns": time.time_ns(), **told})
+
+
+def _end_of_commands(plan: Plan, settings: KafkaSettings, group: str) -> dict[int, int]:
+    """Return where the command topic ends, where the plan sends to it."""
+    if not sends(plan):
+        return {}
+    config = settings.consumer(_bootstrap(settings), group)
+    ends = kafka_probe.on_a_thread(lambda: kafka_probe.ends_of(config, [settings.commands]))
+    return ends[settings.commands]
 
 
 def group_of(settings: KafkaSettings, run: str) -> str:

@@ -21,6 +21,7 @@ from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
 from reports.latencies import Latencies, sent_commands
+from reports.pipeline import Pipeline
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
@@ -111,6 +112,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     record = evidence.record
     checks = _checks(evidence)
     counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
+    pipeline = Pipeline(directory)
     for shard in evidence.shards():
         judged = judge_shard(
             shard,
@@ -119,6 +121,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             epoch_utc_ns=record.epoch_utc_ns,
         )
         counts.add(judged)
+        pipeline.add(shard)
         sent = sent_commands(shard)
         for sum_of in (spans, latencies, seconds, counts.labels.responses):
             sum_of.add(sent)
@@ -126,7 +129,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             check.look(judged)
     timeline = read_timeline(directory.timeline)
     _give_up(latencies, record, timeline[1])
-    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies, pipeline), timeline)
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
 
 
@@ -157,7 +160,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[_Spans, Latencies],
+    measured: tuple[_Spans, Latencies, Pipeline],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -167,10 +170,13 @@ def _judgement(
         resumed=sum(event.event == "run resumed" for event in timeline[1]),
         unseen=counts.perhaps_sent,
     )
-    results = tuple(check.check() for check in checks)
-    spans, latencies = measured
+    spans, latencies, pipeline = measured
+    results = (*(check.check() for check in checks), *pipeline.checks())
     slos = tuple(judge_slo(slo, latencies, record.phases) for slo in record.slos)
-    fitness = tuple(judge_fitness(record.fitness, latencies, losses, timeline[0]))
+    fitness = (
+        *judge_fitness(record.fitness, latencies, losses, timeline[0]),
+        *pipeline.fitness(),
+    )
     verdict = conclude(results, slos, fitness, record.state)
     return Judgement(
         run_id=record.run_id,
