@@ -77,10 +77,15 @@ class KafkaLine:
 
     def record(self, turn: Turn) -> KafkaRecord:
         """Return what is to be produced for a turn. Raises whatever the adapter does."""
-        return self.run.platform.kafka_record(
-            self.run.sending(turn),
+        run = self.run
+        now = _timestamp(run.clock.now_ns() // SECOND_NS, run.clock.epoch_utc_ns)
+        draft = run.addresser.record(turn.card, turn.phase, self._reply_to)
+        if draft is not None:
+            return draft.filled(max(turn.arrival.intended_ns, 0) // 1000, now.encode())
+        return run.platform.kafka_record(
+            run.sending(turn),
             message_id=next(self._message_ids),
-            timestamp=_timestamp(self.run.clock.now_ns() // SECOND_NS, self.run.clock.epoch_utc_ns),
+            timestamp=now,
             reply_to=self._reply_to,
         )
 

@@ -76,7 +76,7 @@ class Run:
             *([self._say] if service.shared else []),
         )
         self.tracker = Tracker(self.journal, self.bindings, clock.now_ns, self._say_ended)
-        self._addresser = Addresser(platform, ids, self.bindings, clock)
+        self.addresser = Addresser(platform, ids, self.bindings, clock)
         self.agent = Agent(
             service.run,
             service.term,
@@ -93,7 +93,7 @@ class Run:
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
         self.dealer = Dealer(
             *(clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker),
-            *(self._addresser, self.roster),
+            *(self.addresser, self.roster),
         )
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
@@ -318,7 +318,7 @@ class Run:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
         card, number = turn.card, turn.card.numbered(again=again)
         attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
-        return self._addresser.sending(card, attempt)
+        return self.addresser.sending(card, attempt)
 
     def measure(self, turn: Turn, at_ns: int) -> None:
         """Count the response time of a command that was answered `at_ns`, for the master to add up."""
