@@ -175,7 +175,7 @@ class PhaseRow:
     ended_ns: int | None
     sent: int
     rate_per_s: float
-    """Commands sent per second, from the first to the last of them."""
+    """Commands sent per second, from when the first was intended to when the last was sent."""
     intended_per_s: float
     note: str = ""
     """Why it ended, where it was not because it was drained."""

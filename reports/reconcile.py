@@ -78,7 +78,7 @@ class Reconciled(NamedTuple):
     latencies: Latencies
 
 
-class _Spans:
+class Spans:
     """When each phase's commands were intended and sent: how many, the first and the last."""
 
     def __init__(self) -> None:
@@ -96,8 +96,12 @@ class _Spans:
                 self._ends[number, column] = min(first, low), max(last, high)
 
     def rate_per_s(self, phase: int, column: str) -> float:
-        """Return commands per second between the first and the last."""
-        first, last = self._ends.get((phase, column), (0, 0))
+        """Return commands per second, from when the first was intended to the last of a column.
+
+        A first command that was sent late must not make the rate look higher than it was.
+        """
+        first, _ = self._ends.get((phase, "intended_ns"), (0, 0))
+        _, last = self._ends.get((phase, column), (0, 0))
         return (self.sent[phase] - 1) / ((last - first) / 1e9) if last > first else 0.0
 
 
@@ -110,7 +114,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     evidence = RunEvidence(directory, pool)
     record = evidence.record
     checks = _checks(evidence)
-    counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
+    counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
     for shard in evidence.shards():
         judged = judge_shard(
             shard,
@@ -157,7 +161,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[_Spans, Latencies],
+    measured: tuple[Spans, Latencies],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -199,7 +203,7 @@ def _judgement(
     )
 
 
-def _phase_rows(record: RunRecord, spans: _Spans, events: list[Event]) -> Iterator[PhaseRow]:
+def _phase_rows(record: RunRecord, spans: Spans, events: list[Event]) -> Iterator[PhaseRow]:
     for number, phase in enumerate(record.phases):
         began = [
             event.at_ns
