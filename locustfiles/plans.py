@@ -102,7 +102,8 @@ class Phase(Part):
 
     @model_validator(mode="after")
     def _profile(self) -> Phase:
-        given = self.model_fields_set
+        # Written down whole, as in a run's record, a plan has what it does not use as well.
+        given = self.model_dump(exclude_defaults=True)
         wrong = [
             f'{name} is for profile = "{profile}", and this is "{self.profile}"'
             for name, profile in (("from_per_s", "ramp"), ("over_s", "ramp"), ("steps", "steps"))

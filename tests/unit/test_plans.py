@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
 
 from e2e_data.commands import Kind
 from e2e_data.problems import Problems
-from locustfiles.plans import SHIPPED, load_plan, shipped_plans
+from locustfiles.plans import SHIPPED, Plan, load_plan, shipped_plans
 
 PLAN = """
 name = "mine"
@@ -308,7 +309,10 @@ def test_a_phase_has_a_profile(settings, said):
         (["profile=ramp"], "over_s: a ramp takes some time"),
         (["profile=steps"], "steps: name them"),
         (["from_per_s=1"], 'from_per_s is for profile = "ramp", and this is "constant"'),
-        (["profile=ramp", "over_s=1", "steps=[]"], 'steps is for profile = "steps"'),
+        (
+            ["profile=ramp", "over_s=1", "steps=[{rate_per_s=1, for_s=3}]"],
+            'steps is for profile = "steps"',
+        ),
         (["profile=steps", "steps=[{rate_per_s=0, for_s=1}]"], "greater than 0"),
         (["profile=stairs"], "'constant', 'ramp' or 'steps'"),
         (["spacing=random"], "'even' or 'poisson'"),
@@ -319,6 +323,16 @@ def test_a_profile_that_makes_no_sense_is_refused(settings, fault):
     with pytest.raises(Problems) as found:
         load_plan("smoke", [f"{PAYMENTS}.{setting}" for setting in settings])
     assert fault in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [(), ("profile=ramp", "over_s=60"), ("profile=steps", "steps=[{rate_per_s=1, for_s=3}]")],
+)
+def test_a_plan_can_be_written_down_and_read_again(profile):
+    """A run's record has the whole plan, for workers and for a master that takes over: the same one."""
+    plan = load_plan("demo", [f"phases.payments.{setting}" for setting in profile])
+    assert Plan.model_validate(json.loads(plan.model_dump_json())) == plan
 
 
 def test_spacing_is_even_or_random():
