@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
+from reports.workers import read_reported, worker_rows
 
 Timeline = tuple[list[Second], list[Event]]
 
@@ -131,6 +133,10 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     timeline = read_timeline(directory.timeline)
     _give_up(latencies, record, timeline[1])
     judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    workers = worker_rows(
+        timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
+    )
+    judgement = replace(judgement, workers=tuple(workers))
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
 
 
