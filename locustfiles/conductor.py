@@ -253,6 +253,9 @@ class Conductor:
         stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
+        if self._post is not None:
+            # Whoever closes its journal only now is told farewell, and written down no more.
+            self._post.shut()
         director.close()
         if director.platform.has_statements:
             self._take_book(launched)
