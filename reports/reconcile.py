@@ -232,6 +232,14 @@ def _phase_rows(record: RunRecord, spans: Spans, events: list[Event]) -> Iterato
         )
 
 
+def _clocks(record: RunRecord) -> dict[str, str]:
+    """Say how far times of different processes may be off; nothing where there was one process."""
+    if not record.clock_error_ns:
+        return {}
+    error_ms = record.clock_error_ns / 1e6
+    return {"clocks": f"times of different processes agree to within {error_ms:.3f} ms"}
+
+
 def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
     """Return what it takes to reproduce the run."""
     return {
@@ -241,5 +249,6 @@ def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
         "adapter": record.platform or "default",
         "nonce": f"{record.nonce:016x}",
         "key": record.key,
+        **_clocks(record),
         **record.versions,
     }
