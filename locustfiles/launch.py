@@ -13,6 +13,7 @@ from typing import Any
 from gevent import get_hub
 
 from e2e_data import manifest as manifests
+from e2e_data.commands import Channel
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
@@ -26,6 +27,7 @@ from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import fetch
+from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
@@ -124,7 +126,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
                 service,
             )
             direct(run, director)
-            _observe(run, gate)
+            _connect(run, gate)
     except BaseException:
         if gate:
             gate.close()
@@ -182,11 +184,13 @@ def direct(run: Run, director: Director) -> None:
         run.wake()
 
     run.deliver = deliver
-    run.warned = lambda phase, note: director.event("warning", phase, note)
+    run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
 
 
-def _observe(run: Run, gate: Gate) -> None:
+def _connect(run: Run, gate: Gate) -> None:
+    """Give a run the lines that its plan sends over, and a source of completions."""
+    run.lines = {Channel.HTTP: HttpLine(gate)}
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )
@@ -234,7 +238,7 @@ def serve(
     clock.offset = run.agent.offset
     gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
     gate.open()
-    _observe(run, gate)
+    _connect(run, gate)
     return run, gate
 
 

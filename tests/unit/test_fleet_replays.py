@@ -8,7 +8,7 @@ import gevent
 import pyarrow.parquet as pq
 import pytest
 
-from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.commands import Kind, Outcome
 from e2e_data.config_parts import HostileFlavours
 from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion, Platform
@@ -91,15 +91,16 @@ class Worker:
             self.run.heard()
 
     def play(self) -> None:
+        seat = self.run.roster.join()
         while True:
-            turn = self.run.take(Channel.HTTP)
+            turn = self.run.take(seat)
             if turn is not None:
                 self.turns.append(turn)
                 self.send(turn)
 
     def send(self, turn) -> None:
         tracker, card = self.run.tracker, turn.card
-        tracker.sending(card, turn.phase, Channel.HTTP, turn.arrival)
+        tracker.sending(card, turn.phase, turn.arrival)
         if card.place not in self.unfinished:
             account_id = "acc" if card.kind is Kind.ACCOUNT else None
             accepted = Acknowledgement(Acknowledged.ACCEPTED, account_id)
