@@ -217,11 +217,23 @@ def _wrong_amount(evidence: Evidence, booked: Booked | None) -> Bools:
         & (booked.other_minor == expected_other_minor(evidence))
         & (booked.own_currency == own_currency)
         & (booked.other_currency == currencies[shard.credit_currency])
+        & ~astray(evidence)
     )
     moved_at_all = booked.legs > 0
     # Whatever a hostile command moved, it is the outcome that is wrong.
     wrong: Bools = np.where(moves_money, ~right & ~evidence.inert, moved_at_all)
     return wrong
+
+
+def astray(evidence: Evidence) -> Bools:
+    """Tell which commands were posted to another account than their own."""
+    booked, accounts = evidence.booked, evidence.accounts
+    assert booked is not None
+    assert accounts is not None
+    known = (accounts.rows == 1)[evidence.account] & ~evidence.inert
+    elsewhere = known & (booked.account_id != accounts.account_id[evidence.account])
+    stray: Bools = (booked.legs > 0) & (elsewhere | (booked.own_minor != booked.landed_minor))
+    return stray
 
 
 def _wrong_outcome(evidence: Evidence, final: Ints, invalid: Bools) -> Bools:

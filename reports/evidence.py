@@ -54,6 +54,8 @@ class Evidence:
     seen: Seen
     booked: Booked | None
     accounts: BookedAccounts | None
+    strays_minor: Ints
+    """What commands of other accounts posted to each account, by the book."""
     bound: list[str]
     """The account ids that the platform gave, one for each account; empty where none was seen."""
 
@@ -101,6 +103,12 @@ class Evidence:
         united[self.replays.originals] |= flags[self.replays.rows]
         return united
 
+    def earliest(self, at_ns: Ints) -> Ints:
+        """Return times with those of replays given to their originals too, the first of each."""
+        first_ns = np.where(at_ns == NEVER, np.iinfo(np.int64).max, at_ns)
+        np.minimum.at(first_ns, self.replays.originals, first_ns[self.replays.rows])
+        return np.where(first_ns == np.iinfo(np.int64).max, NEVER, first_ns)
+
     @cached_property
     def observed(self) -> Ints:
         """The outcomes that were observed; that of a replay counts where its original has none."""
@@ -142,6 +150,21 @@ class RunEvidence:
     def own_commands(self) -> int:
         """Return how many rows of the book have ids of this run."""
         return self._count(ds.field("known"))
+
+    @cached_property
+    def _strays(self) -> dict[str, int]:
+        """Account id -> what was posted to it by commands whose rows name another account."""
+        if self._commands is None:
+            return {}
+        astray = ds.field("own_account_id") != ds.field("account_id")
+        with readable():
+            table = self._commands.to_table(
+                columns=["own_account_id", "own_minor"],
+                filter=astray & (ds.field("own_account_id") != ""),
+            )
+        sums = table.group_by("own_account_id").aggregate([("own_minor", "sum")])
+        ids, minors = sums["own_account_id"].to_pylist(), sums["own_minor_sum"].to_pylist()
+        return dict(zip(ids, minors, strict=True))
 
     def _count(self, wanted: pc.Expression) -> int:
         if self._commands is None:
@@ -191,6 +214,8 @@ class RunEvidence:
         # A refusal says only of its own attempt that it had no effect.
         silent = (seen.acknowledged < 0) | (seen.acknowledged == Acknowledged.REFUSED)
         silent &= (seen.outcomes == 0) & ~seen.blocked
+        booked_accounts = read_accounts(accounts.of(number), shard) if self.has_book else None
+        ids = [] if booked_accounts is None else booked_accounts.account_id.tolist()
         return Evidence(
             shard=shard,
             ids=self._ids,
@@ -199,7 +224,8 @@ class RunEvidence:
             incomplete=dead & ~seen.blocked,
             seen=seen,
             booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
-            accounts=read_accounts(accounts.of(number), shard) if self.has_book else None,
+            accounts=booked_accounts,
+            strays_minor=np.array([self._strays.get(one, 0) for one in ids], dtype=np.int64),
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
         )
 

@@ -85,7 +85,7 @@ class Check:
     """How many commands or accounts were looked at."""
     findings: tuple[Finding, ...] = ()
     note: str = ""
-    """Why a status is UNKNOWN or NOT_ASKED."""
+    """Why a status is UNKNOWN or NOT_ASKED, or what was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,8 @@ def _checks(evidence: RunEvidence) -> list[Invariant]:
         foreign=evidence.foreign_commands,
         own_rows=evidence.own_commands(),
         platform_accounts=evidence.platform_accounts(),
+        epoch_utc_ns=evidence.record.epoch_utc_ns,
+        clock_error_ns=evidence.record.clock_error_ns,
     )
     return [invariant(grounds) for invariant in INVARIANTS]
 

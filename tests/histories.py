@@ -341,6 +341,7 @@ class History:
     ) -> int:
         told = [self._times(key, phase, began_ns + n * MS) for n, key in enumerate(keys)]
         self._hold_back(told)
+        self._keep_order(told)
         facts = [fact for one in told for fact in self._facts(one, self._settle_fate(one.key))]
         self._play(told, bindings)
         for one in told:
@@ -373,6 +374,15 @@ class History:
                 late_ns = after_ns + 1 - one.sent_ns
                 for name in _TIMES:
                     setattr(one, name, getattr(one, name) + late_ns)
+
+    def _keep_order(self, told: list[_Told]) -> None:
+        """Have the commands of each account decided in the order in which they are received."""
+        latest_ns: dict[Key, int] = {}
+        for one in sorted(told, key=lambda one: one.received_ns):
+            account = one.key[0], int(self.pool.shard(one.key[0]).account_number[one.key[1]])
+            one.decided_ns = max(one.decided_ns, latest_ns.get(account, 0) + 1)
+            one.completed_ns = max(one.completed_ns, one.decided_ns)
+            latest_ns[account] = one.decided_ns
 
     def _play(self, told: list[_Told], bindings: list[LineLog]) -> None:
         """Let the platform receive and decide, each at its time."""
@@ -550,6 +560,9 @@ class History:
             account.spending, kept = Spending((2**60,) * 5), account.spending
             self.ledger.decide(command_id)
             account.spending = kept
+            if kept is not None:
+                # It did happen, so it is counted; what comes after it is decided rightly.
+                kept.add(self.pool.shard(key[0]).command(key[1]).amount_minor, self._now_ns)
         elif fate is Fate.TAKEN_BACK:
             account = accounts[entry.account_id]
             balance = Money(account.balance, account.currency)

@@ -295,9 +295,9 @@ def test_a_pending_command_is_pending_in_both_its_rows(tmp_path):
 def test_a_replay_of_an_outcome_that_was_taken_back_is_its_consequence(tmp_path):
     """It was answered as the original was, before the platform changed its mind."""
     judgement = run(tmp_path, {RACED: Fate.TAKEN_BACK}).judge()
-    assert causes(judgement) == {"two outcomes": 1}
-    name = "replay with another outcome (two outcomes)"
-    assert findings(judgement)[name] == ("6a", 1, "two outcomes")
+    assert causes(judgement) == {"outcome taken back": 1}
+    name = "replay with another outcome (outcome taken back)"
+    assert findings(judgement)[name] == ("6a", 1, "outcome taken back")
 
 
 def test_a_killed_worker_leaves_replays_in_doubt(tmp_path):
