@@ -31,6 +31,7 @@ APPLIED_ANYWAY = "applied, though answered without effect"
 REASON_DIFFERS = "told another reason than the book's"
 ACCOUNT_DIFFERS = "told another account than the book's"
 LOST = "lost in the platform"
+LOST_BEFORE = "lost before the platform"
 UNEXPECTED = "unexpected"
 NEVER_SENT = "decided, but never sent"
 STEP = "balance step without postings"
@@ -39,22 +40,13 @@ OFF = "balance off"
 MISSING = "account missing in the book"
 
 
-def unexpected(judged: Judged) -> Bools:
-    """Tell which commands of the book lie outside every grant; nothing is sent by a replay's own id."""
-    evidence, booked = judged.evidence, judged.evidence.booked
-    assert booked is not None
-    granted = evidence.united(evidence.granted) & ~evidence.is_replay
-    unexpected: Bools = (booked.rows > 0) & ~granted
-    return unexpected
-
-
 def never_sent(judged: Judged) -> Bools:
     """Tell which commands of the book were granted, but by a complete journal never left."""
     evidence, booked = judged.evidence, judged.evidence.booked
     assert booked is not None
     observed = evidence.seen.outcomes != 0
     left = evidence.united(evidence.sent | evidence.in_doubt | observed)
-    never: Bools = (booked.rows > 0) & ~unexpected(judged) & ~left
+    never: Bools = (booked.rows > 0) & ~judged.unexpected & ~left
     return never
 
 

@@ -16,6 +16,7 @@ from reports.causes import (
     APPLIED_ANYWAY,
     DUPLICATED,
     LOST,
+    LOST_BEFORE,
     LOST_UPDATE,
     MISSING,
     NEVER_SENT,
@@ -35,7 +36,6 @@ from reports.causes import (
     never_sent,
     per_account,
     steps,
-    unexpected,
 )
 from reports.checks import Grounds, Invariant
 from reports.classes import Judged, expected_other_minor, expected_own_minor
@@ -58,11 +58,11 @@ class OneFinalOutcome(Invariant):
         self.examined += int(judged.accepted.sum())
         seen, booked = judged.evidence.seen, judged.evidence.booked
         where = "it is not in the book" if booked is not None else "no outcome was observed"
-        self.gather(LOST).add(
-            judged,
-            judged.lost,
-            lambda i: f"{_acknowledged(judged, i)}; {where}",
-        )
+        for name, lost in (
+            (LOST, judged.lost & ~judged.stored),
+            (LOST_BEFORE, judged.lost & judged.stored),
+        ):
+            self.gather(name).add(judged, lost, lambda i: f"{_acknowledged(judged, i)}; {where}")
         undecided = judged.accepted & (judged.final == 0) & ~judged.lost & self.grounds.drained
         undecided &= ~judged.untold
         self.gather("never decided").add(judged, undecided, lambda _: "the book has it undecided")
@@ -82,7 +82,8 @@ class OneFinalOutcome(Invariant):
 def _acknowledged(judged: Judged, index: int) -> str:
     seen = judged.evidence.seen
     if seen.acknowledged[index] == Acknowledged.ACCEPTED:
-        return f"acknowledged at {seen.acknowledged_ns[index] / 1e9:.3f} s"
+        who = "a broker" if judged.stored[index] else "the platform"
+        return f"acknowledged by {who} at {seen.acknowledged_ns[index] / 1e9:.3f} s"
     if seen.outcomes[index]:
         return f"observed {outcomes_text(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
     return "acknowledged when it was repeated"
@@ -168,7 +169,7 @@ class NothingUnexpected(Invariant):
         self._placed += int(booked.rows.sum())
         self.gather(UNEXPECTED).add(
             judged,
-            unexpected(judged),
+            judged.unexpected,
             lambda _: "the book has it, but no worker was ever allowed to send it",
         )
         self.gather(NEVER_SENT).add(
@@ -314,7 +315,7 @@ class BalanceWithinEvidence(Invariant):
             [
                 causes != "",
                 off != 0,
-                any_of_account(judged, unexpected(judged)),
+                any_of_account(judged, judged.unexpected),
                 any_of_account(judged, never_sent(judged)),
                 any_of_account(judged, judged.lost),
                 any_of_account(judged, judged.taken_back),

@@ -24,6 +24,7 @@ from reports.latencies import Latencies, sent_commands
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
+from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 
 Timeline = tuple[list[Second], list[Event]]
@@ -111,6 +112,8 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     record = evidence.record
     checks = _checks(evidence)
     counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
+    timeline = read_timeline(directory.timeline)
+    dropped = Dropped(record.phases, timeline[1])
     for shard in evidence.shards():
         judged = judge_shard(
             shard,
@@ -118,13 +121,13 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             deadline_ns=round(record.completion_deadline_s * 1e9),
             epoch_utc_ns=record.epoch_utc_ns,
         )
+        dropped.tell(judged)
         counts.add(judged)
         sent = sent_commands(shard)
         for sum_of in (spans, latencies, seconds, counts.labels.responses):
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
-    timeline = read_timeline(directory.timeline)
     _give_up(latencies, record, timeline[1])
     judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)

@@ -154,6 +154,10 @@ class Options:
     timeline: bool = True
     special: bool = False
     """The pool has hostile commands, replays, behaviours and regions; the platform gives flags."""
+    channel: Channel = Channel.HTTP
+    """Over Kafka it is a broker that acknowledges; what cannot be understood is put aside."""
+    dropped: int = 0
+    """So many arrivals are given up in the last phase."""
     spread: bool = True
     """Decisions come in any order; otherwise each command is over before the next is sent."""
 
@@ -446,7 +450,7 @@ class History:
 
     def _facts(self, one: _Told, fate: Fate | None) -> list:
         place = (0, *one.key)
-        at = (place, 0, one.phase, Channel.HTTP)
+        at = (place, 0, one.phase, self.options.channel)
         if fate is Fate.UNGRANTED or fate is Fate.UNEXPECTED:
             return []
         if fate is Fate.BLOCKED:
@@ -482,16 +486,22 @@ class History:
         if fate is Fate.MISUNDERSTOOD:
             return Acknowledged.INVALID, "it is not understood"
         taken = fate in (Fate.HOSTILE_ACCEPTED, Fate.HOSTILE_SETTLED)
-        if not self._is_understood(key) and not taken:
+        by_platform = self.options.channel is Channel.HTTP
+        if not self._is_understood(key) and not taken and by_platform:
             return Acknowledged.INVALID, "it is not understood"
         return Acknowledged.ACCEPTED, ""
 
     def _completions(self, one: _Told) -> list:
         fate = self.fates.get(one.key)
         entry = self.entry(one.key)
+        at = ((0, *one.key), 0, one.phase, self.options.channel)
+        if not self._is_understood(one.key) and self.options.channel is Channel.KAFKA:
+            put_aside = _fact(
+                one.completed_ns, one.key, Fact.COMPLETED, at, code=Outcome.DEAD_LETTERED
+            )
+            return [] if fate in UNOBSERVED else [put_aside]
         if fate in UNOBSERVED or entry is None or entry.decision is None:
             return []
-        at = ((0, *one.key), 0, one.phase, Channel.HTTP)
         outcome = Outcome[entry.status.name]
         if Fate.TAKEN_BACK in self._fates_of_id(one.key):
             outcome = Outcome.SETTLED
@@ -705,6 +715,8 @@ class History:
         for number, phase in enumerate(PHASES):
             log.write(Event(number * SECOND, "phase began", phase.name))
             log.write(Second((number + 1) * SECOND, phase.name, *[0] * 11, 0.0, 0.0))  # type: ignore[arg-type]
+            dropped = self.options.dropped if number == len(PHASES) - 1 else 0
+            log.write(Event((number + 1) * SECOND, "phase settles", phase.name, dropped=dropped))
             log.write(Event((number + 1) * SECOND, "phase ended", phase.name))
         log.write(Event(ended_ns, "run ended"))
         log.close()

@@ -68,7 +68,7 @@ BAD = [
     (Fate.WRONG_AMOUNT, FUNDING, Class.WRONG_AMOUNT, "wrong amount", "4a 4b"),
     (Fate.WRONG_CURRENCY, SURE, Class.WRONG_AMOUNT, "wrong amount", "4a"),
     (Fate.WRONG_OUTCOME, NEVER, Class.WRONG_OUTCOME, "limit exceeded", "5 6a 6b"),
-    (Fate.UNEXPECTED, SURE, Class.SETTLED, "unexpected", "3 4b"),
+    (Fate.UNEXPECTED, SURE, Class.UNEXPECTED, "unexpected", "3 4b"),
     (Fate.TWO_OUTCOMES, SURE, Class.WRONG_OUTCOME, "outcome taken back", "1 7"),
     (Fate.TAKEN_BACK, SURE, Class.WRONG_OUTCOME, "outcome taken back", "1 4b 6b 7"),
     (
@@ -185,7 +185,7 @@ def test_a_finding_cites_the_first_the_worst_and_the_last_case(tmp_path):
     number = int(POOL.shard(case.shard).account_number[case.index])
     assert case.account_id == history._bound[case.shard, number]
     assert case.text == (
-        f"acknowledged at {case.acknowledged_ns / 1e9:.3f} s; it is not in the book"
+        f"acknowledged by the platform at {case.acknowledged_ns / 1e9:.3f} s; it is not in the book"
     )
 
 
@@ -230,6 +230,28 @@ def test_texts_say_what_is_wrong_with_the_values(tmp_path):
     assert anyway == "settled, though the answer said that it has no effect (HTTP 429)"
     back = finding(judgement, "outcome taken back").first.text
     assert back == "it was observed settled; the book has it rejected"
+
+
+def test_what_only_a_broker_acknowledged_is_lost_before_the_platform(tmp_path):
+    """The broker had it, the platform never showed it: whose fault that is, is said."""
+    history = run(tmp_path, {SURE[0]: Fate.LOST}, channel=Channel.KAFKA)
+    judgement = history.judge()
+    assert history.classes()[SURE[0]] is Class.LOST_BEFORE
+    assert causes(judgement) == {"lost before the platform": 1}
+    assert (
+        "acknowledged by a broker at" in finding(judgement, "lost before the platform").first.text
+    )
+    assert total(judgement) == len(POOL)
+
+
+@pytest.mark.parametrize("dropped", [0, 2, 100])
+def test_what_was_not_sent_for_want_of_an_arrival_is_told_apart(tmp_path, dropped):
+    """So many commands as arrivals were dropped would have been sent; the others' turn never came."""
+    judgement = run(tmp_path, dict.fromkeys(SURE[:5], Fate.UNGRANTED), dropped=dropped).judge()
+    assert total(judgement, Class.DROPPED) == min(dropped, 5)
+    assert total(judgement, Class.NOT_SENT) == 5 - min(dropped, 5)
+    assert total(judgement) == len(POOL)
+    assert findings(judgement) == {}
 
 
 def test_several_defects_at_once_are_each_named(tmp_path):
