@@ -25,6 +25,7 @@ from sandbox.openapi import DESCRIPTION
 from sandbox.platform import Platform
 
 MAX_BODY_BYTES = 256 * 1024
+MAX_CORRELATION_CHARS = 200
 
 _JSON = b"application/json"
 _NDJSON = b"application/x-ndjson"
@@ -80,7 +81,8 @@ class Submission:
     def _accept(self, scope: Scope, body: bytes) -> bytes:
         command_id = wire.command_id(_header(scope, b"idempotency-key"))
         command = self._read(command_id, wire.json_object(body))
-        entry = self._platform.accept(command)
+        correlation_id = _header(scope, b"x-correlation-id") or ""
+        entry = self._platform.accept(command, correlation_id[:MAX_CORRELATION_CHARS])
         if isinstance(command, CreateAccount):
             return (
                 f'{{"commandId":"{command_id}","status":"ACCEPTED",'

@@ -116,7 +116,7 @@ class MqFront:
         """Have the platform accept a command and reply, or get rid of what is none."""
         try:
             read = envelope.read(without_headers(request, body)[1])
-            entry = self._platform.accept(read.command)
+            entry = self._platform.accept(read.command, read.correlation_id)
         except (Refusal, Conflict) as why:
             await self._reject(link, source, request, body, why)
             return

@@ -17,6 +17,9 @@ class Decided:
     """A decision, as those who watch are told of it."""
 
     entry: Entry
+    correlation_id: str = ""
+    """What the sender wrote beside the command that was accepted; empty where it wrote none."""
+    flags: tuple[str, ...] = ()
 
 
 class Platform:
@@ -39,15 +42,18 @@ class Platform:
         self._monitor = monitor
         self._flags: dict[str, tuple[str, ...]] = {}
         self._lost: dict[str, Entry] = {}
+        self._correlation_ids: dict[str, str] = {}
+        """Of the commands that are not decided yet."""
         self._watchers: list[Callable[[Decided], None]] = []
 
     def watch(self, watcher: Callable[[Decided], None]) -> None:
         """Have each decision told to `watcher`, from now on and in their order."""
         self._watchers.append(watcher)
 
-    def accept(self, command: Command) -> Entry:
+    def accept(self, command: Command, correlation_id: str = "") -> Entry:
         """Acknowledge a command; a replay gets the first entry again and nothing is queued.
 
+        Whoever watches is told of the decision with the correlation id of the first one.
         Raises ledger.Conflict for a known command id with another content.
         """
         if self.defects.hits(LOSE, command.command_id):
@@ -55,6 +61,8 @@ class Platform:
         before = self.ledger.as_of
         entry = self.ledger.receive(command)
         if self.ledger.as_of != before:
+            if correlation_id:
+                self._correlation_ids[command.command_id] = correlation_id
             self._enqueue(command.command_id)
         return entry
 
@@ -71,8 +79,9 @@ class Platform:
         flags = () if self._monitor is None else self._monitor.flags_of(entry)
         if flags:
             self._flags[command_id] = flags
+        decided = Decided(entry, self._correlation_ids.pop(command_id, ""), flags)
         for watcher in self._watchers:
-            watcher(Decided(entry))
+            watcher(decided)
 
     def flags_of(self, command_id: str) -> tuple[str, ...] | None:
         """Return what was flagged about a command; None where nobody watches."""

@@ -487,7 +487,7 @@ def test_a_fault_of_the_platform_is_told_and_the_front_goes_on(monkeypatch, capl
     async def test(running):
         accept, faults = running.platform.accept, iter([ZeroDivisionError])
         monkeypatch.setattr(
-            running.platform, "accept", lambda command: fault(faults) or accept(command)
+            running.platform, "accept", lambda *command: fault(faults) or accept(*command)
         )
         running.send(opening())
         _, body = await running.reply()
