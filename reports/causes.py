@@ -211,7 +211,7 @@ def balances_off(judged: Judged, *, gaps: bool) -> tuple[Ints, NDArray[np.str_]]
         (MISSING, missing(judged)),
         (WRONG_CURRENCY, in_wrong_currency(judged)),
         (DUPLICATED, accounts.rows > 1),
-        (ASTRAY, (evidence.strays_minor != 0) & (by_own == posted)),
+        (ASTRAY, evidence.has_strays & (by_own == posted)),
         *(
             (name, any_of_account(judged, commands) & (by_own == posted))
             for name, commands in faults.items()

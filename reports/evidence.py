@@ -56,6 +56,8 @@ class Evidence:
     accounts: BookedAccounts | None
     strays_minor: Ints
     """What commands of other accounts posted to each account, by the book."""
+    has_strays: Bools
+    """The accounts to which any did."""
     bound: list[str]
     """The account ids that the platform gave, one for each account; empty where none was seen."""
 
@@ -226,6 +228,7 @@ class RunEvidence:
             booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
             accounts=booked_accounts,
             strays_minor=np.array([self._strays.get(one, 0) for one in ids], dtype=np.int64),
+            has_strays=np.array([one in self._strays for one in ids], dtype=np.bool_),
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
         )
 

@@ -122,7 +122,7 @@ class AppliedOnce(Invariant):
         causes = np.select(
             [
                 (gone != 0) & (beyond == gone),
-                (evidence.strays_minor != 0) & (beyond == evidence.strays_minor),
+                evidence.has_strays,
                 twice & (per_account(account, all_moved, size) == 0),
             ],
             [np.str_(name) for name in (LOST, ASTRAY, DUPLICATED)],

@@ -131,7 +131,7 @@ class MqFront:
         """Reply when the command is decided, or soon if it already is; not where it is lost."""
         entry = self._platform.ledger.find(command_id)
         if entry is not None and entry.decision is not None:
-            self._send(sender, entry)
+            self._send(sender, self._platform.told(entry))
         elif entry is not None:
             self._waiting.setdefault(command_id, []).append(sender)
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ import uvicorn
 
 from sandbox.account_ids import SCHEMES
 from sandbox.defects import Defects
+from sandbox.faulty import FaultyLedger
+from sandbox.faulty_platform import FaultyPlatform
 from sandbox.flags import Monitor
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
@@ -119,10 +122,7 @@ async def _serve(
     services: Sequence[Service],
 ) -> None:
     processor = Processor(settings.latency_ms)
-    defects = Defects(settings.defect_rates, settings.seed)
-    monitor = Monitor() if settings.flags else None
-    ledger = Ledger(new_account_id=SCHEMES[settings.account_ids]())
-    platform = Platform(ledger, defects, processor.enqueue, monitor)
+    platform = _platform(settings, processor)
     server = _Server(_config(platform), on_started)
     _call_at_end(server.stop, with_stdin=settings.stop_with_stdin)
     processing = asyncio.create_task(processor.run(platform.decide))
@@ -133,11 +133,23 @@ async def _serve(
     await server.serve(sockets=[listener])
     for service in services:
         await service.stop()
-    for name, struck in defects.struck().items():
+    for name, struck in platform.defects.struck().items():
         log.info("defect %s struck %d commands", name, struck)
     if processing.done():
         processing.result()
     processing.cancel()
+
+
+def _platform(settings: Settings, processor: Processor) -> Platform:
+    """Put a platform together: a sound one, unless defects are asked for."""
+    defects = Defects(settings.defect_rates, settings.seed)
+    monitor = Monitor() if settings.flags else None
+    new_account_id = SCHEMES[settings.account_ids]()
+    if not any(settings.defect_rates.values()):
+        ledger = Ledger(new_account_id=new_account_id)
+        return Platform(ledger, defects, processor.enqueue, monitor)
+    faulty = FaultyLedger(defects, time.time_ns, new_account_id)
+    return FaultyPlatform(faulty, defects, processor.enqueue, monitor)
 
 
 def _config(platform: Platform) -> uvicorn.Config:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from e2e_data import config as pool_config
 from e2e_data import manifest as manifests
-from e2e_data.commands import Channel, Kind, Label, Outcome
+from e2e_data.commands import Channel, Command, Kind, Label, Outcome
 from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged, Platform, Sending, StatementEnd
 from e2e_data.pool import Pool
@@ -36,7 +36,10 @@ from reports.reconcile import reconcile
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.timeline import Event, Second
 from sandbox import statements, wire
+from sandbox.account_ids import NewAccountId
 from sandbox.book import Decision, Entry, Reason, Status
+from sandbox.defects import APPLY_TWICE, Defects
+from sandbox.faulty import FaultyLedger
 from sandbox.flags import Monitor
 from sandbox.ledger import Ledger
 from sandbox.limits import Spending
@@ -154,6 +157,8 @@ class Options:
     timeline: bool = True
     special: bool = False
     """The pool has hostile commands, replays, behaviours and regions; the platform gives flags."""
+    settings: tuple[tuple[str, object], ...] = ()
+    """Settings of the pool, in place of those that it has."""
     channel: Channel = Channel.HTTP
     """Over Kafka it is a broker that acknowledges; what cannot be understood is put aside."""
     dropped: int = 0
@@ -188,7 +193,13 @@ SPECIAL = {
 
 
 @lru_cache(maxsize=64)
-def tiny_pool(seed: int = 0, accounts: int = 4, *, special: bool = False) -> tuple[Pool, bytes]:
+def tiny_pool(
+    seed: int = 0,
+    accounts: int = 4,
+    *,
+    special: bool = False,
+    settings: tuple[tuple[str, object], ...] = (),
+) -> tuple[Pool, bytes]:
     """Return a pool of two shards, and its manifest as it stands in a run directory."""
     config = pool_config.load(
         "smoke",
@@ -199,11 +210,24 @@ def tiny_pool(seed: int = 0, accounts: int = 4, *, special: bool = False) -> tup
             "funding": (1, 3),
             "fx_percentage": 30,
             **(SPECIAL if special else {}),
+            **dict(settings),
         },
     )
     pool = Pool.in_memory(config, seed)
     text = orjson.dumps(pool.manifest.model_dump(mode="json"))
     return pool, text
+
+
+class _Chosen(Defects):
+    """The defects of single commands, as their fates have it."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__({APPLY_TWICE: 1})
+        self._history = history
+
+    def hits(self, name: str, command_id: str) -> bool:
+        """Say whether a command is to be applied twice."""
+        return name == APPLY_TWICE and command_id in self._history.twice
 
 
 class History:
@@ -215,15 +239,21 @@ class History:
         self.options = options or Options()
         self.fates = dict(fates or {})
         self.pool, self._manifest = tiny_pool(
-            self.options.seed % POOL_SEEDS, self.options.accounts, special=self.options.special
+            self.options.seed % POOL_SEEDS,
+            self.options.accounts,
+            special=self.options.special,
+            settings=self.options.settings,
         )
         self.ids = Ids(bytes(range(16)), 0xC0FFEE + self.options.seed)
         self.platform = Platform()
         self.directory = RunDirectory(path)
         self._random = Random(self.options.seed)
+        self.twice = {
+            self.command_id(key) for key, fate in self.fates.items() if fate is Fate.TWICE
+        }
         self._now_ns = EPOCH_UTC_NS
         numbers = (f"00000000-0000-4000-8000-{n:012x}" for n in count(1))
-        self.ledger = Ledger(lambda: self._now_ns, lambda _: next(numbers))
+        self.ledger = self._new_ledger(lambda _: next(numbers))
         self._bound: dict[Key, str] = {}
         self._opened: set[Key] = set()
         self._extra_rows: list[bytes] = []
@@ -234,6 +264,9 @@ class History:
         (directory := self.directory.pool / manifests.FILE_NAME).write_bytes(self._manifest)
         assert directory.is_file()
         self._write()
+
+    def _new_ledger(self, new_account_id: NewAccountId) -> Ledger:
+        return FaultyLedger(_Chosen(self), lambda: self._now_ns, new_account_id)
 
     # -- what tests ask -------------------------------------------------------------------------
 
@@ -346,8 +379,9 @@ class History:
         told = [self._times(key, phase, began_ns + n * MS) for n, key in enumerate(keys)]
         self._hold_back(told)
         self._keep_order(told)
-        facts = [fact for one in told for fact in self._facts(one, self._settle_fate(one.key))]
+        fates = {one.key: self._settle_fate(one.key) for one in told}
         self._play(told, bindings)
+        facts = [fact for one in told for fact in self._facts(one, fates[one.key])]
         for one in told:
             facts += self._completions(one)
         # A crash in the last phase: what the process had not written is gone.
@@ -502,6 +536,8 @@ class History:
             return [] if fate in UNOBSERVED else [put_aside]
         if fate in UNOBSERVED or entry is None or entry.decision is None:
             return []
+        entry = self._as_told(entry)
+        assert entry.decision is not None
         outcome = Outcome[entry.status.name]
         if Fate.TAKEN_BACK in self._fates_of_id(one.key):
             outcome = Outcome.SETTLED
@@ -523,6 +559,10 @@ class History:
             self._opened.add((shard, int(self.pool.shard(shard).account_number[index])))
         return facts
 
+    def _as_told(self, entry: Entry) -> Entry:
+        """Return how the platform tells that a command stands."""
+        return entry
+
     # -- the platform ---------------------------------------------------------------------------
 
     def _receive(self, one: _Told, bindings: list[LineLog]) -> None:
@@ -543,19 +583,23 @@ class History:
             others = [c for c in ("USD", "CAD", "GBP") if c not in
                       (command.credit_currency, command.account.currency)]  # fmt: skip
             command = replace(command, credit_currency=others[0])
-        sending = Sending(
-            command=command,
-            command_id=self.command_id(key),
-            customer_id=self.ids.customer_ids(0, shard, [command.account.number])[0],
-            correlation_id="00" * 24,
-            account_id=self._bound.get(account),
-            value_date="2026-11-20",
-        )
+        sending = self._sending(command, key)
         known = self.ledger.find(sending.command_id)
         entry = known or self.ledger.receive(read(self.platform, sending))
         if command.kind is Kind.ACCOUNT and fate not in NO_ANSWER:
             self._bound[account] = entry.account_id
             bindings[shard].write({"place": (0, *account), "account_id": entry.account_id})
+
+    def _sending(self, command: Command, key: Key) -> Sending:
+        account = key[0], command.account.number
+        return Sending(
+            command=command,
+            command_id=self.command_id(key),
+            customer_id=self.ids.customer_ids(0, key[0], [command.account.number])[0],
+            correlation_id="00" * 24,
+            account_id=self._bound.get(account),
+            value_date="2026-11-20",
+        )
 
     def _decide(self, key: Key) -> None:
         fate = self.fates.get(key)
@@ -588,7 +632,7 @@ class History:
                 ),
             )
         else:
-            self.ledger.decide(command_id, times=2 if fate is Fate.TWICE else 1)
+            self.ledger.decide(command_id)
         if fate is Fate.WRONG_REASON:
             self._change(command_id, reason=Reason.INSUFFICIENT_FUNDS)
         if fate is Fate.TAMPERED:
@@ -619,7 +663,8 @@ class History:
         if fate not in (Fate.REPLAY_APPLIED, Fate.OWN_ID):
             return
         account = self.ledger._accounts[entry.account_id]
-        postings = self.ledger._post(entry.command, account, self._now_ns, 1)  # type: ignore[arg-type]
+        postings = Ledger._postings(self.ledger, entry.command, account)  # type: ignore[arg-type]
+        self.ledger._post(postings)
         decision = replace(
             entry.decision,
             postings=postings,
