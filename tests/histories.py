@@ -143,6 +143,7 @@ class Options:
     """How a run is spoiled as a whole."""
 
     seed: int = 0
+    pools: int = POOL_SEEDS
     accounts: int = 4
     drained: bool = True
     has_book: bool = True
@@ -239,13 +240,15 @@ class History:
         self.options = options or Options()
         self.fates = dict(fates or {})
         self.pool, self._manifest = tiny_pool(
-            self.options.seed % POOL_SEEDS,
+            self.options.seed % self.options.pools,
             self.options.accounts,
             special=self.options.special,
             settings=self.options.settings,
         )
         self.ids = Ids(bytes(range(16)), 0xC0FFEE + self.options.seed)
         self.platform = Platform()
+        self._command_ids: dict[int, list[str]] = {}
+        self._customer_ids: dict[int, list[str]] = {}
         self.directory = RunDirectory(path)
         self._random = Random(self.options.seed)
         self.twice = {
@@ -300,7 +303,12 @@ class History:
 
     def command_id(self, key: Key) -> str:
         """Return the id that a command has in the pool."""
-        return self.ids.command_ids(0, key[0], [key[1]])[0]
+        shard, index = key
+        if shard not in self._command_ids:
+            every = list(range(sum(self.pool.shard_counts(shard))))
+            self._command_ids[shard] = self.ids.command_ids(0, shard, every)
+            self._customer_ids[shard] = self.ids.customer_ids(0, shard, every)
+        return self._command_ids[shard][index]
 
     def sent_as(self, key: Key) -> Key:
         """Return the command that is sent: for a replay, its original."""
@@ -595,7 +603,7 @@ class History:
         return Sending(
             command=command,
             command_id=self.command_id(key),
-            customer_id=self.ids.customer_ids(0, key[0], [command.account.number])[0],
+            customer_id=self._customer_ids[key[0]][command.account.number],
             correlation_id="00" * 24,
             account_id=self._bound.get(account),
             value_date="2026-11-20",
