@@ -7,6 +7,7 @@ is UNKNOWN with the cause, never silent.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,13 +66,15 @@ class Invariant(ABC):
         self.examined = 0
         self._open = 0
         self._gatherings: dict[str, Gathering] = {}
+        self.gathering: Callable[..., Gathering] = Gathering
+        """What makes the gathering of a kind of fault."""
         self._crash = ""
 
     def gather(self, name: str, consequence_of: str = "") -> Gathering:
         """Return the gathering of a kind of fault, apart for each cause; made at the first use."""
         title = f"{name} ({consequence_of})" if consequence_of else name
         if title not in self._gatherings:
-            self._gatherings[title] = Gathering(title, self.grounds.phases, consequence_of)
+            self._gatherings[title] = self.gathering(title, self.grounds.phases, consequence_of)
         return self._gatherings[title]
 
     def look(self, judged: Judged) -> None:

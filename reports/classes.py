@@ -48,6 +48,7 @@ class Judged:
     """A shard's commands with what the rules derive from the evidence, one row per command."""
 
     evidence: Evidence
+    epoch_utc_ns: int
     final: Ints
     """The final outcome, by the book where there is one, else as observed; 0 for none.
 
@@ -147,6 +148,7 @@ def judge_shard(
     granted = evidence.united(evidence.granted) & ~evidence.is_replay
     judged = Judged(
         evidence=evidence,
+        epoch_utc_ns=epoch_utc_ns,
         final=final,
         accepted=known & ~taken & ~evidence.is_replay,
         duplicated=duplicated,

@@ -192,6 +192,32 @@ class RunEvidence:
             for number in group:
                 yield self._evidence(number, facts, commands, accounts)
 
+    def of_shard(self, number: int) -> Evidence:
+        """Return the evidence of one shard."""
+        only = range(number, number + 1)
+        return self._evidence(
+            number,
+            Sliced(self._journal, only),
+            Sliced(self._commands, only),
+            Sliced(self._accounts, only),
+        )
+
+    def facts(self, number: int) -> pa.Table:
+        """Return the journals' facts about the commands of a shard."""
+        return Sliced(self._journal, range(number, number + 1)).of(number)
+
+    def account_called(self, account_id: str) -> tuple[int, int] | None:
+        """Return shard and number of the account that the platform gave an id; None for no such one."""
+        for (_, shard, number), bound in self._bound.items():
+            if bound == account_id:
+                return shard, number
+        if self._accounts is None:
+            return None
+        ours = ds.field("known") & (ds.field("account_id") == account_id)
+        with readable():
+            rows = self._accounts.to_table(columns=["shard", "index"], filter=ours).to_pylist()
+        return (rows[0]["shard"], rows[0]["index"]) if rows else None
+
     def _groups(self) -> Iterator[range]:
         start, held = 0, 0
         for number in range(self._pool.shard_count):

@@ -16,7 +16,7 @@ from e2e_data.pool import Pool
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER
-from reports.evidence import RunEvidence
+from reports.evidence import Evidence, RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
@@ -110,17 +110,12 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     pool = Pool.of_manifest(manifests.read(directory.pool))
     evidence = RunEvidence(directory, pool)
     record = evidence.record
-    checks = _checks(evidence)
+    checks = checks_of(evidence)
     counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
     for shard in evidence.shards():
-        judged = judge_shard(
-            shard,
-            drained=record.drained,
-            deadline_ns=round(record.completion_deadline_s * 1e9),
-            epoch_utc_ns=record.epoch_utc_ns,
-        )
+        judged = judged_by(record, shard)
         dropped.tell(judged)
         counts.add(judged)
         sent = sent_commands(shard)
@@ -133,6 +128,16 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
 
 
+def judged_by(record: RunRecord, evidence: Evidence) -> Judged:
+    """Derive what became of each command of a shard, by the run's record."""
+    return judge_shard(
+        evidence,
+        drained=record.drained,
+        deadline_ns=round(record.completion_deadline_s * 1e9),
+        epoch_utc_ns=record.epoch_utc_ns,
+    )
+
+
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
     """Add the arrivals that each phase dropped."""
     numbers = {phase.name: number for number, phase in enumerate(record.phases)}
@@ -141,7 +146,8 @@ def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> No
             latencies.give_up(numbers[event.phase], event.dropped)
 
 
-def _checks(evidence: RunEvidence) -> list[Invariant]:
+def checks_of(evidence: RunEvidence) -> list[Invariant]:
+    """Return the checks of a run, before they have looked at anything."""
     grounds = Grounds(
         phases=evidence.record.phases,
         drained=evidence.record.drained,

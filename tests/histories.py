@@ -26,13 +26,13 @@ from e2e_data.platform import Acknowledged, Platform, Sending, StatementEnd
 from e2e_data.pool import Pool
 from e2e_data.sequence import interleave
 from reports import book
-from reports.classes import PRECEDENCE, judge_shard
+from reports.classes import PRECEDENCE
 from reports.evidence import RunEvidence
 from reports.grants import Grant, GrantLog
 from reports.journal import Fact, Journal
 from reports.judgement import Check, Class, Finding, Judgement
 from reports.lines import LineLog
-from reports.reconcile import reconcile
+from reports.reconcile import judged_by, reconcile
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.timeline import Event, Second
 from sandbox import statements, wire
@@ -287,12 +287,7 @@ class History:
         found: dict[Key, Class] = {}
         record = self.record
         for evidence in RunEvidence(self.directory, self.pool).shards():
-            judged = judge_shard(
-                evidence,
-                drained=record.drained,
-                deadline_ns=round(record.completion_deadline_s * 1e9),
-                epoch_utc_ns=record.epoch_utc_ns,
-            )
+            judged = judged_by(record, evidence)
             for index, number in enumerate(judged.classes.tolist()):
                 found[evidence.shard.number, index] = PRECEDENCE[number]
         return found
