@@ -163,6 +163,8 @@ class Platform:
     """What it promises; the replay of its book holds it to that."""
     has_statements = True
     """The book can be read after the run."""
+    clock_off_ms = 1000
+    """How far the platform's clock may be off the tester's, beyond what the tester's own are."""
     breakdowns = frozenset({"HTTP 500"})
     """Reasons of unknown answers that no command, however hostile, may bring about."""
 

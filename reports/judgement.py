@@ -27,15 +27,19 @@ class Class(StrEnum):
     REJECTED = "rejected"
     REJECTED_LATE = "rejected late"
     INVALID = "answered as invalid"
+    DEAD_LETTERED = "dead-lettered"
     REFUSED = "refused"
     UNKNOWN = "unknown"
     RECOVERED = "recovered"
     LOST = "lost in the platform"
+    LOST_BEFORE = "lost before the platform"
+    UNEXPECTED = "unexpected"
     DUPLICATED = "duplicated"
     WRONG_OUTCOME = "wrong outcome"
     WRONG_AMOUNT = "wrong amount"
     PENDING = "pending"
     BLOCKED = "not sent: blocked"
+    DROPPED = "not sent: arrival dropped"
     NOT_SENT = "not sent: phase ended"
 
 
@@ -85,7 +89,7 @@ class Check:
     """How many commands or accounts were looked at."""
     findings: tuple[Finding, ...] = ()
     note: str = ""
-    """Why a status is UNKNOWN or NOT_ASKED."""
+    """Why a status is UNKNOWN or NOT_ASKED, or what was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from e2e_data.pool import Pool
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER
-from reports.evidence import RunEvidence
+from reports.evidence import Evidence, RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
@@ -25,6 +25,7 @@ from reports.latencies import Latencies, sent_commands
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
+from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
 from reports.workers import read_reported, worker_rows
 
@@ -115,22 +116,19 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     pool = Pool.of_manifest(manifests.read(directory.pool))
     evidence = RunEvidence(directory, pool)
     record = evidence.record
-    checks = _checks(evidence)
+    checks = checks_of(evidence)
     counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
+    timeline = read_timeline(directory.timeline)
+    dropped = Dropped(record.phases, timeline[1])
     for shard in evidence.shards():
-        judged = judge_shard(
-            shard,
-            drained=record.drained,
-            deadline_ns=round(record.completion_deadline_s * 1e9),
-            epoch_utc_ns=record.epoch_utc_ns,
-        )
+        judged = judged_by(record, shard)
+        dropped.tell(judged)
         counts.add(judged)
         sent = sent_commands(shard)
         for sum_of in (spans, latencies, seconds, counts.labels.responses):
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
-    timeline = read_timeline(directory.timeline)
     _give_up(latencies, record, timeline[1])
     judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
     workers = worker_rows(
@@ -138,6 +136,16 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     )
     judgement = replace(judgement, workers=tuple(workers))
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+
+
+def judged_by(record: RunRecord, evidence: Evidence) -> Judged:
+    """Derive what became of each command of a shard, by the run's record."""
+    return judge_shard(
+        evidence,
+        drained=record.drained,
+        deadline_ns=round(record.completion_deadline_s * 1e9),
+        epoch_utc_ns=record.epoch_utc_ns,
+    )
 
 
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
@@ -148,7 +156,8 @@ def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> No
             latencies.give_up(numbers[event.phase], event.dropped)
 
 
-def _checks(evidence: RunEvidence) -> list[Invariant]:
+def checks_of(evidence: RunEvidence) -> list[Invariant]:
+    """Return the checks of a run, before they have looked at anything."""
     grounds = Grounds(
         phases=evidence.record.phases,
         drained=evidence.record.drained,
@@ -158,6 +167,8 @@ def _checks(evidence: RunEvidence) -> list[Invariant]:
         foreign=evidence.foreign_commands,
         own_rows=evidence.own_commands(),
         platform_accounts=evidence.platform_accounts(),
+        epoch_utc_ns=evidence.record.epoch_utc_ns,
+        clock_error_ns=evidence.record.clock_error_ns,
     )
     return [invariant(grounds) for invariant in INVARIANTS]
 

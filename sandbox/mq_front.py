@@ -116,7 +116,7 @@ class MqFront:
         """Have the platform accept a command and reply, or get rid of what is none."""
         try:
             read = envelope.read(without_headers(request, body)[1])
-            entry = self._platform.accept(read.command)
+            entry = self._platform.accept(read.command, read.correlation_id)
         except (Refusal, Conflict) as why:
             await self._reject(link, source, request, body, why)
             return
@@ -131,7 +131,7 @@ class MqFront:
         """Reply when the command is decided, or soon if it already is; not where it is lost."""
         entry = self._platform.ledger.find(command_id)
         if entry is not None and entry.decision is not None:
-            self._send(sender, entry)
+            self._send(sender, self._platform.told(entry))
         elif entry is not None:
             self._waiting.setdefault(command_id, []).append(sender)
 
