@@ -70,6 +70,7 @@ OPTIONS = (
     Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
+    Option("--book", "read the book from this SQL database, not over HTTP", "URL"),
     Option("--workers", "start so many worker processes on this machine", "N"),
     Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
@@ -124,6 +125,8 @@ class Settings:
     workers: int
     """Worker processes to start on this machine; 0 where none are, or others start them."""
     runs_dir: Path
+    book: str | None = None
+    """The database with the platform's book; None where its statements are asked for."""
     resume: RunDirectory | None = None
     """The run to go on with; its own record says everything else."""
 
@@ -161,6 +164,7 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
         workers=workers,
         runs_dir=directory.path.parent.parent,
         resume=directory,
+        book=_book(options.paystorm_book),
     )
 
 
@@ -189,6 +193,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
             Gate(origin, plan.http, plan.timeout_s)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
+    with _collecting(problems):
+        _book(values["--book"])
     if problems:
         raise Problems(problems)
     assert plan is not None
@@ -203,7 +209,18 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         users=options.num_users or plan.users,
         workers=workers,
         runs_dir=Path(values["--runs-dir"]),
+        book=values["--book"] or None,
     )
+
+
+def _book(url: str | None) -> str | None:
+    """Return where the book is, once it can be read there. Raises Problems."""
+    if url:
+        # Loaded where it is wanted: it takes its time.
+        from reports.book_sql import check_source
+
+        check_source(url)
+    return url or None
 
 
 def platform_of(options: argparse.Namespace | None) -> Platform:
