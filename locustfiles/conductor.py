@@ -272,9 +272,14 @@ class Conductor:
     def _take_book(self, launched: Launched) -> None:
         director = launched.director
         try:
-            take_snapshot(
-                launched.gate.site, director.platform, launched.record.ids, director.directory
-            )
+            ids, directory = launched.record.ids, director.directory
+            if launched.book:
+                # Loaded where it is wanted: it takes its time.
+                from reports.book_sql import take_sql_snapshot
+
+                take_sql_snapshot(launched.book, director.platform, ids, directory)
+            else:
+                take_snapshot(launched.gate.site, director.platform, ids, directory)
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)

@@ -51,6 +51,8 @@ class Launched:
     record: RunRecord
     gate: Gate
     sandbox: EmbeddedSandbox | None
+    book: str | None = None
+    """The database to read the book from; None where statements are asked for."""
 
 
 def probe(gate: Gate, platform: Platform) -> None:
@@ -134,7 +136,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             sandbox.stop()
         raise
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox)
+    return Launched(director, run, record, gate, sandbox, settings.book)
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]

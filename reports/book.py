@@ -86,7 +86,7 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             platform.read_account_row,
             directory.book / "accounts.parquet",
             ACCOUNTS,
-            lambda rows: _account_table(rows, ids),
+            lambda rows: account_table(rows, ids),
         )
         commands_as_of = _fetch(
             site,
@@ -94,7 +94,7 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             platform.read_command_row,
             directory.book / "commands.parquet",
             COMMANDS,
-            lambda rows: _command_table(rows, ids),
+            lambda rows: command_table(rows, ids),
         )
         if accounts_as_of == commands_as_of:
             end = {"as_of": accounts_as_of, "taken_utc_ns": time.time_ns()}
@@ -168,7 +168,8 @@ def _lines(site: Site, request: HttpRequest) -> Iterator[bytes]:
         connection.close()
 
 
-def _account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
+def account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
+    """Make columns of accounts, with the places that their customers' ids name."""
     place = ids.decode([row.customer_id for row in rows], Namespace.CUSTOMER)
     columns = {
         "known": place.known,
@@ -183,7 +184,8 @@ def _account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
     return _cast(columns, ACCOUNTS)
 
 
-def _command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
+def command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
+    """Make columns of commands, with the places that their ids name."""
     place = ids.decode([row.command_id for row in rows])
     own, other = zip(*map(_legs, rows), strict=True) if rows else ((), ())
     columns = {

@@ -26,6 +26,7 @@ REJECT_UNDETERMINED = "reject-undetermined"
 WRONG_REASON = "wrong-reason"
 TAKE_BACK = "take-back"
 REORDER = "reorder"
+FORGET = "forget"
 
 DEFECTS: dict[str, str] = {
     LOSE: "acknowledge a command, then forget it: never decided, in no statement",
@@ -49,6 +50,7 @@ DEFECTS: dict[str, str] = {
     WRONG_REASON: "reject rightly, for a reason that is not the right one",
     TAKE_BACK: "tell that a payment is settled, and then that it is rejected",
     REORDER: "decide a command after the others that wait for the same account",
+    FORGET: "with --ledger: write to the database every two seconds, and wait for nothing",
 }
 """Name -> what goes wrong. Help and documentation are made from this table."""
 

@@ -15,6 +15,7 @@ from sandbox.fields import Refusal
 from sandbox.flags import Monitor
 from sandbox.ledger import same_or_conflict
 from sandbox.platform import Platform
+from sandbox.store import Store
 
 
 class FaultyPlatform(Platform):
@@ -26,8 +27,9 @@ class FaultyPlatform(Platform):
         defects: Defects,
         enqueue: Callable[[str], None],
         monitor: Monitor | None = None,
+        store: Store | None = None,
     ) -> None:
-        super().__init__(ledger, defects, enqueue, monitor)
+        super().__init__(ledger, defects, enqueue, monitor, store)
         self._faulty = ledger
         self._lost: dict[str, Entry] = {}
         self._waiting: Counter[str] = Counter()
@@ -79,13 +81,14 @@ class FaultyPlatform(Platform):
 
     def told(self, entry: Entry) -> Entry:
         """Tell how a command stands: one that is to be taken back is settled at first."""
+        told = super().told(entry)
         command_id = entry.command.command_id
-        if entry.decision is None or command_id not in self._faulty.to_take_back:
-            return entry
+        if told.decision is None or command_id not in self._faulty.to_take_back:
+            return told
         self._faulty.to_take_back.discard(command_id)
         self.defects.count(named.TAKE_BACK, command_id)
-        settled = replace(entry.decision, status=Status.SETTLED, reason=None)
-        return replace(entry, decision=settled)
+        settled = replace(told.decision, status=Status.SETTLED, reason=None)
+        return replace(told, decision=settled)
 
     def _lose(self, command: Command) -> Entry:
         """Acknowledge and forget; only the answer is kept, so that a re-send gets the same one."""

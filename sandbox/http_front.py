@@ -72,7 +72,9 @@ class Submission:
         try:
             body = await _body(receive)
             if body is not None:
-                await _answer(send, 202, self._accept(scope, body))
+                accepted = self._accept(scope, body)
+                await self._platform.durable()
+                await _answer(send, 202, accepted)
         except Refusal as refusal:
             await _answer(send, refusal.status, _error(refusal.error, refusal.reason))
         except Conflict as conflict:

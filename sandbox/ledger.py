@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from sandbox.account_ids import NewAccountId, at_random
@@ -94,6 +94,28 @@ class Ledger:
         self._as_of += 1
         return entry
 
+    def restore(self, entries: Iterable[Entry], decided: Iterable[str]) -> None:
+        """Take over a book as it was left: entries in order of receipt, ids in order of decision."""
+        for entry in entries:
+            self._entries[entry.command.command_id] = entry
+            self._as_of += 1
+        for command_id in decided:
+            self._restore(self._entries[command_id])
+            self._as_of += 1
+
+    def balances(self, entry: Entry) -> dict[str, tuple[str, int]]:
+        """Return account id -> currency and balance, of the accounts that a decision moved or made."""
+        assert entry.decision is not None, "only what is decided moves anything"
+        ids = {leg.account_id: leg.currency for leg in entry.decision.postings}
+        found = {}
+        for account_id in (*ids, entry.account_id):
+            account = self._accounts.get(account_id)
+            if account is not None:
+                found[account_id] = account.currency, account.balance
+            elif account_id in ids:
+                found[account_id] = ids[account_id], self._clearing[ids[account_id]]
+        return found
+
     def accounts(self) -> Snapshot[AccountRow]:
         """Return all customers' accounts in order of creation, then the clearing accounts."""
         rows = [
@@ -133,6 +155,23 @@ class Ledger:
         )
         opened = Money(0, command.currency)
         return Decision(Status.SETTLED, None, decided_ns, account.next_seq(), (), opened)
+
+    def _restore(self, entry: Entry) -> None:
+        command, decision = entry.command, entry.decision
+        assert decision is not None, "what was decided has a decision"
+        self._last_decided_ns = max(self._last_decided_ns, decision.decided_ns)
+        settled = decision.status is Status.SETTLED
+        if isinstance(command, CreateAccount):
+            self._new_account_id(command)
+            if settled:
+                self._open(command, entry.account_id, decision.decided_ns)
+            return
+        account = self._accounts.get(command.account_id)
+        if account is not None:
+            account.next_seq()
+            if settled:
+                self._spend(command, account, decision.decided_ns)
+        self._post(decision.postings)
 
     def _move(self, command: Transaction | Payment, decided_ns: int) -> Decision:
         account = self._accounts.get(command.account_id)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from sandbox.book import Entry
 from sandbox.commands import Command
 from sandbox.defects import Defects
 from sandbox.flags import Monitor
 from sandbox.ledger import Ledger
+from sandbox.store import Memory, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,10 @@ class Platform:
         defects: Defects,
         enqueue: Callable[[str], None],
         monitor: Monitor | None = None,
+        store: Store | None = None,
     ) -> None:
         self.ledger = ledger
+        self.store = store or Memory()
         self.defects = defects
         self._enqueue = enqueue
         self._monitor = monitor
@@ -61,8 +64,26 @@ class Platform:
         if self.ledger.as_of != before:
             if correlation_id:
                 self._correlation_ids[command.command_id] = correlation_id
+            self.store.received(entry, correlation_id)
             self._enqueue(command.command_id)
         return entry
+
+    async def durable(self) -> None:
+        """Wait until what was accepted so far survives the platform; only then tell anybody."""
+        await self.store.commit()
+
+    def resume(self, undecided: Iterable[str], correlation_ids: Mapping[str, str]) -> None:
+        """Go on with commands that were received, and not decided, by a platform that is no more."""
+        self._correlation_ids.update(correlation_ids)
+        for command_id in undecided:
+            self._enqueue(command_id)
+
+    def tell_again(self, command_ids: Iterable[str]) -> None:
+        """Tell those who watch of decisions that may not have been told: a receiver knows them by id."""
+        for command_id in command_ids:
+            entry = self.ledger.find(command_id)
+            if entry is not None:
+                self._tell(entry, self._flags.get(command_id, ()))
 
     def decide(self, command_id: str) -> None:
         """Decide an accepted command, and tell it to those who watch."""
@@ -70,7 +91,10 @@ class Platform:
         flags = () if self._monitor is None else self._monitor.flags_of(entry)
         if flags:
             self._flags[command_id] = flags
-        correlation_id = self._correlation_ids.pop(command_id, "")
+        self.store.decided(entry, self.ledger.balances, lambda: self._tell(entry, flags))
+
+    def _tell(self, entry: Entry, flags: tuple[str, ...]) -> None:
+        correlation_id = self._correlation_ids.pop(entry.command.command_id, "")
         if self._watchers:
             decided = Decided(self.told(entry), correlation_id, flags)
             for watcher in self._watchers:
@@ -81,5 +105,7 @@ class Platform:
         return None if self._monitor is None else self._flags.get(command_id, ())
 
     def told(self, entry: Entry) -> Entry:
-        """Return how a command stands, as it is told to whoever asks."""
-        return entry
+        """Return how a command stands, as it is told to whoever asks: by what is durable of it."""
+        if self.store.is_durable(entry.command.command_id):
+            return entry
+        return replace(entry, decision=None)

@@ -34,6 +34,8 @@ class Expected:
     settings: tuple[tuple[str, object], ...] = POOL
     special: bool = False
     rate: float = 0.1
+    in_process: bool = True
+    """Else it takes a process that is killed: the end-to-end tests show it."""
 
     def off(self) -> Expected:
         """Return the same run without the defect."""

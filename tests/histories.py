@@ -747,10 +747,10 @@ class History:
                 accounts[at] = row.replace(f'"{code}"'.encode(), b'"' + other + b'"')
         account_rows = [self.platform.read_account_row(line) for line in accounts]
         command_rows = [self.platform.read_command_row(line) for line in commands]
-        accounts_table = book._account_table(
+        accounts_table = book.account_table(
             [row for row in account_rows if not isinstance(row, StatementEnd)], self.ids
         )
-        commands_table = book._command_table(
+        commands_table = book.command_table(
             [row for row in command_rows if not isinstance(row, StatementEnd)], self.ids
         )
         pq.write_table(accounts_table, self.directory.book / "accounts.parquet")

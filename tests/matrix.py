@@ -31,6 +31,7 @@ MATRIX: dict[str, Expected] = {
     d.WRONG_REASON: Expected("wrong reason", "6b", rate=0.3),
     d.TAKE_BACK: Expected("outcome taken back", "7"),
     d.REORDER: Expected("decided out of order", "8", rate=0.5),
+    d.FORGET: Expected("lost in the platform", "1", in_process=False),
 }
 
 
