@@ -28,6 +28,7 @@ from benchmarks.http_clients import Undecided
 from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.ids import Correlations, Ids
+from e2e_data.over_kafka import Headers
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.bindings import Bindings
@@ -139,7 +140,11 @@ def _begin(run: Run, director: Director, bootstrap: str) -> None:
 def plain(_: Path, bootstrap: str, seconds: float) -> dict[str, Any]:
     """Produce one constant record with headers by librdkafka's binding, and count its answers."""
     producer = Producer(SETTINGS.producer(bootstrap, TIMEOUT_MS))
-    headers = [("correlation-id", b"x" * 48), ("command-id", b"y" * 36), ("command-type", b"z")]
+    headers: Headers = [
+        ("correlation-id", b"x" * 48),
+        ("command-id", b"y" * 36),
+        ("command-type", b"z"),
+    ]
     done = [0]
 
     def answered(error: object, message: object) -> None:  # noqa: ARG001 - the client's arguments
@@ -219,7 +224,7 @@ def _produce_events(bootstrap: str, pool: Pool, ids: Ids) -> None:
         )
         while True:
             try:
-                producer.produce(SETTINGS.events, value, command_id)
+                producer.produce(SETTINGS.events or "", value, command_id)
             except BufferError:
                 producer.poll(0.01)
                 continue

@@ -125,7 +125,7 @@ class Tracker:
     ) -> int:
         """Record an answer, and return the time: `at_ns`, or else now.
 
-        Only a command that is accepted, delivered or unknown stays pending.
+        Only a command that is accepted or unknown stays pending.
         """
         sent = self._on_wire[place, attempt]
         if answer.status is Acknowledged.ACCEPTED and answer.account_id is not None:

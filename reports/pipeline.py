@@ -71,7 +71,7 @@ class Pipeline:
             return
         size = len(evidence.shard)
         over_kafka = seen.channel == Channel.KAFKA
-        delivered = over_kafka & (seen.acknowledged == Acknowledged.DELIVERED)
+        delivered = over_kafka & (seen.acknowledged == Acknowledged.ACCEPTED)
         own = ~evidence.is_replay
         stages.sent += int((over_kafka & ~seen.not_sent).sum())
         stages.acknowledged += int((delivered & own).sum())

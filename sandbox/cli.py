@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +40,24 @@ def _defect_rates(
         return parse_rates(texts)
     except ValueError as error:
         raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _ledger_url(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    if url is None:
+        return None
+    # Loaded where it is wanted: it takes its time.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url)
+    except ArgumentError:
+        raise click.BadParameter(
+            f"{url!r} is no address of a database; sqlite:///book.db would be one",
+            context,
+            parameter,
+        ) from None
+    return url
 
 
 @click.command()
@@ -77,6 +97,14 @@ def _defect_rates(
     "as the files of `paystorm pool export` do.",
 )
 @click.option(
+    "--ledger",
+    "ledger_url",
+    metavar="URL",
+    callback=_ledger_url,
+    help="Keep the book in a SQL database, such as sqlite:///book.db or postgresql+psycopg://…: what "
+    "was answered survives the process. In memory without it.",
+)
+@click.option(
     "--announce",
     is_flag=True,
     help='Print one line of JSON, {"http": ADDRESS, "mq": ADDRESS, "kafka": ADDRESS}, once it listens, and nothing else.',
@@ -97,12 +125,13 @@ def sandbox(
     seed: int,
     flags: bool,
     account_ids: str,
+    ledger_url: str | None,
     announce: bool,
     stop_with_stdin: bool,
     mq: MqOptions,
     kafka: KafkaOptions,
 ) -> None:
-    """Run a payments platform to test against: correct, in memory, wrong only where asked to be."""
+    """Run a payments platform to test against: correct, and wrong only where asked to be."""
     logging.basicConfig(level=logging.WARNING, format="sandbox: %(message)s")
     server.log.setLevel(logging.INFO)
     problems = mq.problems() + kafka.problems()
@@ -129,9 +158,27 @@ def sandbox(
     listener = _listen(http_host, http_port, "--http-port")
     addresses = {"http": server.url_of(listener), **addresses}
     hello = json.dumps(addresses) if announce else _human_hello(addresses, defect_rates, mq, kafka)
-    settings = server.Settings(latency_ms, defect_rates, seed, stop_with_stdin, flags, account_ids)
+    settings = server.Settings(
+        latency_ms, defect_rates, seed, stop_with_stdin, flags, account_ids, ledger_url
+    )
     services = [one for one in (service, broker) if one is not None]
-    server.run(listener, settings, lambda: click.echo(hello), services)
+    with _usable(ledger_url):
+        server.run(listener, settings, lambda: click.echo(hello), services)
+
+
+@contextmanager
+def _usable(ledger_url: str | None) -> Iterator[None]:
+    """Turn what a database says into a line for people."""
+    if ledger_url is None:
+        yield
+        return
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        why = str(getattr(error, "orig", None) or error)
+        raise _Unusable(f"--ledger {ledger_url}: {why}; is the database there?") from None
 
 
 class _Unusable(click.ClickException):

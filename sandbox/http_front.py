@@ -72,7 +72,9 @@ class Submission:
         try:
             body = await _body(receive)
             if body is not None:
-                await _answer(send, 202, self._accept(scope, body))
+                accepted = self._accept(scope, body)
+                await self._platform.durable()
+                await _answer(send, 202, accepted)
         except Refusal as refusal:
             await _answer(send, refusal.status, _error(refusal.error, refusal.reason))
         except Conflict as conflict:
@@ -96,6 +98,7 @@ class CommandState:
 
     def __init__(self, platform: Platform) -> None:
         self._find = platform.ledger.find
+        self._told = platform.told
         self._flags_of = platform.flags_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -106,7 +109,7 @@ class CommandState:
             await _answer(send, 404, _error("not-found", f"no command {shown(command_id)}"))
         else:
             flags = self._flags_of(entry.command.command_id)
-            await _answer(send, 200, statements.status_line(entry, flags).encode())
+            await _answer(send, 200, statements.status_line(self._told(entry), flags).encode())
 
 
 class Statement:

@@ -10,20 +10,26 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 
 from sandbox.account_ids import SCHEMES
-from sandbox.defects import Defects
+from sandbox.defects import FORGET, Defects
+from sandbox.faulty import FaultyLedger
+from sandbox.faulty_platform import FaultyPlatform
 from sandbox.flags import Monitor
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
 from sandbox.platform import Platform
 from sandbox.processor import Processor
+
+if TYPE_CHECKING:
+    from sandbox.sql_store import SqlStore
 
 log = logging.getLogger("sandbox")
 
@@ -56,6 +62,8 @@ class Settings:
     """Whether the platform's monitoring flags payments."""
     account_ids: str = "random"
     """One of account_ids.SCHEMES."""
+    ledger_url: str | None = None
+    """Where the book is kept; None for memory alone."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -119,25 +127,66 @@ async def _serve(
     services: Sequence[Service],
 ) -> None:
     processor = Processor(settings.latency_ms)
-    defects = Defects(settings.defect_rates, settings.seed)
-    monitor = Monitor() if settings.flags else None
-    ledger = Ledger(new_account_id=SCHEMES[settings.account_ids]())
-    platform = Platform(ledger, defects, processor.enqueue, monitor)
+    store = None if settings.ledger_url is None else _store(settings)
+    platform = _platform(settings, processor, store)
     server = _Server(_config(platform), on_started)
     _call_at_end(server.stop, with_stdin=settings.stop_with_stdin)
-    processing = asyncio.create_task(processor.run(platform.decide))
+    tasks = [processor.run(platform.decide)]
+    unpublished = [] if store is None else _go_on(platform, store)
+    if store is not None:
+        tasks.append(store.run())
     # Processing ends before the server only by a fault; then nobody should be left waiting.
-    processing.add_done_callback(lambda _: server.stop())
+    working = [asyncio.create_task(task) for task in tasks]
+    for task in working:
+        task.add_done_callback(lambda _: server.stop())
     for service in services:
         await service.start(platform)
+    platform.tell_again(unpublished)
     await server.serve(sockets=[listener])
     for service in services:
         await service.stop()
-    for name, struck in defects.struck().items():
+    for name, struck in platform.defects.struck().items():
         log.info("defect %s struck %d commands", name, struck)
-    if processing.done():
-        processing.result()
-    processing.cancel()
+    for task in working:
+        if task.done():
+            task.result()
+        task.cancel()
+    if store is not None:
+        await asyncio.gather(*working, return_exceptions=True)
+        store.close()
+
+
+def _store(settings: Settings) -> SqlStore:
+    # Loaded where it is wanted: it takes its time.
+    from sandbox.sql_store import FLUSH_S, SqlStore
+
+    assert settings.ledger_url is not None
+    forgets = settings.defect_rates.get(FORGET, 0) > 0
+    return SqlStore(settings.ledger_url, FLUSH_S if forgets else 0)
+
+
+def _go_on(platform: Platform, store: SqlStore) -> Sequence[str]:
+    """Take over the book as it was left; return the commands whose decisions may not be told."""
+    kept = store.load()
+    platform.ledger.restore(kept.entries, kept.decided)
+    platform.resume(kept.undecided, kept.correlation_ids)
+    if kept.entries:
+        log.info(
+            "went on with %d commands, %d of them undecided", len(kept.entries), len(kept.undecided)
+        )
+    return kept.unpublished
+
+
+def _platform(settings: Settings, processor: Processor, store: SqlStore | None) -> Platform:
+    """Put a platform together: a sound one, unless defects are asked for."""
+    defects = Defects(settings.defect_rates, settings.seed)
+    monitor = Monitor() if settings.flags else None
+    new_account_id = SCHEMES[settings.account_ids]()
+    if not any(settings.defect_rates.values()):
+        ledger = Ledger(new_account_id=new_account_id)
+        return Platform(ledger, defects, processor.enqueue, monitor, store)
+    faulty = FaultyLedger(defects, time.time_ns, new_account_id)
+    return FaultyPlatform(faulty, defects, processor.enqueue, monitor, store)
 
 
 def _config(platform: Platform) -> uvicorn.Config:

@@ -1,8 +1,7 @@
 """Many workers in one process, for benchmarks/fleet.py: real messages, nothing sent to any platform.
 
-python benchmarks/crowd.py PORT COUNT bare|full|events SECONDS
+python -m benchmarks.fleet_clients PORT COUNT bare|full|ends SECONDS
 
-With "events", each command's end is told by a worker that did not send it, over the master.
 It ends with its standard input, and prints figures of the last seconds.
 """
 
@@ -13,16 +12,15 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gevent
 import locust
 import numpy as np
+import zmq.green as zmq
 from locust.rpc import Message, zmqrpc
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from e2e_data.commands import Kind
 from locustfiles.fleet.agent import Agent
@@ -36,8 +34,23 @@ from locustfiles.run import AHEAD_NS
 
 LATENCY_MS = 3
 SHARDS_KNOWN = 400
-"""Of so many shards, events are told of."""
+"""Of so many shards, ends are told of."""
 NS = 1_000_000_000
+PROBE_S = 0.01
+
+Wait = tuple[float, float]
+"""When something was waited for, and how long; seconds."""
+
+
+class Line(zmqrpc.Client):
+    """A worker's line to the master. All share a context: its threads, one of each, would be thousands."""
+
+    context = zmq.Context()
+
+    def __init__(self, port: int, identity: str) -> None:
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IDENTITY, identity.encode())
+        self.socket.connect(f"tcp://127.0.0.1:{port}")
 
 
 class Fake:
@@ -45,9 +58,8 @@ class Fake:
 
     def __init__(self, number: int, port: int, mode: str) -> None:
         self.name = f"crowd-{os.getpid()}-{number}"
-        self.client = zmqrpc.Client("127.0.0.1", port, self.name)
-        self.mode = mode
-        self.ended = 0
+        self.client = Line(port, self.name)
+        self.full, self.tells_ends = mode != "bare", mode == "ends"
         self.agent: Agent | None = None
         self.run = ""
         self.users = 0
@@ -60,7 +72,9 @@ class Fake:
         self.due = 0.0
         self.figures = Figures()
         self.asked: dict[int, float] = {}
-        self.waits: list[tuple[float, float]] = []
+        self.asks: list[Wait] = []
+        self.beaten: deque[float] = deque()
+        self.beats: list[Wait] = []
 
     # -- what the agent tells -----------------------------------------------------------------------
 
@@ -80,8 +94,7 @@ class Fake:
         """Nothing is sent, so nothing needs an account."""
 
     def over(self, ends: Sequence[End]) -> None:
-        """Count what others saw the end of."""
-        self.ended += len(ends)
+        """Wait no more for what others saw the end of: nothing here waits."""
 
     def watch(self, lease: Held, position: int) -> None:
         """Find the outcome at once."""
@@ -95,7 +108,7 @@ class Fake:
         self.send("client_ready", locust.__version__)
         gevent.spawn(self.beat)
         gevent.spawn(self.report)
-        if self.mode != "bare":
+        if self.full:
             gevent.spawn(self.work)
 
     def send(self, kind: str, data: Any) -> None:
@@ -106,6 +119,7 @@ class Fake:
         """Send heartbeats, as Locust's workers do."""
         gevent.sleep(random.uniform(0, 1))
         while True:
+            self.beaten.append(time.monotonic())
             self.send(
                 "heartbeat",
                 {"state": self.state, "current_cpu_usage": 1.0, "current_memory_usage": 1},
@@ -140,7 +154,7 @@ class Fake:
     def listen(self) -> None:
         """Take what the master says."""
         while True:
-            message = self.client.recv()
+            message = self.client.recv()  # type: ignore[no-untyped-call]
             if message.type == "spawn":
                 self.users = sum(message.data["user_classes_count"].values())
                 self.state = "running"
@@ -157,11 +171,13 @@ class Fake:
                     room=HELD_MAX,
                     ahead_ns=AHEAD_NS,
                 )
+            elif message.type == "heartbeat" and self.beaten:
+                self.beats.append(_since(self.beaten.popleft()))
             elif message.type == ANSWER and self.agent is not None:
                 answer = Answer.read(message.data)
                 since = self.asked.pop(answer.number, None)
                 if since is not None:
-                    self.waits.append((since, time.monotonic() - since))
+                    self.asks.append(_since(since))
                 self.agent.follow(answer)
 
     def work(self) -> None:
@@ -172,6 +188,7 @@ class Fake:
             gevent.sleep(0.5)
             if self.agent is None:
                 self.send(JOIN, {})
+                gevent.sleep(0.5)
                 continue
             self.draw()
             if time.monotonic() >= next_ask:
@@ -181,7 +198,7 @@ class Fake:
     def draw(self) -> None:
         """Send what half a second of the plan's rate is for this one."""
         assert self.agent is not None
-        want = {0: 2, 1: 2}.get(self.phase, 10) if self.sending else 0
+        want = {0: 2, 1: 2}.get(self.phase, 5) if self.sending else 0
         for lease in self.agent.holder.held():
             while want and (taken := lease.draw()):
                 want -= 1
@@ -189,7 +206,7 @@ class Fake:
                 self.sent += 1
                 self.moved_ns = 1
                 self.figures.add(self.phase, Kind.PAYMENT, LATENCY_MS * 1_000_000)
-                if self.mode == "events":
+                if self.tells_ends:
                     # Who reads an event has it of any shard, most likely of another's.
                     self.agent.say_over((random.randrange(SHARDS_KNOWN), taken[0]))
                 if self.phase == 0:
@@ -204,6 +221,28 @@ class Fake:
         self.send(ASK, ask.packed())
 
 
+def _since(at: float) -> Wait:
+    return at, time.monotonic() - at
+
+
+def probe(stalls: list[Wait]) -> None:
+    """See how late this process's own timers are."""
+    while True:
+        at = time.monotonic()
+        gevent.sleep(PROBE_S)
+        stalls.append((at, time.monotonic() - at - PROBE_S))
+
+
+def told(waits: Iterable[Wait], seconds: int) -> dict[str, float]:
+    """Return the count and the percentiles of the last seconds' waits."""
+    since = time.monotonic() - seconds
+    lately = np.array([wait for at, wait in waits if at >= since]) * 1000
+    if not len(lately):
+        return {"count": 0, "p50_ms": 0, "p99_ms": 0}
+    p50, p99 = np.percentile(lately, [50, 99]).tolist()
+    return {"count": len(lately), "p50_ms": p50, "p99_ms": p99}
+
+
 def main(port: int, count: int, mode: str, seconds: int) -> None:
     """Let the workers live until standard input ends; print how long the last seconds' answers took."""
     workers = [Fake(number, port, mode) for number in range(count)]
@@ -211,17 +250,15 @@ def main(port: int, count: int, mode: str, seconds: int) -> None:
         worker.live()
         if number % 50 == 0:
             gevent.sleep(0.2)
+    stalls: list[Wait] = []
+    gevent.spawn(probe, stalls)
     gevent.get_hub().threadpool.apply(sys.stdin.read)
-    since = time.monotonic() - seconds
-    waits = np.array([wait for one in workers for at, wait in one.waits if at >= since]) * 1000
-    told = {
-        "answers": len(waits),
-        "p50_ms": round(float(np.percentile(waits, 50)), 2) if len(waits) else 0,
-        "p99_ms": round(float(np.percentile(waits, 99)), 2) if len(waits) else 0,
-        "sent": sum(worker.sent for worker in workers),
-        "ended": sum(worker.ended for worker in workers),
+    figures = {
+        "asks": told((wait for one in workers for wait in one.asks), seconds),
+        "beats": told((wait for one in workers for wait in one.beats), seconds),
+        "stall": told(stalls, seconds),
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(figures), flush=True)
     os._exit(0)
 
 
