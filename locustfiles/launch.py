@@ -10,7 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gevent import get_hub
+
 from e2e_data import manifest as manifests
+from e2e_data.commands import Channel
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
@@ -23,6 +26,8 @@ from locustfiles.completions import PollingSource
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
+from locustfiles.fleet.shipping import fetch
+from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
@@ -123,14 +128,14 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
                 service,
             )
             direct(run, director)
-            _observe(run, gate)
+            _connect(run, gate)
     except BaseException:
         if gate:
             gate.close()
         if sandbox:
             sandbox.stop()
         raise
-    _keep_for_good()
+    keep_for_good()
     return Launched(director, run, record, gate, sandbox, settings.book)
 
 
@@ -140,7 +145,9 @@ _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
 def _anew(settings: Settings, origin: Origin) -> _Begun:
     """Begin a run: with a directory, ids and a clock of its own."""
     directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
-    settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
+    # Without files every shard is made for it: on a thread, so that heartbeats are answered meanwhile.
+    manifest = get_hub().threadpool.apply(lambda: settings.pool.manifest)
+    manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
     record = _record(settings, directory, Ids.fresh(), clock, origin)
     directory.write_record(record)
@@ -154,6 +161,8 @@ def _again(settings: Settings) -> _Begun:
     record = directory.record()
     # Whoever has the log is the master; it is let go of for the director, who opens it himself.
     GrantLog(directory.grants).close()
+    if "://" in settings.plan.fleet.journals:
+        fetch(settings.plan.fleet.journals, record.run_id, directory)
     resumed = take_over(directory, record, settings.plan, settings.pool, settings.platform)
     record = record.model_copy(update={"masters": resumed.term, "workers": settings.workers})
     directory.write_record(record)
@@ -177,11 +186,13 @@ def direct(run: Run, director: Director) -> None:
         run.wake()
 
     run.deliver = deliver
-    run.warned = lambda phase, note: director.event("warning", phase, note)
+    run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
 
 
-def _observe(run: Run, gate: Gate) -> None:
+def _connect(run: Run, gate: Gate) -> None:
+    """Give a run the lines that its plan sends over, and a source of completions."""
+    run.lines = {Channel.HTTP: HttpLine(gate)}
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )
@@ -229,11 +240,11 @@ def serve(
     clock.offset = run.agent.offset
     gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
     gate.open()
-    _observe(run, gate)
+    _connect(run, gate)
     return run, gate
 
 
-def _keep_for_good() -> None:
+def keep_for_good() -> None:
     """Spare the garbage collector what is there now: it would look through all of it, again and again."""
     gc.unfreeze()  # of the run before
     gc.collect()

@@ -133,6 +133,7 @@ class RunEvidence:
         self._grants = read_grants(directory.grants)
         # A chunk whose name begins with a dot was being written when its process died.
         chunks = sorted(directory.journal.glob("[!.]*.parquet"))
+        self.closed = self._grants.closed
         self.open_workers = self._grants.open_workers | _with_gaps(chunks, self._grants.closed)
         self._granted = _by_shard(self._grants.grants)
         self._journal = open_dataset(chunks, journal.SCHEMA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
 from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
+from reports.workers import read_reported, worker_rows
 
 Timeline = tuple[list[Second], list[Event]]
 
@@ -79,7 +81,7 @@ class Reconciled(NamedTuple):
     latencies: Latencies
 
 
-class _Spans:
+class Spans:
     """When each phase's commands were intended and sent: how many, the first and the last."""
 
     def __init__(self) -> None:
@@ -97,8 +99,12 @@ class _Spans:
                 self._ends[number, column] = min(first, low), max(last, high)
 
     def rate_per_s(self, phase: int, column: str) -> float:
-        """Return commands per second between the first and the last."""
-        first, last = self._ends.get((phase, column), (0, 0))
+        """Return commands per second, from when the first was intended to the last of a column.
+
+        A first command that was sent late must not make the rate look higher than it was.
+        """
+        first, _ = self._ends.get((phase, "intended_ns"), (0, 0))
+        _, last = self._ends.get((phase, column), (0, 0))
         return (self.sent[phase] - 1) / ((last - first) / 1e9) if last > first else 0.0
 
 
@@ -111,7 +117,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     evidence = RunEvidence(directory, pool)
     record = evidence.record
     checks = checks_of(evidence)
-    counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
+    counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
     for shard in evidence.shards():
@@ -125,6 +131,10 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             check.look(judged)
     _give_up(latencies, record, timeline[1])
     judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    workers = worker_rows(
+        timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
+    )
+    judgement = replace(judgement, workers=tuple(workers))
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
 
 
@@ -168,7 +178,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[_Spans, Latencies],
+    measured: tuple[Spans, Latencies],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -210,7 +220,7 @@ def _judgement(
     )
 
 
-def _phase_rows(record: RunRecord, spans: _Spans, events: list[Event]) -> Iterator[PhaseRow]:
+def _phase_rows(record: RunRecord, spans: Spans, events: list[Event]) -> Iterator[PhaseRow]:
     for number, phase in enumerate(record.phases):
         began = [
             event.at_ns
@@ -233,6 +243,14 @@ def _phase_rows(record: RunRecord, spans: _Spans, events: list[Event]) -> Iterat
         )
 
 
+def _clocks(record: RunRecord) -> dict[str, str]:
+    """Say how far times of different processes may be off; nothing where there was one process."""
+    if not record.clock_error_ns:
+        return {}
+    error_ms = record.clock_error_ns / 1e6
+    return {"clocks": f"times of different processes agree to within {error_ms:.3f} ms"}
+
+
 def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
     """Return what it takes to reproduce the run."""
     return {
@@ -242,5 +260,6 @@ def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
         "adapter": record.platform or "default",
         "nonce": f"{record.nonce:016x}",
         "key": record.key,
+        **_clocks(record),
         **record.versions,
     }
