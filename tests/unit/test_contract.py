@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from e2e_data import boundary, config, config_checks, ids, money, oracle, order, payments
+from e2e_data.book_rows import StatementEnd
 from e2e_data.commands import (
     COMMAND_TYPES,
     PERIODS,
@@ -30,13 +31,7 @@ from e2e_data.commands import (
 from e2e_data.config_parts import band_edge
 from e2e_data.ids import Correlation, Ids, Namespace
 from e2e_data.model.rules import Rules
-from e2e_data.platform import (
-    Acknowledged,
-    HttpAnswer,
-    Platform,
-    Sending,
-    StatementEnd,
-)
+from e2e_data.platform import Acknowledged, HttpAnswer, Platform, Sending
 from locustfiles import bindings
 from locustfiles.completions import PollingSource
 from locustfiles.plans import Phase, Plan
