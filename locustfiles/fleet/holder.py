@@ -178,6 +178,11 @@ class Holder:
         """Tell whether a command that was drawn from a lease may be sent at this very moment."""
         return not lease.gone and self._now_ns() < self._good_until_ns
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the leases' time is not up."""
+        return self._now_ns() < self._good_until_ns
+
     def expire(self) -> bool:
         """Return every lease if its time is up, and tell whether it was so."""
         if self._now_ns() < self._good_until_ns or not self.held():
