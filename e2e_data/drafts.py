@@ -10,9 +10,14 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from e2e_data.batch import Batch
-from e2e_data.bulk import bodies, keeps
+from e2e_data.bulk import keeps, texts
+from e2e_data.characters import as_bytes, hexadecimal, woven
+from e2e_data.characters import texts as written
 from e2e_data.commands import Channel, Kind
 from e2e_data.ids import CHECK_BYTES, TIME_BYTES, Correlations, Ids
 from e2e_data.platform import PATHS, Platform, http_headers
@@ -24,17 +29,17 @@ class Draft(NamedTuple):
 
     line: bytes
     before: bytes
-    """From the first of its own headers to the correlation id."""
+    """From the first of its own headers to the gap, where the correlation id ends."""
     after: bytes
     """From the end of the correlation id to the end of the body."""
-    head: bytes
-    """The beginning of the correlation id."""
+    check: int
+    """The check sum of the correlation id until the gap."""
 
-    def filled(self, intended_us: int) -> bytes:
+    def filled(self, intended_us: int) -> tuple[bytes, bytes, bytes]:
         """Return what follows the fixed headers, for an attempt intended at so many microseconds."""
-        known = self.head + intended_us.to_bytes(TIME_BYTES, "big")
-        whole = known + zlib.crc32(known).to_bytes(CHECK_BYTES, "big")
-        return b"".join((self.before, whole.hex().encode(), self.after))
+        time = intended_us.to_bytes(TIME_BYTES, "big")
+        gap = time + zlib.crc32(time, self.check).to_bytes(CHECK_BYTES, "big")
+        return self.before, gap.hex().encode(), self.after
 
 
 def http_drafts(
@@ -47,20 +52,15 @@ def http_drafts(
     if not keeps(platform, "http_command"):
         return None
     heads = _heads(batch, ids, lap=lap, phase=phase, attempts=attempts)
-    return [
-        Draft(
-            _LINES[kind],
-            _BEFORE % command_id.encode(),
-            b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
-            head,
-        )
-        for kind, command_id, body, head in zip(
-            batch.kinds.tolist(), batch.command_ids, bodies(platform, batch), heads, strict=True
-        )
-    ]
+    bodies = texts(platform, batch)
+    before = woven(_BEFORE, pa.array(batch.command_ids, pa.string()), written(hexadecimal(heads)))
+    after = woven(_AFTER, pc.binary_length(bodies).cast(pa.string()), bodies)
+    lines = map(_LINES.__getitem__, batch.kinds.tolist())
+    checks = map(zlib.crc32, heads.copy())
+    return list(map(Draft, lines, as_bytes(before), as_bytes(after), checks))
 
 
-def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) -> list[bytes]:
+def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) -> NDArray[np.uint8]:
     """Return what each correlation id begins with."""
     return Correlations(
         tag=ids.tag,
@@ -77,4 +77,5 @@ def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) ->
 
 _LINES = tuple(f"POST {PATHS[kind]} HTTP/1.1\r\n".encode() for kind in Kind)
 # The correlation id comes last, and so is the gap.
-_BEFORE = "\r\n".join(f"{name}: {value}" for name, value in http_headers("%b", "")).encode()
+_BEFORE = "\r\n".join(f"{name}: {value}" for name, value in http_headers("%s", "%s"))
+_AFTER = "\r\nContent-Length: %s\r\n\r\n%s"

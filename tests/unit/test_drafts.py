@@ -74,7 +74,7 @@ def test_a_filled_draft_is_the_adapters_request(indices, attempt, intended_us):
     for row, draft in enumerate(made(Platform(), batch, np.full(len(batch), attempt))):
         request = alone(batch, row, attempt, intended_us)
         assert draft.line == f"{request.method} {request.path} HTTP/1.1\r\n".encode()
-        assert draft.filled(intended_us) == http._after_line(request)
+        assert b"".join(draft.filled(intended_us)) == http._after_line(request)
 
 
 def test_every_kind_has_its_draft():
