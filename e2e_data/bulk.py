@@ -97,7 +97,7 @@ def envelopes(
             ),
             batch,
         )
-    return woven(
+    made: list[str] = woven(
         ENVELOPE,
         pa.array(message_ids, pa.string()),
         pa.array(batch.command_ids, pa.string()),
@@ -107,3 +107,4 @@ def envelopes(
         texts(platform, batch),
         pa.repeat(wire.text(reply_to), len(batch)),
     ).to_pylist()
+    return made

@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_data.characters import (
@@ -42,6 +42,7 @@ def test_nine_digits(numbers):
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+@settings(deadline=None)  # libraries are loaded the first time
 def test_whole_numbers(numbers):
     """To the last digit."""
     assert whole_numbers(np.array(numbers, dtype=np.int64)).to_pylist() == list(map(str, numbers))
@@ -52,6 +53,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]))
 
 @pytest.mark.parametrize("template", ["%s%s", "<%s, %s>", "%s: \N{SNOWMAN} %s."])
 @given(told=st.lists(st.tuples(words, words)))
+@settings(deadline=None)  # libraries are loaded the first time
 def test_columns_are_woven(template, told):
     """As the operator % fills a template, row by row; as bytes in UTF-8."""
     columns = (pa.array([row[place] for row in told], pa.string()) for place in (0, 1))
