@@ -15,7 +15,6 @@ Prints a JSON line: requests, wall and CPU seconds of the measured time. What th
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -32,18 +31,19 @@ from locust import FastHttpUser, HttpUser, User, constant, task
 from locust.env import Environment
 
 from e2e_data import config as pool_config
-from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Ids
 from e2e_data.platform import HttpAnswer, HttpRequest, Platform
 from e2e_data.pool import Pool
 from locustfiles import conductor as conductors
+from locustfiles.bindings import Stage
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
 from locustfiles.director import Director
 from locustfiles.http_sender import HttpLine
-from locustfiles.launch import direct
+from locustfiles.launch import direct, keep_for_good
 from locustfiles.plans import Phase, Plan, PoolChoice
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
@@ -101,10 +101,8 @@ def run_of(directory: Path, users: int, rate_per_s: float) -> tuple[Run, Directo
     run = Run(*made, Ids.fresh(), place, clock, users, Service(place.name))
     for shard in range(pool.shard_count):
         for account in range(pool.shard_counts(shard).account):
-            key = (0, shard, account)
-            run.bindings._ids[key] = f"{shard:08x}-0000-4000-8000-{account:012x}"
-            run.bindings.completed(key, Kind.ACCOUNT, Outcome.SETTLED)
-            run.bindings.completed(key, Kind.OPENING_CREDIT, Outcome.SETTLED)
+            account_id = f"{shard:08x}-0000-4000-8000-{account:012x}"
+            run.bindings.learn((0, shard, account), Stage.OPENED, account_id)
     run.completions = Undecided(run)
     director = Director(*made, place, clock)
     direct(run, director)
@@ -112,14 +110,14 @@ def run_of(directory: Path, users: int, rate_per_s: float) -> tuple[Run, Directo
 
 
 class Undecided:
-    """No source of completions: a web server decides nothing."""
+    """No source of completions: a web server decides nothing, and each command is left at once."""
 
     def __init__(self, run: Run) -> None:
-        self._pending = run.tracker.pending
+        self._finished = run.tracker._finished
 
     def expect(self, place: tuple[int, int, int], command_id: str) -> None:  # noqa: ARG002 - as asked
         """Wait for nothing."""
-        del self._pending[place]
+        self._finished(place, complete=False)
 
     def stop(self) -> None:
         """Look no further."""
@@ -182,6 +180,7 @@ def saturated(name: str, url: str, users: int, seconds: float) -> dict[str, floa
     """Let a client send as fast as it can."""
     environment, count = made(name, url, users)
     environment.create_local_runner().start(users, spawn_rate=users)
+    keep_for_good()
     gevent.sleep(WARM_UP_S)
     began, wall_s, cpu_s = count(), time.perf_counter(), time.process_time()
     gevent.sleep(seconds)
@@ -197,6 +196,7 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
     """Send at a steady rate; tell how many were sent, and how late, in ms."""
     environment, run = paystorm(url, users, rate_per_s=PACED_PER_S)
     environment.create_local_runner().start(users, spawn_rate=users)
+    keep_for_good()
     assert run.dealer.work is not None
     until_ns = run.dealer.work.began_ns + round(seconds * 1e9)
     while run.clock.now_ns() < until_ns + 500_000_000:
@@ -220,15 +220,14 @@ def costs(url: str) -> dict[str, float]:
     """Take a request apart; what each part takes, in microseconds of a core."""
     environment, run = paystorm(url, 1)
     seat = run.roster.join()
-    statistics = Statistics(environment, "HTTP")
     environment.create_local_runner()
+    statistics = Statistics(environment, "HTTP")
     answer = HttpAnswer(202, {}, b'{"commandId":"9036106f-9511-8e2b","status":"ACCEPTED"}')
     gevent.sleep(0.1)
-    gc.collect()
-    gc.freeze()
+    keep_for_good()
     turns = [turn for _ in range(2 * COSTED) if (turn := run.take(seat))]
     made_us = _took_us(lambda: [run.take(seat) for _ in range(COSTED)])
-    drafts = [turn.draft for turn in turns if turn.draft]
+    drafts = [(turn.drafts, turn.card.row) for turn in turns if turn.drafts]
     tracker, platform = run.tracker, run.platform
     accepted = platform.read_acknowledgement(answer)
     # What is done for the first time takes longer: libraries are imported then.
@@ -239,7 +238,9 @@ def costs(url: str) -> dict[str, float]:
     some = turns[:COSTED]
     figures = {
         "grant, ids, unique body, arrival": made_us,
-        "correlation id": _took_us(lambda: [draft.filled(10**9) for draft in drafts[:COSTED]]),
+        "correlation id": _took_us(
+            lambda: [draft.filled(row, 10**9) for draft, row in drafts[:COSTED]]
+        ),
         "sent: fact and what is pending": _took_us(
             lambda: [tracker.sending(t.card, 0, t.arrival) for t in some]
         ),

@@ -7,7 +7,7 @@ draft has a gap for it, and to fill the gap is all that is left to do when the c
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -24,27 +24,29 @@ from e2e_data.platform import PATHS, Platform, http_headers
 from e2e_data.tables import Int64s
 
 
-class Draft(NamedTuple):
-    """A request: its first line, and what follows the headers that all requests have, with a gap."""
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Requests of commands, a row for each: what a sender adds is the headers that all have."""
 
-    line: bytes
-    before: bytes
-    """From the first of its own headers to the gap, where the correlation id ends."""
-    after: bytes
+    lines: list[bytes]
+    """Their first lines."""
+    before: list[bytes]
+    """From the first of a request's own headers to the gap, where the correlation id ends."""
+    after: list[bytes]
     """From the end of the correlation id to the end of the body."""
-    check: int
+    checks: list[int]
     """The check sum of the correlation id until the gap."""
 
-    def filled(self, intended_us: int) -> tuple[bytes, bytes, bytes]:
+    def filled(self, row: int, intended_us: int) -> tuple[bytes, bytes, bytes]:
         """Return what follows the fixed headers, for an attempt intended at so many microseconds."""
         time = intended_us.to_bytes(TIME_BYTES, "big")
-        gap = time + zlib.crc32(time, self.check).to_bytes(CHECK_BYTES, "big")
-        return self.before, gap.hex().encode(), self.after
+        gap = time + zlib.crc32(time, self.checks[row]).to_bytes(CHECK_BYTES, "big")
+        return self.before[row], gap.hex().encode(), self.after[row]
 
 
 def http_drafts(
     platform: Platform, batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s
-) -> list[Draft] | None:
+) -> Drafts | None:
     """Return what `platform.http_command` gives for each command; None for an adapter of its own.
 
     What it gives is called for then, one by one, when each is sent.
@@ -55,9 +57,12 @@ def http_drafts(
     bodies = texts(platform, batch)
     before = woven(_BEFORE, pa.array(batch.command_ids, pa.string()), written(hexadecimal(heads)))
     after = woven(_AFTER, pc.binary_length(bodies).cast(pa.string()), bodies)
-    lines = map(_LINES.__getitem__, batch.kinds.tolist())
-    checks = map(zlib.crc32, heads.copy())
-    return list(map(Draft, lines, as_bytes(before), as_bytes(after), checks))
+    return Drafts(
+        lines=list(map(_LINES.__getitem__, batch.kinds.tolist())),
+        before=as_bytes(before),
+        after=as_bytes(after),
+        checks=list(map(zlib.crc32, heads.copy())),
+    )
 
 
 def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) -> NDArray[np.uint8]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
 from e2e_data.batch import Batch
 from e2e_data.commands import Channel, Command, Kind
-from e2e_data.drafts import Draft, http_drafts
+from e2e_data.drafts import Drafts, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
 from locustfiles.bindings import Bindings, Key
@@ -87,22 +89,23 @@ class Addresser:
         # A creation carries none, also when it is sent again after the platform gave one.
         return None if kind == Kind.ACCOUNT else self._bindings.account_id(key)
 
-    def draft(self, card: Card, phase: int) -> Draft | None:
-        """Return a card's first request; None where it must be made by itself, with `sending`."""
+    def drafts(self, card: Card, phase: int) -> Drafts | None:
+        """Return the drafts with a card's first request, in the card's row.
+
+        None where it must be made by itself, with `sending`.
+        """
         deal = card.deal
         if deal is None:
             return None
-        if deal.drafts is None:
-            deal.drafts = self._drafts(deal, phase)
-        return deal.drafts[card.row]
+        if not deal.ready:
+            self._draft(deal, phase)
+        return deal.drafts if deal.ready[card.row] else None
 
-    def _drafts(self, deal: Deal, phase: int) -> list[Draft | None]:
-        lap, shard = deal.lap, deal.shard
-        kinds = shard.kind[deal.named].tolist()
-        account_ids = [
-            self._account_id(kind, (lap, shard.number, account))
-            for kind, account in zip(kinds, deal.accounts.tolist(), strict=True)
-        ]
+    def _draft(self, deal: Deal, phase: int) -> None:
+        shard, is_account = deal.shard, deal.shard.kind[deal.named] == Kind.ACCOUNT
+        account_ids = self._bindings.account_ids(deal.lap, shard.number, deal.accounts.tolist())
+        for row in np.flatnonzero(is_account).tolist():
+            account_ids[row] = None
         batch = Batch(
             shard=shard,
             indices=deal.named,
@@ -111,13 +114,11 @@ class Addresser:
             account_ids=account_ids,
             first_day=self._clock.day(0),
         )
-        made = http_drafts(
-            self._platform, batch, self._ids, lap=lap, phase=phase, attempts=deal.attempts
+        deal.drafts = http_drafts(
+            self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
         )
-        if made is None:
-            return [None] * len(batch)
         # An account's id may come after this, and before the command's turn.
-        return [
-            draft if account_id is not None or kind == Kind.ACCOUNT else None
-            for draft, account_id, kind in zip(made, account_ids, kinds, strict=True)
+        deal.ready = [
+            account or account_id is not None
+            for account, account_id in zip(is_account.tolist(), account_ids, strict=True)
         ]

@@ -105,9 +105,11 @@ class HttpSender:
 
     def _answer(self, turn: Turn, *, again: bool) -> HttpAnswer:
         """Send an attempt; a request that is made already needs nothing but its bytes."""
-        run, connection, draft = self._run, self._connection, turn.draft
-        if draft is not None and not again and type(connection) is HttpConnection:
-            return connection.exchange(draft.line, draft.filled(turn.arrival.intended_ns // 1000))
+        run, connection, drafts = self._run, self._connection, turn.drafts
+        if drafts is not None and not again and type(connection) is HttpConnection:
+            row = turn.card.row
+            rest = drafts.filled(row, turn.arrival.intended_ns // 1000)
+            return connection.exchange(drafts.lines[row], rest)
         return connection.request(run.platform.http_command(run.sending(turn, again=again)))
 
 

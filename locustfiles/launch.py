@@ -35,6 +35,8 @@ from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
 PROBE_BYTES = 16 * 1024
+COLLECTED = 50_000
+"""After so many new objects the garbage collector looks through them: a few times a second at most."""
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
@@ -130,7 +132,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         if sandbox:
             sandbox.stop()
         raise
-    _keep_for_good()
+    keep_for_good()
     return Launched(director, run, record, gate, sandbox)
 
 
@@ -235,11 +237,15 @@ def serve(
     return run, gate
 
 
-def _keep_for_good() -> None:
-    """Spare the garbage collector what is there now: it would look through all of it, again and again."""
+def keep_for_good() -> None:
+    """Spare the garbage collector what is there now: it would look through all of it, again and again.
+
+    And what a sender makes is given back by counting references: few rounds are enough for the rest.
+    """
     gc.unfreeze()  # of the run before
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECTED)
 
 
 def _record(

@@ -27,7 +27,9 @@ ARRIVAL = Arrival(number=0, intended_ns=900, free_ns=800)
 
 def card_of(index: int, kind: Kind = Kind.ACCOUNT) -> Card:
     shard = SimpleNamespace(number=5)
-    return Card(0, shard, index, kind, index, f"command-{index}", f"customer-{index}")
+    return Card(
+        (0, shard.number, index), shard, kind, index, f"command-{index}", f"customer-{index}"
+    )
 
 
 class Desk:
