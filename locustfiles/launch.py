@@ -18,6 +18,7 @@ from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
+from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
@@ -81,9 +82,9 @@ def probe(gate: Gate, platform: Platform) -> None:
         )
 
 
-def open_gate(origin: Origin, platform: Platform, plan: Plan) -> Gate:
+def open_gate(origin: Origin, platform: Platform, http: HttpSettings, timeout_s: float) -> Gate:
     """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, plan.http, plan.timeout_s)
+    gate = Gate(origin, http, timeout_s)
     try:
         gate.open()
         probe(gate, platform)
@@ -106,7 +107,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         origin = Origin.parse(sandbox.url)
     gate = None
     try:
-        gate = open_gate(origin, settings.platform, settings.plan)
+        gate = open_gate(origin, settings.platform, settings.plan.http, settings.plan.timeout_s)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
