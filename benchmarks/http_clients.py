@@ -135,6 +135,7 @@ def paystorm(
     conductors._CONDUCTORS[environment] = stage  # type: ignore[assignment]
     if fired:
         environment.events.request.add_listener(lambda **_: None)
+    keep_for_good()
     director.begin()
     director.refresh()
     gevent.spawn(_flush, run)
@@ -180,7 +181,6 @@ def saturated(name: str, url: str, users: int, seconds: float) -> dict[str, floa
     """Let a client send as fast as it can."""
     environment, count = made(name, url, users)
     environment.create_local_runner().start(users, spawn_rate=users)
-    keep_for_good()
     gevent.sleep(WARM_UP_S)
     began, wall_s, cpu_s = count(), time.perf_counter(), time.process_time()
     gevent.sleep(seconds)
@@ -196,7 +196,6 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
     """Send at a steady rate; tell how many were sent, and how late, in ms."""
     environment, run = paystorm(url, users, rate_per_s=PACED_PER_S)
     environment.create_local_runner().start(users, spawn_rate=users)
-    keep_for_good()
     assert run.dealer.work is not None
     until_ns = run.dealer.work.began_ns + round(seconds * 1e9)
     while run.clock.now_ns() < until_ns + 500_000_000:
@@ -224,7 +223,6 @@ def costs(url: str) -> dict[str, float]:
     statistics = Statistics(environment, "HTTP")
     answer = HttpAnswer(202, {}, b'{"commandId":"9036106f-9511-8e2b","status":"ACCEPTED"}')
     gevent.sleep(0.1)
-    keep_for_good()
     turns = [turn for _ in range(2 * COSTED) if (turn := run.take(seat))]
     made_us = _took_us(lambda: [run.take(seat) for _ in range(COSTED)])
     drafts = [(turn.drafts, turn.card.row) for turn in turns if turn.drafts]

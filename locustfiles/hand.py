@@ -177,9 +177,16 @@ class Hand:
         `by_account` all of an account's commands go over one channel.
         """
         self._sends, self._mix, self._by_account = sends, mix, by_account
-        # The next phase is about the same shards for the most part, and making one takes time.
-        self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
+        if self._dealt:
+            # The next phase is about the same shards for the most part, and making one takes time.
+            self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
         self._dealt = {}
+
+    def stock(self) -> None:
+        """Make the shards that one process alone will be given first."""
+        for number in range(min(self._pool.shard_count, HELD_MAX)):
+            shard = self._shards[number] = self._pool.shard(number)
+            shard.command(0)
 
     def draw(self, channel: Channel) -> Card | None:
         """Return the next command that may be sent over a channel; None where there is none now."""

@@ -182,6 +182,8 @@ def direct(run: Run, director: Director) -> None:
     run.deliver = deliver
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
+    # Before anything is due: what is made later makes the first commands late.
+    run.hand.stock()
 
 
 def _connect(run: Run, gate: Gate) -> None:
