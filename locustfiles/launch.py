@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gevent import get_hub
+
 from e2e_data import manifest as manifests
 from e2e_data.commands import Channel
 from e2e_data.ids import Ids
@@ -25,6 +27,7 @@ from locustfiles.completions import PollingSource
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
+from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
 from locustfiles.run import Run
@@ -51,6 +54,8 @@ class Launched:
     record: RunRecord
     gate: Gate
     sandbox: EmbeddedSandbox | None
+    book: str | None = None
+    """The database to read the book from; None where statements are asked for."""
 
 
 def probe(gate: Gate, platform: Platform) -> None:
@@ -134,7 +139,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             sandbox.stop()
         raise
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox)
+    return Launched(director, run, record, gate, sandbox, settings.book)
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
@@ -143,7 +148,9 @@ _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
 def _anew(settings: Settings, origin: Origin) -> _Begun:
     """Begin a run: with a directory, ids and a clock of its own."""
     directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
-    settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
+    # Without files every shard is made for it: on a thread, so that heartbeats are answered meanwhile.
+    manifest = get_hub().threadpool.apply(lambda: settings.pool.manifest)
+    manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
     record = _record(settings, directory, Ids.fresh(), clock, origin)
     directory.write_record(record)
@@ -157,6 +164,8 @@ def _again(settings: Settings) -> _Begun:
     record = directory.record()
     # Whoever has the log is the master; it is let go of for the director, who opens it himself.
     GrantLog(directory.grants).close()
+    if "://" in settings.plan.fleet.journals:
+        fetch(settings.plan.fleet.journals, record.run_id, directory)
     resumed = take_over(directory, record, settings.plan, settings.pool, settings.platform)
     record = record.model_copy(update={"masters": resumed.term, "workers": settings.workers})
     directory.write_record(record)
