@@ -53,19 +53,21 @@ def http_drafts(
     """
     if not keeps(platform, "http_command"):
         return None
-    heads = _heads(batch, ids, lap=lap, phase=phase, attempts=attempts)
+    begun = heads(batch, ids, lap=lap, phase=phase, attempts=attempts, channel=Channel.HTTP)
     bodies = texts(platform, batch)
-    before = woven(_BEFORE, pa.array(batch.command_ids, pa.string()), written(hexadecimal(heads)))
+    before = woven(_BEFORE, pa.array(batch.command_ids, pa.string()), written(hexadecimal(begun)))
     after = woven(_AFTER, pc.binary_length(bodies).cast(pa.string()), bodies)
     return Drafts(
         lines=list(map(_LINES.__getitem__, batch.kinds.tolist())),
         before=as_bytes(before),
         after=as_bytes(after),
-        checks=list(map(zlib.crc32, heads.copy())),
+        checks=list(map(zlib.crc32, begun.copy())),
     )
 
 
-def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) -> NDArray[np.uint8]:
+def heads(
+    batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s, channel: Channel
+) -> NDArray[np.uint8]:
     """Return what each correlation id begins with."""
     return Correlations(
         tag=ids.tag,
@@ -74,7 +76,7 @@ def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) ->
         index=batch.indices,
         attempt=attempts.astype(np.uint8),
         kind=batch.kinds,
-        channel=Channel.HTTP,
+        channel=channel,
         expected=batch.shard.expected[batch.indices],
         phase=np.full(len(batch), phase, np.uint8),
     ).heads()

@@ -12,6 +12,7 @@ from e2e_data.commands import Channel, Command, Kind
 from e2e_data.drafts import Drafts, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
+from e2e_data.record_drafts import RecordDraft, record_drafts
 from locustfiles.bindings import Bindings, Key
 from locustfiles.clock import Clock
 from locustfiles.hand import Card, Deal
@@ -98,15 +99,40 @@ class Addresser:
         if deal is None:
             return None
         if not deal.ready:
-            self._draft(deal, phase)
+            batch = self._batch(deal)
+            deal.drafts = http_drafts(
+                self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
+            )
+            deal.ready = _complete(batch)
         return deal.drafts if deal.ready[card.row] else None
 
-    def _draft(self, deal: Deal, phase: int) -> None:
-        shard, is_account = deal.shard, deal.shard.kind[deal.named] == Kind.ACCOUNT
+    def record(self, card: Card, phase: int, reply_to: str) -> RecordDraft | None:
+        """Return a card's first record; None where it must be made by itself, with `sending`."""
+        deal = card.deal
+        if deal is None:
+            return None
+        if deal.records is None:
+            batch = self._batch(deal)
+            made = record_drafts(
+                *(self._platform, batch, self._ids),
+                lap=deal.lap,
+                phase=phase,
+                attempts=deal.attempts,
+                reply_to=reply_to,
+            )
+            if made is None:
+                deal.records = [None] * len(batch)
+            else:
+                columns = zip(made, _complete(batch), strict=True)
+                deal.records = [draft if whole else None for draft, whole in columns]
+        return deal.records[card.row]
+
+    def _batch(self, deal: Deal) -> Batch:
+        shard = deal.shard
         account_ids = self._bindings.account_ids(deal.lap, shard.number, deal.accounts.tolist())
-        for row in np.flatnonzero(is_account).tolist():
+        for row in np.flatnonzero(shard.kind[deal.named] == Kind.ACCOUNT).tolist():
             account_ids[row] = None
-        batch = Batch(
+        return Batch(
             shard=shard,
             indices=deal.named,
             command_ids=deal.command_ids,
@@ -114,11 +140,11 @@ class Addresser:
             account_ids=account_ids,
             first_day=self._clock.day(0),
         )
-        deal.drafts = http_drafts(
-            self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
-        )
-        # An account's id may come after this, and before the command's turn.
-        deal.ready = [
-            account or account_id is not None
-            for account, account_id in zip(is_account.tolist(), account_ids, strict=True)
-        ]
+
+
+def _complete(batch: Batch) -> list[bool]:
+    """Tell which commands have all they need: an account's id may come later than its command's."""
+    return [
+        account_id is not None or kind == Kind.ACCOUNT
+        for account_id, kind in zip(batch.account_ids, batch.kinds.tolist(), strict=True)
+    ]

@@ -32,6 +32,7 @@ from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
+from locustfiles import kafka_launch
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
@@ -110,6 +111,7 @@ class Conductor:
         if options.headless and settings.origin:
             plan = settings.plan
             open_gate(settings.origin, settings.platform, plan.http, plan.timeout_s).close()
+            kafka_launch.ready(plan)
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
         if options.headless:
@@ -257,6 +259,7 @@ class Conductor:
             # Whoever closes its journal only now is told farewell, and written down no more.
             self._post.shut()
         director.close()
+        kafka_launch.end(director.plan, director.directory)
         if director.platform.has_statements:
             self._take_book(launched)
         self._write_end(launched)

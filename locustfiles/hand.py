@@ -13,6 +13,7 @@ from e2e_data.commands import Channel, Kind, Label
 from e2e_data.drafts import Drafts
 from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
 from e2e_data.pool import Pool
+from e2e_data.record_drafts import RecordDraft
 from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
@@ -47,6 +48,8 @@ class Deal:
     ready: list[bool] = field(default_factory=list)
     """Once their requests were asked for, which have one: the others are made one by one."""
     drafts: Drafts | None = None
+    records: Sequence[RecordDraft | None] | None = None
+    """Their records, once one was asked for; None for those that are made one by one."""
 
 
 @dataclass(slots=True)

@@ -116,12 +116,16 @@ class Tracker:
         )
         return sent
 
-    def answered(self, sent: Pending, answer: Acknowledgement) -> int:
-        """Record an answer, and return the time; only an accepted or unknown command stays pending."""
+    def answered(self, sent: Pending, answer: Acknowledgement, known_ns: int | None = None) -> int:
+        """Record an answer, and return the time: `known_ns`, or else now.
+
+        Only a command that is accepted or unknown stays pending.
+        """
         status, card = answer.status, sent.card
         if status is Acknowledged.ACCEPTED and answer.account_id is not None:
             self._bindings.bind(card.account_key, answer.account_id)
-        at_ns = self.moved_ns = self._now_ns()
+        self.moved_ns = self._now_ns()
+        at_ns = self.moved_ns if known_ns is None else known_ns
         # The fact comes first: an adapter's answer may be none, and is counted as nothing then.
         self._journal.add(
             *(Fact.ACKNOWLEDGED, card.place, sent.attempt, sent.phase, sent.channel, at_ns),
@@ -154,9 +158,14 @@ class Tracker:
         self._on_wire[card.place, sent.attempt] = sent
         return sent.sent_ns
 
-    def acknowledged(self, place: Place, answer: Acknowledgement, attempt: int = 0) -> int:
-        """Record an answer, and return the time; only an accepted or unknown command stays pending."""
-        at_ns = self.answered(self._on_wire[place, attempt], answer)
+    def acknowledged(
+        self, place: Place, answer: Acknowledgement, attempt: int = 0, *, at_ns: int | None = None
+    ) -> int:
+        """Record an answer, and return the time: `at_ns`, or else now.
+
+        Only a command that is accepted or unknown stays pending.
+        """
+        at_ns = self.answered(self._on_wire[place, attempt], answer, at_ns)
         del self._on_wire[place, attempt]
         return at_ns
 
@@ -168,20 +177,38 @@ class Tracker:
         """Record that nothing left after all, and return the time."""
         return self.stayed(self._on_wire.pop((place, attempt)), reason)
 
-    def completed(self, place: Place, completion: Completion) -> None:
-        """Record a final outcome. One that nobody waits for is a fact all the same."""
+    def completed(
+        self,
+        place: Place,
+        completion: Completion,
+        *,
+        at: tuple[int, int, Channel] = (0, 0, Channel.HTTP),
+        at_ns: int | None = None,
+    ) -> None:
+        """Record a final outcome, observed `at_ns` or now.
+
+        One that nobody waits for is a fact all the same, of the attempt, phase and channel of `at`.
+        """
         pending = self.pending.get(place)
         self._add(
             Fact.COMPLETED,
             place,
-            pending.at if pending else (0, 0, Channel.HTTP),
+            pending.at if pending else at,
             code=completion.outcome,
             reason=completion.reason,
             flags=completion.flags,
+            known_ns=at_ns,
         )
         if pending is not None:
             self.tally.completed += 1
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
+            self._finished(place, complete=True)
+
+    def over(self, place: Place) -> None:
+        """Wait no more for a command whose outcome another process has written down."""
+        if place in self.pending:
+            self.tally.completed += 1
+            self.moved_ns = self._now_ns()
             self._finished(place, complete=True)
 
     def oldest(self) -> tuple[Place, Pending] | None:
@@ -219,8 +246,13 @@ class Tracker:
         code: Acknowledged | Outcome | int = 0,
         reason: str = "",
         flags: Sequence[str] = (),
+        known_ns: int | None = None,
     ) -> int:
-        """Write a fact about the attempt, phase and channel of `at`, and return the time."""
-        at_ns = self.moved_ns = self._now_ns()
+        """Write a fact about the attempt, phase and channel of `at`, and return the time.
+
+        It happened now, unless the time is known from who saw it.
+        """
+        self.moved_ns = self._now_ns()
+        at_ns = self.moved_ns if known_ns is None else known_ns
         self._journal.add(fact, place, *at, at_ns, code, reason, flags)
         return at_ns
