@@ -128,9 +128,10 @@ class RecordReader:
         first = self._consumer.poll(WAIT_S)
         if first is None:
             return
-        at_ns = time.monotonic_ns()
         # Without waiting: these are there already.
         read = [first, *self._consumer.consume(BATCH - 1, 0)]
+        # Not before the last of them is here: no outcome was observed before its command was sent.
+        at_ns = time.monotonic_ns()
         batch = Batch(at_ns, [message for message in read if message.error() is None])
         for message in batch.messages:
             topic, partition, offset = place_of(message)
