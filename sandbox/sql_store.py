@@ -64,6 +64,8 @@ class SqlStore:
     With `flush_s`, which is a defect, commits are that far apart and nobody waits for them.
     """
 
+    has_outbox = True
+
     def __init__(self, url: str, flush_s: float = 0) -> None:
         """Open the database and make its tables. Raises SQLAlchemyError where that cannot be."""
         self._engine = sql.create_engine(url)
