@@ -202,6 +202,9 @@ class RunEvidence:
                 if self._events is not None:
                     evidence = replace(evidence, events=events.of(number))
                 yield evidence
+            # What Arrow keeps of a group for later would add up over the groups.
+            del facts, commands, accounts, events
+            pa.default_memory_pool().release_unused()
 
     def of_shard(self, number: int) -> Evidence:
         """Return the evidence of one shard."""
