@@ -127,7 +127,13 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
 @click.command("try")
 @click.option("--host", metavar="URL", required=True, help="Where the platform listens.")
 @click.option("--platform", metavar="FILE:CLASS", help="The adapter of your platform.")
-def try_(host: str, platform: str | None) -> None:
+@click.option(
+    "--plan",
+    "source",
+    metavar="PLAN",
+    help="Send with this plan's [http] settings: headers, credentials, certificates.",
+)
+def try_(host: str, platform: str | None, source: str | None) -> None:
     """Walk one account's life through, and print what goes out and what comes back.
 
     Creates an account, opens it, funds it and pays, one command after the other, and names the
@@ -135,7 +141,8 @@ def try_(host: str, platform: str | None) -> None:
     """
     from locustfiles.trial import Trial, TrialError
 
+    http = plan_for(source, (), None, None, fixed_pool=True).http if source else None
     try:
-        Trial(host, platform, Console(highlight=False)).walk()
+        Trial(host, platform, Console(highlight=False), http).walk()
     except TrialError as error:
         raise Problems([str(error)]) from error
