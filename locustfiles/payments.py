@@ -15,6 +15,7 @@ from locust.env import Environment
 
 from e2e_data.problems import Problems
 from locustfiles.conductor import conductor_of
+from locustfiles.observer import observer_of
 from locustfiles.settings import add_options
 from locustfiles.shape import PhasedShape
 from locustfiles.users import PaymentsUser
@@ -32,6 +33,7 @@ def add_paystorm_options(parser: LocustArgumentParser) -> None:
 def check_settings(environment: Environment, **_: Any) -> None:
     """Stop with everything that is wrong, before any load."""
     try:
+        observer_of(environment).prepare()
         conductor_of(environment).prepare()
     except Problems as problems:
         problems.show()

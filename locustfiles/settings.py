@@ -46,6 +46,8 @@ class Option:
     repeated: bool = False
     in_web_ui: bool = False
     """Whether the web UI's form offers it; whatever else a form sends is not used."""
+    of_process: bool = False
+    """Whether it says how this process is watched, and nothing of the run."""
 
     @property
     def keyword(self) -> str:
@@ -79,6 +81,19 @@ OPTIONS = (
     Option("--workers", "start so many worker processes on this machine", "N"),
     Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
+    Option(
+        "--metrics-port",
+        "serve /health here, for whoever watches the process",
+        "PORT",
+        of_process=True,
+    ),
+    Option(
+        "--metrics-host",
+        "the address that --metrics-port listens on",
+        "ADDRESS",
+        "127.0.0.1",
+        of_process=True,
+    ),
 )
 
 
@@ -102,6 +117,13 @@ def add_options(parser: LocustArgumentParser) -> None:
             include_in_web_ui=option.in_web_ui,
             **extra,
         )
+
+
+def given(options: argparse.Namespace | None, flag: str) -> str | None:
+    """Return what one option of `OPTIONS` was given as, or its default."""
+    option = next(option for option in OPTIONS if option.flag == flag)
+    value: str | None = getattr(options, option.name, None)
+    return value or option.default
 
 
 def as_allowed(live: argparse.Namespace, fixed: argparse.Namespace) -> argparse.Namespace:
@@ -229,8 +251,7 @@ def _too_few(plan: Plan, users: int, workers: int) -> list[str]:
 
 def platform_of(options: argparse.Namespace | None) -> Platform:
     """Return the adapter that the options name. Raises Problems."""
-    option = next(option for option in OPTIONS if option.flag == "--platform")
-    return load_platform(getattr(options, option.name, None))
+    return load_platform(given(options, "--platform"))
 
 
 @contextmanager
