@@ -305,14 +305,24 @@ class Conductor:
     # -- small matters --------------------------------------------------------------------------
 
     @property
+    def launched(self) -> Launched | None:
+        """The current run with what it was started on; None before, between and after runs."""
+        return self._stage.launched if self._stage else None
+
+    @property
+    def post(self) -> Post | None:
+        """Where a fleet's messages are served; None where there is no fleet."""
+        return self._post
+
+    @property
     def director(self) -> Director | None:
-        """The current run's director; None before, between and after runs."""
-        return self._stage.launched.director if self._stage else None
+        """The current run's director."""
+        return self.launched.director if self.launched else None
 
     @property
     def run(self) -> Run | None:
         """The current run, where this process sends for it."""
-        return self._stage.launched.run if self._stage else None
+        return self.launched.run if self.launched else None
 
     @property
     def _options(self) -> argparse.Namespace:

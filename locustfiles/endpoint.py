@@ -1,4 +1,4 @@
-"""A port beside Locust's: for whoever watches the process, `/health`, and `/metrics` where there are any."""
+"""A port beside Locust's: for whoever watches the process, `/health` and more pages."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ def check_settings(environment: Environment, **_: Any) -> None:
 def launch_run(environment: Environment, **_: Any) -> None:
     """Begin a run."""
     conductor_of(environment).start()
+    observer_of(environment).follow()
 
 
 @events.test_stopping.add_listener
@@ -60,5 +61,6 @@ def make_room(environment: Environment, **_: Any) -> None:
 
 @events.quitting.add_listener
 def choose_exit_code(environment: Environment, **_: Any) -> None:
-    """Exit with the verdict's code."""
+    """Exit with the verdict's code, once it was seen by whoever looked before."""
     conductor_of(environment).set_exit_code()
+    observer_of(environment).linger()

@@ -83,7 +83,7 @@ OPTIONS = (
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
     Option(
         "--metrics-port",
-        "serve /health here, for whoever watches the process",
+        "serve /metrics and /health here, for Prometheus and whoever watches the process",
         "PORT",
         of_process=True,
     ),

@@ -146,11 +146,7 @@ class Worker:
     def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002 - Locust's names
         """Add this worker's figures to a report of Locust's."""
         if self._part is not None:
-            service = self._part.run.service
-            data[KEY] = {
-                **self._part.run.figures.snapshot(service.worker, service.term),
-                "run": service.run,
-            }
+            data[KEY] = self._part.run.snapshot()
 
     def _look_for_a_run(self) -> None:
         while True:

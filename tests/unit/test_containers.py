@@ -176,7 +176,7 @@ def test_the_image_has_all_packages_and_the_locustfile_where_it_says():
 def test_the_make_targets_use_profiles_that_there_are():
     """`make stack-up` and its kin name profiles and services of the stack."""
     profiles = {profile for one in SERVICES.values() for profile in one["profiles"]}
-    assert {"sandbox", "brokers", "toxiproxy", "run"} <= profiles
+    assert {"sandbox", "brokers", "toxiproxy", "observability", "run"} <= profiles
     assert set(re.findall(r"--profile ([a-z]+)", MAKEFILE)) <= profiles
     for target in ("stack-up", "stack-down", "validate-pipeline"):
         assert re.search(rf"^{target}:", MAKEFILE, re.M)
