@@ -86,7 +86,8 @@ class HttpSender:
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
-            log.exception("the platform adapter failed on %s", card.command_id)
+            about = {"command_id": card.command_id}
+            log.exception("the platform adapter failed on %s", card.command_id, extra=about)
             at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}", attempt), error
         utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
         length = 0 if answer is None else len(answer.body)

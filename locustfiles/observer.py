@@ -21,12 +21,15 @@ from locustfiles.conductor import Conductor, conductor_of
 from locustfiles.endpoint import Endpoint, address_of
 from locustfiles.fleet.figures import FleetFigures
 from locustfiles.launch import Launched
+from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
+from locustfiles.settings import OPTIONS, given
 from locustfiles.worker import LAUNCHED_BY
 
 log = logging.getLogger(__name__)
 
 METRICS = "/metrics"
+LOG_FORMAT = next(option.env_var for option in OPTIONS if option.flag == "--log-format")
 LINGER_MAX_S = 60
 ONE_SCRAPE_LINGER_S = 15
 """Whoever looked once may come again after so long; who comes regularly is waited for twice as long."""
@@ -50,10 +53,15 @@ class Observer:
         ProcessCollector(registry=self._registry)
 
     def prepare(self) -> None:
-        """Begin to listen, where that was asked for. Raises Problems."""
+        """Begin to log and to listen as was asked for. Raises Problems."""
+        options = self._environment.parsed_options
+        if checked(given(options, "--log-format")) == "json":
+            # The workers that this process starts log as it does.
+            os.environ[LOG_FORMAT] = "json"
+            use_json(self._context)
         # A worker that its master started has its environment, and the port is the master's.
         launched = os.environ.get(LAUNCHED_BY)
-        address = None if launched else address_of(self._environment.parsed_options)
+        address = None if launched else address_of(options)
         pages = {METRICS: self.page} if self._conductor is not None else {}
         if address is not None:
             self.endpoint = Endpoint(address, pages)
@@ -121,6 +129,21 @@ class Observer:
             self._figures = post.figures
         error_ns = post.clock_error_ns if post is not None else 0
         return View(launched.director, self._figures, error_ns, self._verdict)
+
+    def _context(self) -> dict[str, str]:
+        """Return what a log's record belongs to, at this moment."""
+        conductor = conductor_of(self._environment)
+        run = conductor.run
+        if run is not None:
+            return {
+                "run": run.service.run,
+                "worker": run.service.worker,
+                "phase": run.phase_name,
+            }
+        director = conductor.director if isinstance(conductor, Conductor) else None
+        if director is None:
+            return {}
+        return {"run": director.directory.name, "worker": "master", "phase": director.phase_name}
 
     @property
     def _conductor(self) -> Conductor | None:

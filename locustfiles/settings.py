@@ -94,6 +94,9 @@ OPTIONS = (
         "127.0.0.1",
         of_process=True,
     ),
+    Option(
+        "--log-format", "text, or json: a line for each record", "FORMAT", "text", of_process=True
+    ),
 )
 
 

@@ -157,7 +157,9 @@ def test_ports_are_those_that_are_listened_on(resources):
                     assert how.get("path") in ("/health", "/openapi.json", None)
         if runs_locust(container):
             assert ports["metrics"] == int(settings["PAYSTORM_METRICS_PORT"])
-    master = one(resources, "Job", "paystorm-master")["spec"]["template"]["spec"]["containers"][0]
+    template = one(resources, "Job", "paystorm-master")["spec"]["template"]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(by_name["metrics"])
+    master = template["spec"]["containers"][0]
     assert f"--master-bind-port={by_name['locust']}" in master["args"]
     assert settings["LOCUST_MASTER_NODE_PORT"] == str(by_name["locust"])
     assert (
