@@ -7,6 +7,7 @@
 #   make bench     the figures of the README, with the machine they were taken on
 #   make stack-up  sandbox, Kafka and IBM MQ as containers, until they are healthy; make stack-down
 #   make validate-pipeline   a run of the smoke plan on that stack, reconciled once more from its directory
+#   make audit     known vulnerabilities of the pinned versions
 #   make clean     remove the virtual environment and what tests leave behind
 
 PYTHON ?= python3.11
@@ -25,7 +26,7 @@ BENCHMARKS := $(filter-out %/__init__.py %/measure.py %_clients.py,$(wildcard be
 COMPOSE ?= docker compose
 STACK := --profile sandbox --profile brokers
 
-.PHONY: demo test test-fast test-e2e lint bench clean stack-up stack-down validate-pipeline
+.PHONY: demo test test-fast test-e2e lint bench audit clean stack-up stack-down validate-pipeline
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -56,6 +57,15 @@ test-e2e: $(VENV)/.test
 
 bench: $(VENV)/.run
 	@for each in $(BENCHMARKS); do $(BIN)/python $$each || exit; done
+
+# In an environment of its own, which has other versions. Strict: what could not be looked up is no pass.
+audit: $(VENV)/.audit
+	$(VENV)/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+$(VENV)/.audit: $(VENV)/.python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
+	touch $@
 
 stack-up:
 	$(COMPOSE) $(STACK) up --build --detach --wait

@@ -68,7 +68,7 @@ def test_every_defect_is_documented() -> None:
 def test_every_make_target_is_documented() -> None:
     """The README names the make targets that users call."""
     stack = ("stack-up", "stack-down", "validate-pipeline")
-    for target in ("demo", "test", "test-fast", "test-e2e", "lint", "bench", *stack):
+    for target in ("demo", "test", "test-fast", "test-e2e", "lint", "bench", "audit", *stack):
         assert f"make {target}" in README
 
 
