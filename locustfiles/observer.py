@@ -24,6 +24,7 @@ from locustfiles.launch import Launched
 from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
 from locustfiles.settings import OPTIONS, given
+from locustfiles.webhook import alert_of, post, url_of
 from locustfiles.worker import LAUNCHED_BY
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,11 @@ class Observer:
         self._environment = environment
         self.endpoint: Endpoint | None = None
         """The port of `--metrics-port`, if that was asked for."""
+        self._webhook = ""
         self._launched: Launched | None = None
         self._figures = FleetFigures()
         self._verdict: dict[str, Any] | None = None
+        self._told = False
         self._scrapes_s: tuple[float, ...] = ()
         """When the last two came."""
         self._seen_to_the_end = Event()
@@ -59,6 +62,9 @@ class Observer:
             # The workers that this process starts log as it does.
             os.environ[LOG_FORMAT] = "json"
             use_json(self._context)
+        reference = given(options, "--webhook")
+        if reference and self._conductor is not None:
+            self._webhook = url_of(reference)
         # A worker that its master started has its environment, and the port is the master's.
         launched = os.environ.get(LAUNCHED_BY)
         address = None if launched else address_of(options)
@@ -78,10 +84,21 @@ class Observer:
         if conductor is None or conductor.launched is None:
             return
         self._launched, self._verdict, self._figures = conductor.launched, None, FleetFigures()
+        self._told = False
         self._seen_to_the_end.clear()
         run = self._launched.run
         if run is not None:
             run.measured = self.endpoint is not None or self._environment.web_ui is not None
+
+    def tell(self) -> None:
+        """Tell the webhook, if there is one, of a run that has ended and was not good."""
+        self._look_for_verdict()
+        if not self._webhook or self._launched is None or self._verdict is None or self._told:
+            return
+        self._told = True
+        alert = alert_of(self._verdict, str(self._launched.director.directory.path))
+        if alert is not None:
+            post(self._webhook, alert)
 
     def linger(self) -> None:
         """Wait, as long as it is likely to come, for a scrape that shows how the run ended."""
@@ -120,8 +137,7 @@ class Observer:
         launched, conductor = self._launched, self._conductor
         if launched is None or conductor is None:
             return None
-        if conductor.launched is not launched and self._verdict is None:
-            self._verdict = _summary(launched.director.directory.path / "summary.json")
+        self._look_for_verdict()
         post = conductor.post
         if launched.run is not None:
             self._figures.take(launched.run.snapshot())
@@ -144,6 +160,14 @@ class Observer:
         if director is None:
             return {}
         return {"run": director.directory.name, "worker": "master", "phase": director.phase_name}
+
+    def _look_for_verdict(self) -> None:
+        """Read the verdict, once the run is judged."""
+        launched, conductor = self._launched, self._conductor
+        if launched is None or conductor is None or conductor.launched is launched:
+            return
+        if self._verdict is None:
+            self._verdict = _summary(launched.director.directory.path / "summary.json")
 
     @property
     def _conductor(self) -> Conductor | None:

@@ -57,6 +57,7 @@ def end_run(environment: Environment, **_: Any) -> None:
 def make_room(environment: Environment, **_: Any) -> None:
     """Be ready for another run, as the web UI may start one after the other."""
     conductor_of(environment).ended()
+    observer_of(environment).tell()
 
 
 @events.quitting.add_listener

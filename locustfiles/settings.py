@@ -96,6 +96,12 @@ OPTIONS = (
         of_process=True,
     ),
     Option(
+        "--webhook",
+        "tell this address of a run that was not good; named, as env:NAME or file:PATH",
+        "SECRET",
+        of_process=True,
+    ),
+    Option(
         "--log-format", "text, or json: a line for each record", "FORMAT", "text", of_process=True
     ),
 )

@@ -84,6 +84,7 @@ def test_run_hands_every_option_over(started):
         "--metrics-port": "9646",
         "--metrics-host": "127.0.0.1",
         "--log-format": "json",
+        "--webhook": "env:URL",
     }
     assert set(values) == {option.flag for option in OPTIONS} - {"--resume"}
     given = [word for flag, value in values.items() if flag != "--plan" for word in (flag, value)]
