@@ -87,6 +87,7 @@ class Worker:
         self._platform = Platform()
         self._parts = 0
         self._farewell = Event()
+        self._joining = False
         self._closing = False
         self._leaving = False
         self._needs_manifest = False
@@ -155,8 +156,15 @@ class Worker:
             gevent.sleep(JOIN_S)
 
     def _order(self, order: Any, _sender: str) -> None:
-        if self._part is not None or self._closing or self._leaving:
+        if self._part is not None or self._joining or self._closing or self._leaving:
             return
+        self._joining = True
+        try:
+            self._join(order)
+        finally:
+            self._joining = False
+
+    def _join(self, order: Any) -> None:
         here = order["journals"] == "auto" and sees_directory(order)
         self._needs_manifest = not here
         if not here and "manifest" not in order:
