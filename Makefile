@@ -20,7 +20,7 @@ PYTEST := $(BIN)/coverage run -m pytest --durations=5 --durations-min=2
 COVERAGE_PERCENT := 95
 
 # Each is a program of its own; measure.py is what they share.
-BENCHMARKS := $(filter-out %/__init__.py %/measure.py %_clients.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clients.py,$(wildcard benchmarks/*.py))
 
 # The stack needs a container engine with Compose: docker, or podman as COMPOSE='podman compose'.
 COMPOSE ?= docker compose
