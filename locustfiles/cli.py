@@ -99,7 +99,7 @@ def run(
 
 def _refuse_beside_resume(host: str | None, values: Mapping[str, Any]) -> None:
     """Raise Problems for what a run that goes on has from its directory."""
-    given = [option.flag for option in OPTIONS if values[option.keyword]]
+    given = [option.flag for option in OPTIONS if values[option.keyword] and not option.of_process]
     given += ["--host"] if host else []
     wrong = [flag for flag in given if flag not in ("--resume", "--workers", "--book")]
     if wrong:

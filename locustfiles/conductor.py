@@ -38,14 +38,7 @@ from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
-from locustfiles.launch import (
-    Launched,
-    keep_for_good,
-    launch,
-    manifest_of,
-    open_gate,
-    order_of,
-)
+from locustfiles.launch import Launched, keep_for_good, launch, manifest_of, open_gate, order_of
 from locustfiles.phases import State
 from locustfiles.pulse import Beat, Pulse, close_run
 from locustfiles.run import Run
@@ -93,7 +86,7 @@ class Conductor:
         self._said = ""
         self._signals = 0
         self._crew: Crew | None = None
-        self._post: Post | None = None
+        self.post: Post | None = None
         """Where a fleet's messages are served; None where there is no fleet."""
         self._fixed = argparse.Namespace()
         """The options as they were given; the web UI's form may overwrite the live ones."""
@@ -123,7 +116,7 @@ class Conductor:
         """In a master: serve the workers' messages, and start the workers that were asked for."""
         runner = self.environment.runner
         if isinstance(runner, MasterRunner):
-            self._post = Post(runner, self.environment.events, self._fail)
+            self.post = Post(runner, self.environment.events, self._fail)
             if settings.workers:
                 self._options.expect_workers = settings.workers
                 self._crew = Crew(settings.workers, runner.server.port, settings.platform_spec)
@@ -139,7 +132,7 @@ class Conductor:
         try:
             allowed = as_allowed(self._options, self._fixed)
             settings = read_settings(allowed, self.environment.host)
-            self._stage = self._set(launch(settings, fleet=self._post is not None))
+            self._stage = self._set(launch(settings, fleet=self.post is not None))
         except Problems as problems:
             self._exits.append(Exit.WRONG_USE)
             self._over.set()
@@ -159,9 +152,9 @@ class Conductor:
         log.info("run directory: %s", director.directory.path)
         if run is not None:
             run.users_now = self._user_count
-        if self._post is not None:
+        if self.post is not None:
             order = order_of(launched, self._options.num_users)
-            self._post.open(director, order, lambda: manifest_of(launched))
+            self.post.open(director, order, lambda: manifest_of(launched))
         return Stage(
             launched,
             Beat(director, self._fail),
@@ -186,7 +179,7 @@ class Conductor:
             return users, rate
         director = stage.launched.director
         if director.machine.state is State.WAITING and self._users_are_there(users):
-            if self._post is not None:
+            if self.post is not None:
                 # By now there is something of each worker, and there may be a thousand of them.
                 keep_for_good()
             director.begin()
@@ -239,8 +232,8 @@ class Conductor:
             self._judge(stage.launched.director)
         finally:
             self._stage = None
-            if self._post is not None:
-                self._post.shut()
+            if self.post is not None:
+                self.post.shut()
             self._over.set()
 
     def _write_evidence(self, stage: Stage) -> None:
@@ -250,14 +243,14 @@ class Conductor:
             close_run(launched.run, stage.pulse)
             worker = launched.run.service.worker
             director.grants.write_closed(worker, launched.run.journal.chunks)
-        elif self._post is not None:
+        elif self.post is not None:
             self._close_fleet(director)
         stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
-        if self._post is not None:
+        if self.post is not None:
             # Whoever closes its journal only now is told farewell, and written down no more.
-            self._post.shut()
+            self.post.shut()
         director.close()
         kafka_launch.end(director.plan, director.directory)
         if director.platform.has_statements:
@@ -265,13 +258,13 @@ class Conductor:
         self._write_end(launched)
 
     def _close_fleet(self, director: Director) -> None:
-        assert self._post is not None
-        self._post.wake()
-        for name in self._post.wait_closed(CLOSING_S + director.plan.fleet.lease_s):
+        assert self.post is not None
+        self.post.wake()
+        for name in self.post.wait_closed(CLOSING_S + director.plan.fleet.lease_s):
             director.event("worker lost", note=f"{name}: its journal was never closed")
         if "://" in director.plan.fleet.journals:
             fetch(director.plan.fleet.journals, director.desk.run, director.directory)
-        write_reported(director.directory, self._post.figures.reported())
+        write_reported(director.directory, self.post.figures.reported())
 
     def _take_book(self, launched: Launched) -> None:
         director = launched.director
@@ -300,7 +293,7 @@ class Conductor:
                     # nothing more will.
                     "drained": True,
                     "ended_ns": director.clock.now_ns(),
-                    "clock_error_ns": self._post.clock_error_ns if self._post else 0,
+                    "clock_error_ns": self.post.clock_error_ns if self.post else 0,
                 }
             )
         )
@@ -327,14 +320,19 @@ class Conductor:
     # -- small matters --------------------------------------------------------------------------
 
     @property
+    def launched(self) -> Launched | None:
+        """The current run with what it was started on; None before, between and after runs."""
+        return self._stage.launched if self._stage else None
+
+    @property
     def director(self) -> Director | None:
-        """The current run's director; None before, between and after runs."""
-        return self._stage.launched.director if self._stage else None
+        """The current run's director."""
+        return self.launched.director if self.launched else None
 
     @property
     def run(self) -> Run | None:
         """The current run, where this process sends for it."""
-        return self._stage.launched.run if self._stage else None
+        return self.launched.run if self.launched else None
 
     @property
     def _options(self) -> argparse.Namespace:
@@ -365,7 +363,7 @@ class Conductor:
         """Tell whether the first phase can begin: with all users, and workers that know the run."""
         if self._user_count() < users or self.director is None:
             return False
-        return self._post is None or len(self.director.desk.alive()) >= self._workers_wanted
+        return self.post is None or len(self.director.desk.alive()) >= self._workers_wanted
 
     def _on_signal(self, name: str) -> None:
         self._signals += 1

@@ -83,7 +83,8 @@ class HttpSender:
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
-            log.exception("the platform adapter failed on %s", card.command_id)
+            about = {"command_id": card.command_id}
+            log.exception("the platform adapter failed on %s", card.command_id, extra=about)
             at_ns, problem = tracker.failed(sent, f"adapter: {error!r}"), error
         else:
             self._run.measure(turn, at_ns)

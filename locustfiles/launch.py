@@ -247,7 +247,9 @@ def serve(
     """
     record = RunRecord.model_validate_json(order["record"])
     plan = Plan.model_validate(record.plan)
-    pool = Pool.of_manifest(manifests.read(directory.pool))
+    # It makes the pool's vocabulary, for which a slow machine takes seconds: on a thread, since Locust's
+    # master stops a test whose workers send no heartbeat for three.
+    pool = Pool.of_manifest(get_hub().threadpool.apply(manifests.read, (directory.pool,)))
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)

@@ -15,6 +15,7 @@ from locust.env import Environment
 
 from e2e_data.problems import Problems
 from locustfiles.conductor import conductor_of
+from locustfiles.observer import observer_of
 from locustfiles.settings import add_options
 from locustfiles.shape import PhasedShape
 from locustfiles.users import PaymentsUser
@@ -32,6 +33,7 @@ def add_paystorm_options(parser: LocustArgumentParser) -> None:
 def check_settings(environment: Environment, **_: Any) -> None:
     """Stop with everything that is wrong, before any load."""
     try:
+        observer_of(environment).prepare()
         conductor_of(environment).prepare()
     except Problems as problems:
         problems.show()
@@ -42,6 +44,7 @@ def check_settings(environment: Environment, **_: Any) -> None:
 def launch_run(environment: Environment, **_: Any) -> None:
     """Begin a run."""
     conductor_of(environment).start()
+    observer_of(environment).follow()
 
 
 @events.test_stopping.add_listener
@@ -54,9 +57,11 @@ def end_run(environment: Environment, **_: Any) -> None:
 def make_room(environment: Environment, **_: Any) -> None:
     """Be ready for another run, as the web UI may start one after the other."""
     conductor_of(environment).ended()
+    observer_of(environment).tell()
 
 
 @events.quitting.add_listener
 def choose_exit_code(environment: Environment, **_: Any) -> None:
-    """Exit with the verdict's code."""
+    """Exit with the verdict's code, once it was seen by whoever looked before."""
     conductor_of(environment).set_exit_code()
+    observer_of(environment).linger()

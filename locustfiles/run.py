@@ -9,8 +9,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from gevent.event import Event
+from numpy.typing import NDArray
 
 from e2e_data.commands import Channel
 from e2e_data.ids import Ids
@@ -24,6 +27,7 @@ from locustfiles.completions import CompletionSource, Place
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
 from locustfiles.fleet.ends import End
+from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
@@ -70,7 +74,10 @@ class Run:
         self.ids = ids
         self.pool = pool
         self.service = service
-        self.journal = Journal(directory.journal, service.worker)
+        self.measured = service.shared
+        """Whether what happens is counted for somebody to look at; a fleet's master always may."""
+        self.facts = FactCounts(pool.shard_counts)
+        self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
             *([self._say] if service.shared else []),
@@ -91,10 +98,8 @@ class Run:
         self.roster = Roster(self.wake)
         """Which user serves which channel."""
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
-        self.dealer = Dealer(
-            *(clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker),
-            *(self.addresser, self.roster),
-        )
+        state = (clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker)
+        self.dealer = Dealer(*state, self.addresser, self.roster)
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
         self.completions: CompletionSource | None = None
@@ -282,6 +287,16 @@ class Run:
             cpu_permille=round(max(self.cpu_percent, 0) * 10),
         )
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that was counted here, as msgpack can carry it."""
+        service = self.service
+        figures = self.figures.snapshot(service.worker, service.term)
+        return {**figures, "facts": self.facts.packed(), "run": service.run}
+
+    def _count(self, rows: NDArray[np.void]) -> None:
+        if self.measured:
+            self.facts.take(rows)
+
     @property
     def phase_name(self) -> str:
         """The phase that is being sent; empty between phases."""
@@ -322,8 +337,9 @@ class Run:
 
     def measure(self, turn: Turn, at_ns: int) -> None:
         """Count the response time of a command that was answered `at_ns`, for the master to add up."""
-        if self.service.shared:
-            self.figures.add(turn.phase, turn.card.kind, at_ns - turn.arrival.intended_ns)
+        if self.measured:
+            took_ns = at_ns - turn.arrival.intended_ns
+            self.figures.add(turn.phase, turn.card.kind, took_ns, turn.channel)
 
     def hold_back(self, seconds: float) -> None:
         """Have a user wait as the platform asked, unless the phase ends before.

@@ -47,6 +47,8 @@ class Option:
     repeated: bool = False
     in_web_ui: bool = False
     """Whether the web UI's form offers it; whatever else a form sends is not used."""
+    of_process: bool = False
+    """Whether it says how this process is watched, and nothing of the run."""
 
     @property
     def keyword(self) -> str:
@@ -81,6 +83,28 @@ OPTIONS = (
     Option("--workers", "start so many worker processes on this machine", "N"),
     Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
+    Option(
+        "--metrics-port",
+        "serve /metrics and /health here, for Prometheus and whoever watches the process",
+        "PORT",
+        of_process=True,
+    ),
+    Option(
+        "--metrics-host",
+        "the address that --metrics-port listens on",
+        "ADDRESS",
+        "127.0.0.1",
+        of_process=True,
+    ),
+    Option(
+        "--webhook",
+        "tell this address of a run that was not good; named, as env:NAME or file:PATH",
+        "SECRET",
+        of_process=True,
+    ),
+    Option(
+        "--log-format", "text, or json: a line for each record", "FORMAT", "text", of_process=True
+    ),
 )
 
 
@@ -104,6 +128,13 @@ def add_options(parser: LocustArgumentParser) -> None:
             include_in_web_ui=option.in_web_ui,
             **extra,
         )
+
+
+def given(options: argparse.Namespace | None, flag: str) -> str | None:
+    """Return what one option of `OPTIONS` was given as, or its default."""
+    option = next(option for option in OPTIONS if option.flag == flag)
+    value: str | None = getattr(options, option.name, None)
+    return value or option.default
 
 
 def as_allowed(live: argparse.Namespace, fixed: argparse.Namespace) -> argparse.Namespace:
@@ -248,8 +279,7 @@ def _book(url: str | None) -> str | None:
 
 def platform_of(options: argparse.Namespace | None) -> Platform:
     """Return the adapter that the options name. Raises Problems."""
-    option = next(option for option in OPTIONS if option.flag == "--platform")
-    return load_platform(getattr(options, option.name, None))
+    return load_platform(given(options, "--platform"))
 
 
 @contextmanager

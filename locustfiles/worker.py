@@ -87,6 +87,7 @@ class Worker:
         self._platform = Platform()
         self._parts = 0
         self._farewell = Event()
+        self._joining = False
         self._closing = False
         self._leaving = False
         self._needs_manifest = False
@@ -146,11 +147,7 @@ class Worker:
     def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002 - Locust's names
         """Add this worker's figures to a report of Locust's."""
         if self._part is not None:
-            service = self._part.run.service
-            data[KEY] = {
-                **self._part.run.figures.snapshot(service.worker, service.term),
-                "run": service.run,
-            }
+            data[KEY] = self._part.run.snapshot()
 
     def _look_for_a_run(self) -> None:
         while True:
@@ -159,8 +156,15 @@ class Worker:
             gevent.sleep(JOIN_S)
 
     def _order(self, order: Any, _sender: str) -> None:
-        if self._part is not None or self._closing or self._leaving:
+        if self._part is not None or self._joining or self._closing or self._leaving:
             return
+        self._joining = True
+        try:
+            self._join(order)
+        finally:
+            self._joining = False
+
+    def _join(self, order: Any) -> None:
         here = order["journals"] == "auto" and sees_directory(order)
         self._needs_manifest = not here
         if not here and "manifest" not in order:

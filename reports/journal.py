@@ -8,7 +8,7 @@ written before use, say which commands that can concern.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -110,7 +110,14 @@ class _Texts:
 class Journal:
     """Writes the facts of one process into `<directory>/<series>-<n>.parquet`."""
 
-    def __init__(self, directory: Path, series: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        series: str,
+        written: Callable[[np.ndarray], None] = lambda _rows: None,
+    ) -> None:
+        """Begin; `written` gets the rows of each chunk (ROW) once they are in a file."""
+        self._written = written
         self._directory = directory
         self._series = series
         self._rows = bytearray()
@@ -168,7 +175,8 @@ class Journal:
         if not rows:
             return 0
         texts = {name: list(column) for name, column in self._texts.items()}
-        table = _table(np.frombuffer(bytes(rows), dtype=ROW), texts)
+        facts = np.frombuffer(bytes(rows), dtype=ROW)
+        table = _table(facts, texts)
         name = f"{self._series}-{self.chunks:06d}.parquet"
         temporary = self._directory / f".{name}"
         try:
@@ -179,6 +187,7 @@ class Journal:
             self._rows[:0] = rows
             raise
         self.chunks += 1
+        self._written(facts)
         return len(table)
 
 

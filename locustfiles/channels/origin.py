@@ -22,6 +22,9 @@ class Origin:
     def parse(cls, url: str) -> Origin:
         """Read "http://host:port". Raises Problems for anything that is not such an address."""
         origin, path = locate(url)
+        if "@" in url:
+            # Not with the value: what stands before it may be a password.
+            raise Problems(["--host: leave name and password out; credentials belong in the plan"])
         if origin is None:
             raise Problems([f"--host {url}: give an address such as http://127.0.0.1:8080"])
         if path.strip("/"):

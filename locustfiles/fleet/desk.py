@@ -51,6 +51,9 @@ class Member:
     bound: int = 0
     """So many of its words on accounts have come in."""
     lost: bool = False
+    """It is no longer there: given up, or gone in good order."""
+    closed: bool = False
+    """It is gone in good order."""
     room: int = 0
     """How many leases it can hold; 0 while it has no users, and when it leaves."""
     left: int = 0
@@ -156,7 +159,7 @@ class Desk:
         self._living.add(ask.worker)
         (self._able.add if ask.room else self._able.discard)(ask.worker)
         if member.lost:
-            member.lost = False
+            member.lost = member.closed = False
             self._tell("worker back", f"{ask.worker}: asks again, without its leases")
         member.number, member.heard_ns = ask.number, self._now_ns()
         member.turn, member.stopped = ask.turn, ask.stopped
@@ -290,6 +293,7 @@ class Desk:
         member = self.members.get(name)
         if member is not None and not member.lost:
             self._end(member)
+            member.closed = True
 
     def _end(self, member: Member) -> int:
         member.lost = True

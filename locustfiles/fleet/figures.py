@@ -7,7 +7,7 @@ or doubled report does no harm. Only buckets that have counts travel, as packed 
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -15,7 +15,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
+from locustfiles.fleet.facts import About, read_counts
 from reports.workers import Reported
 
 KEY = "paystorm"
@@ -26,8 +27,8 @@ BUCKETS = 40 << SUB_BITS
 BATCH = 4096
 
 Counts = NDArray[np.int64]
-Scope = tuple[int, int]
-"""Phase and kind."""
+Scope = tuple[int, int, int]
+"""Phase, kind and channel."""
 
 
 def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -60,31 +61,37 @@ class Figures:
     def __init__(self) -> None:
         self._waiting: dict[Scope, array[int]] = defaultdict(lambda: array("q"))
         self._counts: dict[Scope, Counts] = {}
+        self._sums_ns: Counter[Scope] = Counter()
         self._sequence = 0
 
-    def add(self, phase: int, kind: Kind, took_ns: int) -> None:
+    def add(self, phase: int, kind: Kind, took_ns: int, channel: Channel = Channel.HTTP) -> None:
         """Count a response time; filled into buckets in batches."""
-        waiting = self._waiting[phase, kind]
+        waiting = self._waiting[phase, kind, channel]
         waiting.append(took_ns)
         if len(waiting) >= BATCH:
-            self._fill((phase, int(kind)))
+            self._fill((phase, int(kind), int(channel)))
 
     def snapshot(self, worker: str, term: int) -> dict[str, Any]:
         """Return all that was counted, as msgpack can carry it."""
         for scope in list(self._waiting):
-            self._fill((scope[0], int(scope[1])))
+            self._fill((scope[0], int(scope[1]), int(scope[2])))
         self._sequence += 1
         return {
             "worker": worker,
             "term": term,
             "sequence": self._sequence,
-            "scopes": [[*scope, *_packed(counts)] for scope, counts in self._counts.items()],
+            "scopes": [
+                [*scope, self._sums_ns[scope], *_packed(counts)]
+                for scope, counts in self._counts.items()
+            ],
         }
 
     def _fill(self, scope: Scope) -> None:
         waiting = self._waiting.pop(scope)
         counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
-        counts += np.bincount(bucket_of(np.array(waiting, dtype=np.int64)), minlength=BUCKETS)
+        times_ns = np.maximum(np.array(waiting, dtype=np.int64), 0)
+        counts += np.bincount(bucket_of(times_ns), minlength=BUCKETS)
+        self._sums_ns[scope] += int(times_ns.sum())
 
 
 def _packed(counts: Counts) -> tuple[bytes, bytes]:
@@ -92,22 +99,33 @@ def _packed(counts: Counts) -> tuple[bytes, bytes]:
     return filled.astype("<u2").tobytes(), counts[filled].astype("<u8").tobytes()
 
 
+@dataclass(slots=True)
+class Responses:
+    """Response times of one scope: how many in each bucket, and their exact sum."""
+
+    counts: Counts
+    sum_ns: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     sequence: int
     scopes: Mapping[Scope, tuple[NDArray[np.int64], Counts]]
+    sums_ns: Mapping[Scope, int]
+    facts: Mapping[About, int]
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
         """Read what `Figures.snapshot` made. Raises ValueError, KeyError or TypeError."""
-        scopes = {}
-        for phase, kind, indices, counts in raw["scopes"]:
+        scopes, sums_ns = {}, {}
+        for phase, kind, channel, sum_ns, indices, counts in raw["scopes"]:
             filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
             many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
             if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
                 raise ValueError("buckets that are none")
-            scopes[int(phase), int(kind)] = filled, many
-        return cls(int(raw["sequence"]), scopes)
+            scope = int(phase), int(Kind(kind)), int(Channel(channel))
+            scopes[scope], sums_ns[scope] = (filled, many), int(sum_ns)
+        return cls(int(raw["sequence"]), scopes, sums_ns, read_counts(raw.get("facts", ())))
 
 
 @dataclass(slots=True)
@@ -136,6 +154,24 @@ class FleetFigures:
         """Return the counts of one worker, or of all, over all phases and kinds."""
         chosen = (one for (name, _), one in self._of.items() if worker in (None, name))
         return _summed(part for one in chosen for part in one.scopes.values())
+
+    def responses(self) -> dict[Scope, Responses]:
+        """Return the response times of all workers, by scope."""
+        found: dict[Scope, Responses] = {}
+        for one in self._of.values():
+            for scope, (filled, many) in one.scopes.items():
+                if scope not in found:
+                    found[scope] = Responses(np.zeros(BUCKETS, dtype=np.int64))
+                found[scope].counts[filled] += many
+                found[scope].sum_ns += one.sums_ns[scope]
+        return found
+
+    def facts(self) -> Counter[About]:
+        """Return how many facts of each sort all workers wrote down."""
+        found: Counter[About] = Counter()
+        for one in self._of.values():
+            found.update(one.facts)
+        return found
 
     def reported(self) -> Iterator[Reported]:
         """Yield the figures of each worker by itself, so that a slow one is seen."""

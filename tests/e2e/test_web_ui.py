@@ -35,6 +35,12 @@ class WebUi:
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return json.load(answer)
 
+    def metrics(self) -> str:
+        """Return what Prometheus would scrape."""
+        with urllib.request.urlopen(self.url + "/metrics", timeout=30) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            return str(answer.read().decode())
+
     def swarm(self, **form: str) -> None:
         """Press the start button."""
         data = urllib.parse.urlencode({"user_count": "8", "spawn_rate": "8", "host": "", **form})
@@ -102,10 +108,14 @@ def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[WebUi]:
 
 def test_runs_follow_each_other_and_each_starts_clean(web: WebUi) -> None:
     """Two whole runs, one stopped, one that cannot begin, one ended by SIGTERM: each stands alone."""
+    assert "paystorm_" not in web.metrics(), "no run, no figures"
     for _ in range(2):
         web.swarm()
         web.wait_for("running")
         web.wait_for("stopped")
+        metrics = web.metrics()
+        assert "paystorm_exit_code 0.0" in metrics
+        assert 'kind="account",outcome="settled",phase="accounts"} 10.0' in metrics
     first, second = web.summaries()
     assert first["verdict"] == second["verdict"]
     assert first["exit"] == second["exit"] == Exit.GOOD

@@ -142,6 +142,7 @@ def test_a_worker_that_left_is_nobodys_loss(office):
     office.ask(agent, leaving=True)
     assert office.book.leases_of("a") == {}
     office.desk.leave("a")
+    assert office.desk.members["a"].closed
     office.pass_time(20)
     assert office.desk.tick() == []
     assert "worker lost" not in dict(office.told)

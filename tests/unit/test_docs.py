@@ -67,7 +67,8 @@ def test_every_defect_is_documented() -> None:
 
 def test_every_make_target_is_documented() -> None:
     """The README names the make targets that users call."""
-    for target in ("demo", "test", "test-fast", "test-e2e", "lint", "bench"):
+    stack = ("stack-up", "stack-down", "validate-pipeline")
+    for target in ("demo", "test", "test-fast", "test-e2e", "lint", "bench", "audit", *stack):
         assert f"make {target}" in README
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
 from locustfiles.fleet.figures import (
     BATCH,
     BUCKETS,
@@ -74,6 +74,20 @@ def test_a_snapshot_replaces_the_one_before():
     assert fleet.counts().sum() == 3
 
 
+def test_responses_are_kept_by_phase_kind_and_channel():
+    """Each scope has its counts and its exact sum, added up over workers."""
+    fleet = FleetFigures()
+    for worker in "ab":
+        figures = figures_of(1, 2)
+        figures.add(0, Kind.PAYMENT, 7_000_001, Channel.KAFKA)
+        fleet.take(wired(figures, worker))
+    found = fleet.responses()
+    http, kafka = (found[0, Kind.PAYMENT, channel] for channel in (Channel.HTTP, Channel.KAFKA))
+    assert (http.counts.sum(), http.sum_ns) == (4, 6_000_000)
+    assert (kafka.counts.sum(), kafka.sum_ns) == (2, 14_000_002)
+    assert len(found) == 2
+
+
 def test_a_worker_of_another_master_is_counted_by_itself():
     """After a master took over, what was sent before is still there."""
     fleet = FleetFigures()
@@ -102,9 +116,17 @@ def test_a_slow_worker_is_seen():
     [
         {},
         {"worker": "a", "term": 1, "sequence": "x", "scopes": []},
-        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, b"\x01\x00", b""]]},
-        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, b"\xff\xff", b"\x01" * 8]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 0, 0, b"\x01\x00", b""]]},
+        {
+            "worker": "a",
+            "term": 1,
+            "sequence": 1,
+            "scopes": [[0, 0, 0, 0, b"\xff\xff", b"\x01" * 8]],
+        },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 9, 0, 0, b"", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 9, 0, b"", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [], "facts": [[99, 0, 0, 0, 0, 1]]},
     ],
 )
 def test_what_is_no_snapshot_is_refused(raw):

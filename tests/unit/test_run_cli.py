@@ -81,6 +81,10 @@ def test_run_hands_every_option_over(started):
         "--platform": "mine.py:Mine",
         "--workers": "3",
         "--runs-dir": "runs",
+        "--metrics-port": "9646",
+        "--metrics-host": "127.0.0.1",
+        "--log-format": "json",
+        "--webhook": "env:URL",
     }
     assert set(values) == {option.flag for option in OPTIONS} - {"--resume"}
     given = [word for flag, value in values.items() if flag != "--plan" for word in (flag, value)]
@@ -100,8 +104,9 @@ def test_run_hands_every_option_over(started):
 
 
 def test_a_run_that_goes_on_takes_everything_from_its_directory(started):
-    """With --resume only the number of processes can be chosen; the rest is refused by name."""
-    assert invoke(cli.run, "--resume", "there", "--workers", "2", "--users", "5").exit_code == 0
+    """With --resume only processes, and how they are watched, can be chosen; the rest is refused."""
+    chosen = ("--workers", "2", "--users", "5", "--metrics-port", "9646")
+    assert invoke(cli.run, "--resume", "there", *chosen).exit_code == 0
     [(_, arguments)] = started
     assert ("--resume", "there") in list(pairwise(arguments))
     assert "--plan" not in arguments
