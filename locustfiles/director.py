@@ -14,7 +14,8 @@ from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
 from locustfiles.phases import PhaseMachine, PhaseTimes, State
-from locustfiles.plans import Phase, Plan
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan
 from reports.grants import GrantLog
 from reports.lines import LineLog
 from reports.rundir import RunDirectory

@@ -9,7 +9,8 @@ from rich.table import Table
 from e2e_data.commands import Kind
 from e2e_data.pool import Pool
 from locustfiles.pacing import SECOND_NS, Even
-from locustfiles.plans import Phase, Plan
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan
 
 
 def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = None) -> None:

@@ -18,7 +18,8 @@ from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.pacing import SECOND_NS, Even
-from locustfiles.plans import Phase, Plan, load_plan
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan, load_plan
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:

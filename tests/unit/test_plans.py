@@ -8,7 +8,7 @@ import pytest
 
 from e2e_data.commands import Channel, Kind
 from e2e_data.problems import Problems
-from locustfiles import plans as plans_module
+from locustfiles.plan_parts import channels as channels_module
 from locustfiles.plans import SHIPPED, Plan, load_plan, shipped_plans
 
 PLAN = """
@@ -343,7 +343,7 @@ def test_a_plan_survives_the_record_of_a_run(name):
 
 def test_channels_are_named_and_shared(monkeypatch):
     """Shares are by the channels' names, for the plan or for a phase of its own; the mix is exact."""
-    monkeypatch.setattr(plans_module, "SENT_OVER", tuple(Channel))
+    monkeypatch.setattr(channels_module, "SENT_OVER", tuple(Channel))
     changes = ["channels={http=60,mq=40}", "phases.payments.channels={http=1}"]
     plan = load_plan("smoke", [*changes, "channels_by='account'"])
     assert dict(plan.mix(plan.phases["accounts"]).weights) == {Channel.HTTP: 3, Channel.MQ: 2}
