@@ -45,9 +45,9 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
 def planned_commands(phase: Phase, pool: Pool) -> int:
     """Return how many commands a phase sends: what the pool has, or what its duration allows."""
     there = sum(pool.count_of(Kind(kind)) for kind in phase.sends)
-    if phase.duration_s is None:
+    if phase.duration_ns is None:
         return there
-    return min(there, Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS) - 1))
+    return min(there, Even(phase.rates).due_by(phase.duration_ns - 1))
 
 
 def _seconds(phase: Phase, commands: int) -> float:

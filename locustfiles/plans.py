@@ -25,6 +25,7 @@ from locustfiles.mix import Mix
 from locustfiles.plan_parts.channels import Channels
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
+from locustfiles.plan_parts.traces import load_trace
 from locustfiles.profiles import SECOND_NS
 from reports.slos import Fitness, Slo
 
@@ -170,6 +171,7 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
     """
     document = _document(source)
     problems = [fault for text in settings if (fault := _apply(document, text))]
+    problems += _load_traces(document, source)
     plan = None
     try:
         plan = Plan.model_validate(document)
@@ -179,6 +181,21 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
     if problems or plan is None:
         raise Problems(problems)
     return plan
+
+
+def _load_traces(document: dict[str, Any], source: str) -> list[str]:
+    """Put the contents of CSV files where they are named; return what is wrong with any of them."""
+    problems: list[str] = []
+    phases = document.get("phases", {})
+    for phase in phases.values() if isinstance(phases, dict) else ():
+        named = phase.get("trace") if isinstance(phase, dict) else None
+        if isinstance(named, str) and named.endswith(".csv"):
+            try:
+                phase["trace"] = load_trace(Path(source).parent / named)
+            except Problems as found:
+                problems += found.problems
+                phase["trace"] = "1"  # Whatever else is wrong is told, too.
+    return problems
 
 
 def _pool_faults(table: object) -> tuple[str, ...]:

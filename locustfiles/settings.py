@@ -17,7 +17,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
-from locustfiles.pacing import SECOND_NS, Even
+from locustfiles.pacing import Even
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan, load_plan
 from reports.rundir import RunDirectory
@@ -297,7 +297,7 @@ def _shorthand(phase: str, rate: str | None, duration: str | None) -> list[str]:
 
 def _pool_size(plan: Plan, phase: Phase) -> list[str]:
     """Return the setting that makes the pool large enough for a phase of a known duration."""
-    if phase.duration_s is None:
+    if phase.duration_ns is None:
         return []
     config = plan.pool.config()
     each = {
@@ -307,7 +307,7 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
         Kind.PAYMENT: sum(config.payments) / 2,
     }
     per_account = sum(each[kind] for kind in phase.sends)
-    arrivals = Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS))
+    arrivals = Even(phase.rates).due_by(phase.duration_ns)
     wanted = arrivals * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
 

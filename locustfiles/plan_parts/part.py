@@ -23,13 +23,15 @@ Rate = Annotated[float, Field(gt=0, le=RATE_MAX)]
 """Arrivals per second."""
 
 
-def exact(rate: float) -> Fraction:
+def exact(rate: float | None) -> Fraction:
     """Return a rate as exact as it was written: 0.1 is a tenth."""
+    assert rate is not None, "a profile was checked to have what it needs"
     return Fraction(str(rate))
 
 
-def whole_ns(seconds: float) -> int:
+def whole_ns(seconds: float | None) -> int:
     """Return seconds as whole nanoseconds."""
+    assert seconds is not None, "a profile was checked to have what it needs"
     return round(seconds * SECOND_NS)
 
 
