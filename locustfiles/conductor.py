@@ -151,6 +151,7 @@ class Conductor:
         if self._post is not None:
             order = order_of(launched, self._options.num_users)
             self._post.open(director, order, lambda: manifest_of(launched))
+            director.figures = self._post.figures
         return Stage(
             launched,
             Beat(director, self._fail),

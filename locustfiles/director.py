@@ -6,16 +6,23 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.desk import Desk
+from locustfiles.fleet.figures import FleetFigures
 from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
 from locustfiles.phases import PhaseMachine, PhaseTimes, State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
+from locustfiles.profiles import SECOND_NS
+from locustfiles.watch import Watch
 from reports.grants import GrantLog
 from reports.lines import LineLog
 from reports.rundir import RunDirectory
@@ -70,6 +77,10 @@ class Director:
         """Has the newest word of a sender that is at hand."""
         self.oldest: Callable[[], str] = lambda: "with a worker"
         """Describes the pending command that was sent first."""
+        self.watch = Watch(plan.slos)
+        """Looks at the SLOs that may end the run."""
+        self.figures = FleetFigures()
+        """The response times of all that send."""
         self.wake: Callable[[], None] = lambda: None
         """Lets workers know that there is news, so that they ask at once."""
         self._fleet = fleet
@@ -131,6 +142,7 @@ class Director:
             self.refresh()
         if self.machine.state is State.SETTLING:
             self._settle()
+        self._watch()
         return self.machine.state
 
     def close(self) -> None:
@@ -228,6 +240,23 @@ class Director:
                 self._note_end(number)
             self.desk.end()
             self.event("run ended")
+
+    def _watch(self) -> None:
+        """End the run when an SLO has been missed for as long as the plan bears."""
+        missed = self.watch.look(self.clock.now_ns(), self._warm_phase, self.total(), self._took)
+        if missed is not None:
+            self.event("aborted", self.phase_name, missed.title)
+            self.stop(f"missed for {missed.abort_after_s:g} s: {missed.title}")
+
+    @property
+    def _warm_phase(self) -> str:
+        """The phase that is being sent, past its warm-up; empty where none is."""
+        name = self.phase_name
+        warm_ns = round(self.plan.phases[name].warm_up_s * SECOND_NS) if name else 0
+        return name if self.machine.sent_for_ns(self.clock.now_ns()) >= warm_ns else ""
+
+    def _took(self, phase: str, kind: Kind | None) -> NDArray[np.int64]:
+        return self.figures.counts(phase=list(self.plan.phases).index(phase), kind=kind)
 
     def _settle(self) -> None:
         self.desk.settle(finally_=self.machine.is_final(self.clock.now_ns()))

@@ -175,8 +175,11 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.ask()
         run.wake()
+        if director.watch.needs_figures:
+            director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
 
     run.deliver = deliver
+    run.measures = director.watch.needs_figures
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
 
@@ -251,7 +254,8 @@ def _record(
         plan_name=plan.name,
         plan=plan.model_dump(mode="json"),
         phases=tuple(
-            PhaseRecord(name=name, sends=phase.sends) for name, phase in plan.phases.items()
+            PhaseRecord(name=name, sends=phase.sends, warm_up_s=phase.warm_up_s)
+            for name, phase in plan.phases.items()
         ),
         completion_deadline_s=plan.completion_deadline_s,
         slos=plan.slos,

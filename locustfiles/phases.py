@@ -110,10 +110,14 @@ class PhaseMachine:
         self.state = state
         self._since_ns = now_ns
 
+    def sent_for_ns(self, now_ns: int) -> int:
+        """Return how long the phase has been sending, or settling."""
+        return now_ns - self._began_ns
+
     def is_final(self, now_ns: int) -> bool:
         """Tell whether the phase will send nothing more, whatever happens: its time is up."""
         duration_ns = self._phases[self.phase].duration_ns
-        time_up = duration_ns is not None and now_ns - self._began_ns >= duration_ns
+        time_up = duration_ns is not None and self.sent_for_ns(now_ns) >= duration_ns
         return self._stopping or time_up
 
     def _sent_enough(self, now_ns: int, progress: Progress) -> bool:

@@ -177,7 +177,7 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
         plan = Plan.model_validate(document)
     except ValidationError as error:
         problems += of_validation(f"plan {source}", error).problems
-    problems += _pool_faults(document.get("pool", {}))
+    problems += _pool_faults(document.get("pool", {})) or _region_faults(plan)
     if problems or plan is None:
         raise Problems(problems)
     return plan
@@ -207,6 +207,16 @@ def _pool_faults(table: object) -> tuple[str, ...]:
     except ValidationError:
         return ()  # Told with the plan, of which the table is a part.
     return ()
+
+
+def _region_faults(plan: Plan | None) -> list[str]:
+    """Name the regions of SLOs that the pool does not have."""
+    regions = plan.pool.config().regions if plan is not None else ()
+    return [
+        f"slos: region {slo.region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
+        for slo in (plan.slos if plan is not None else ())
+        if slo.region is not None and slo.region not in regions
+    ]
 
 
 def _document(source: str) -> dict[str, Any]:

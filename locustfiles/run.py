@@ -104,6 +104,8 @@ class Run:
         self.users_now: Callable[[], int] = lambda: users
         self.lag_ns = 0
         self.cpu_percent = 0.0
+        self.measures = service.shared
+        """Whether somebody looks at response times while the run is on."""
         self.leaving = False
         self._sending = False
         self._finished_arrivals = [0, 0, 0]
@@ -310,8 +312,8 @@ class Run:
         return self._addresser.sending(card, attempt)
 
     def measure(self, turn: Turn, at_ns: int) -> None:
-        """Count the response time of a command that was answered `at_ns`, for the master to add up."""
-        if self.service.shared:
+        """Count the response time of a command that was answered `at_ns`, for whoever directs the run."""
+        if self.measures:
             self.figures.add(turn.phase, turn.card.kind, at_ns - turn.arrival.intended_ns)
 
     def hold_back(self, seconds: float) -> None:

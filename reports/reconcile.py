@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +21,18 @@ from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
 from reports.latencies import Latencies, sent_commands
+from reports.measures import (
+    Measure,
+    attempted_commands,
+    began,
+    given_up,
+    judged_slos,
+    measure_of,
+)
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
-from reports.verdict import Losses, conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness
 
 Timeline = tuple[list[Second], list[Event]]
 
@@ -111,6 +119,8 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     record = evidence.record
     checks = _checks(evidence)
     counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
+    timeline = read_timeline(directory.timeline)
+    measures = [measure_of(slo, record.phases, began(timeline[1])) for slo in record.slos]
     for shard in evidence.shards():
         judged = judge_shard(
             shard,
@@ -124,10 +134,20 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
-    timeline = read_timeline(directory.timeline)
+        _measure(measures, judged)
     _give_up(latencies, record, timeline[1])
-    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    for measure in measures:
+        measure.give_up(given_up(*timeline, record.phases))
+    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies, measures), timeline)
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+
+
+def _measure(measures: Sequence[Measure], judged: Judged) -> None:
+    """Add a shard to what SLOs ask of."""
+    if measures:
+        tried = attempted_commands(judged)
+        for measure in measures:
+            measure.add(tried)
 
 
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
@@ -157,7 +177,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[_Spans, Latencies],
+    measured: tuple[_Spans, Latencies, Sequence[Measure]],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -168,8 +188,8 @@ def _judgement(
         unseen=counts.perhaps_sent,
     )
     results = tuple(check.check() for check in checks)
-    spans, latencies = measured
-    slos = tuple(judge_slo(slo, latencies, record.phases) for slo in record.slos)
+    spans, latencies, measures = measured
+    slos = tuple(judged_slos(measures, timeline[1]))
     fitness = tuple(judge_fitness(record.fitness, latencies, losses, timeline[0]))
     verdict = conclude(results, slos, fitness, record.state)
     return Judgement(

@@ -37,6 +37,8 @@ class PhaseRecord(BaseModel):
 
     name: str
     sends: tuple[Kind, ...]
+    warm_up_s: float = 0
+    """SLOs leave out what was due in so long from its beginning."""
 
 
 class RunRecord(BaseModel):

@@ -46,7 +46,7 @@ class Event:
     at_ns: int
     event: str
     """One of: run began, run resumed, phase began, phase settles, phase goes on, phase ended, worker
-    joined, worker lost, worker back, worker figures, stop asked, warning, run ended."""
+    joined, worker lost, worker back, worker figures, stop asked, aborted, warning, run ended."""
     phase: str = ""
     note: str = ""
     dropped: int = 0

@@ -27,6 +27,9 @@ class Phase(Rates):
     settle_s: Seconds = Field(default=10, gt=0)
     """Without any movement for so long, pending commands are left behind."""
 
+    warm_up_s: Seconds = Field(default=0, ge=0)
+    """What is due in the first so long is left out of SLOs: connections open, caches fill."""
+
     @field_validator("sends")
     @classmethod
     def _sends(cls, value: tuple[Kind, ...]) -> tuple[Kind, ...]:

@@ -195,6 +195,19 @@ def test_no_command_of_a_phase_before_the_one_before_is_complete(stage):
     assert {turn.card.kind for turn in played.turns[3:]} == {Kind.OPENING_CREDIT}
 
 
+def test_a_run_is_ended_for_an_slo_that_it_misses(stage):
+    """The timeline tells which, no further phase begins, and what was sent is awaited all the same."""
+    slos = "slos=[{throughput_above_per_s=5000, abort_after_s=2}]"
+    played = stage(slos, "phases.accounts.rate_per_s=0.2", "phases.accounts.warm_up_s=1")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    assert played.notes("aborted") == ["throughput above 5000/s"]
+    assert played.notes("stop asked") == ["missed for 2 s: throughput above 5000/s"]
+    assert ("phase began", "opening-credits") not in played.events()
+    assert played.notes("phase ended") == [""]
+
+
 def test_nothing_is_sent_before_the_run_begins(stage):
     """Users that are there early wait for the first phase."""
     played = stage()
