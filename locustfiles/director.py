@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.figures import FleetFigures
 from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
-from locustfiles.phases import PhaseMachine, PhaseTimes, State
+from locustfiles.pacing import Pace
+from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.profiles import SECOND_NS
@@ -72,7 +73,12 @@ class Director:
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
         self.grants = GrantLog(directory.grants)
-        self.machine = PhaseMachine([_times(phase) for phase in plan.phases.values()])
+        self.machine = PhaseMachine(
+            [
+                _times(phase, phase.pace(plan.pool.seed, number))
+                for number, phase in enumerate(plan.phases.values())
+            ]
+        )
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
         self.oldest: Callable[[], str] = lambda: "with a worker"
@@ -101,6 +107,8 @@ class Director:
             tell=self._tell,
         )
         self._began_once = False
+        self._before = 0
+        """Commands sent, and arrivals dropped, before the current phase."""
         self._dropped = 0
         """Arrivals that were dropped in the phases that are over."""
         # Workers of the master before may send for as long as their leases last.
@@ -135,7 +143,7 @@ class Director:
         if self._fleet:
             self.desk.tick()
         phase = self.machine.phase
-        while self.machine.advance(self.clock.now_ns(), self.desk.progress()):
+        while self.machine.advance(self.clock.now_ns(), self._progress()):
             self._moved(phase)
             phase = self.machine.phase
             self.wake()
@@ -144,6 +152,10 @@ class Director:
             self._settle()
         self._watch()
         return self.machine.state
+
+    def _progress(self) -> Progress:
+        total = self.total()
+        return replace(self.desk.progress(), sent=total.sent + total.dropped - self._before)
 
     def close(self) -> None:
         """Close the files. Nobody may send any more."""
@@ -223,6 +235,8 @@ class Director:
         if state is State.SENDING:
             if self._began_once:
                 self._note_end(number - 1)
+            total = self.total()
+            self._before = total.sent + total.dropped
             self.event("phase began", name)
             log.info("phase %s: %s at %s", name, _kinds(phase), phase.rates)
             self._began_once = True
@@ -265,6 +279,8 @@ class Director:
         name = list(self.plan.phases)[number]
         left = self.desk.book.awaited
         note = f"{left} commands were pending" if left else ""
+        if left and self.plan.phases[name].if_pending == "stop":
+            note += ", so the run stops, as the plan asks"
         if left:
             log.warning(
                 "phase %s ended with %d commands pending, oldest %s", name, left, self.oldest()
@@ -281,8 +297,15 @@ class Director:
         (log.warning if event == "worker lost" else log.info)("%s: %s", event, note)
 
 
-def _times(phase: Phase) -> PhaseTimes:
-    return PhaseTimes(duration_ns=phase.duration_ns, settle_ns=phase.settle_ns)
+def _times(phase: Phase, pace: Pace) -> PhaseTimes:
+    return PhaseTimes(
+        duration_ns=phase.duration_ns,
+        settle_ns=phase.settle_ns,
+        settle_max_ns=phase.settle_max_ns,
+        count=phase.count,
+        count_due_ns=pace.due_ns(phase.count - 1) if phase.count else 0,
+        stop_if_pending=phase.if_pending == "stop",
+    )
 
 
 def _kinds(phase: Phase) -> str:

@@ -254,7 +254,13 @@ def _record(
         plan_name=plan.name,
         plan=plan.model_dump(mode="json"),
         phases=tuple(
-            PhaseRecord(name=name, sends=phase.sends, warm_up_s=phase.warm_up_s)
+            PhaseRecord(
+                name=name,
+                sends=phase.sends,
+                weights=phase.kind_weights,
+                completion_deadline_s=phase.completion_deadline_s,
+                warm_up_s=phase.warm_up_s,
+            )
             for name, phase in plan.phases.items()
         ),
         completion_deadline_s=plan.completion_deadline_s,

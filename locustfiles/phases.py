@@ -3,9 +3,12 @@
 state     what is seen                                   next
 WAITING   the users are there                            SENDING the first phase
 SENDING   nothing left to send, or the phase's time up   SETTLING
+SENDING   so many were sent as the phase shall send      SETTLING
+SENDING   so many were due, and nothing moves any more   SETTLING
 SENDING   a stop was asked                               SETTLING, and no further phase
 SETTLING  nothing pending                                SENDING the next phase, or ENDED
-SETTLING  nothing has moved for the settle time          the same, with what is pending noted
+SETTLING  nothing has moved for the settle time, or      the same, with what is pending noted; ENDED
+          the phase's longest time to settle is up       where the phase says to stop then
 SETTLING  somebody may still send                        (waits, however long nothing has moved)
 SETTLING  something is to be sent again, in its time     SENDING the same phase
 WAITING   a stop was asked                               ENDED
@@ -35,6 +38,14 @@ class PhaseTimes:
     """Sending ends after so long; None: when nothing is left."""
     settle_ns: int
     """Without any movement for so long, the phase ends although commands are pending."""
+    settle_max_ns: int | None = None
+    """After so long it does, although some still complete."""
+    count: int | None = None
+    """Sending ends after so many commands."""
+    count_due_ns: int = 0
+    """When the last of them is due."""
+    stop_if_pending: bool = False
+    """Whether no further phase begins where commands were pending when this one ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Progress:
     """Commands being sent, or sent and without a final outcome."""
     moved_ns: int
     """When something was last sent, answered or completed."""
+    sent: int = 0
+    """How many were sent in the phase, and arrivals given up."""
     busy: bool = False
     """A process that sends has not said yet that it stopped."""
 
@@ -61,6 +74,8 @@ class PhaseMachine:
         """The number of the current phase; meaningful while SENDING or SETTLING."""
         self._since_ns = 0
         self._began_ns = 0
+        self._counted = False
+        """The phase has sent as many as it shall."""
         self._stopping = False
 
     def stop(self) -> None:
@@ -97,11 +112,12 @@ class PhaseMachine:
             self._enter(State.SENDING, now_ns)
             return True
         if self.state is State.SETTLING and self._settled(now_ns, progress):
+            self._stopping |= bool(progress.pending) and self._times.stop_if_pending
             if self._stopping or self.phase + 1 == len(self._phases):
                 self._enter(State.ENDED, now_ns)
             else:
                 self.phase += 1
-                self._began_ns = now_ns
+                self._began_ns, self._counted = now_ns, False
                 self._enter(State.SENDING, now_ns)
             return True
         return False
@@ -115,18 +131,34 @@ class PhaseMachine:
         return now_ns - self._began_ns
 
     def is_final(self, now_ns: int) -> bool:
-        """Tell whether the phase will send nothing more, whatever happens: its time is up."""
-        duration_ns = self._phases[self.phase].duration_ns
+        """Tell whether the phase will send nothing more, whatever happens: time or count is up."""
+        duration_ns = self._times.duration_ns
         time_up = duration_ns is not None and self.sent_for_ns(now_ns) >= duration_ns
-        return self._stopping or time_up
+        return self._stopping or self._counted or time_up
+
+    @property
+    def _times(self) -> PhaseTimes:
+        return self._phases[self.phase]
 
     def _sent_enough(self, now_ns: int, progress: Progress) -> bool:
+        self._counted = self._counted or self._all_counted(now_ns, progress)
         return progress.exhausted or self.is_final(now_ns)
+
+    def _all_counted(self, now_ns: int, progress: Progress) -> bool:
+        times = self._times
+        if times.count is None or progress.sent >= times.count:
+            return times.count is not None
+        # An arrival of a process that was lost is nobody's: what it was for is not waited for.
+        quiet_ns = now_ns - max(progress.moved_ns, self._began_ns + times.count_due_ns)
+        return quiet_ns >= times.settle_ns
 
     def _settled(self, now_ns: int, progress: Progress) -> bool:
         if progress.busy:
             return False
         if progress.pending == 0:
             return True
-        quiet_ns = now_ns - max(progress.moved_ns, self._since_ns)
-        return quiet_ns >= self._phases[self.phase].settle_ns
+        settled_for_ns = now_ns - self._since_ns
+        longest_ns = self._times.settle_max_ns
+        if longest_ns is not None and settled_for_ns >= longest_ns:
+            return True
+        return min(now_ns - progress.moved_ns, settled_for_ns) >= self._times.settle_ns

@@ -17,7 +17,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from locustfiles.addressing import Addresser, Attempt
-from locustfiles.arrivals import Arrivals
+from locustfiles.arrivals import Arrivals, Closed
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
@@ -117,7 +117,8 @@ class Run:
         self._leave()
         name, planned = list(self.plan.phases.items())[phase]
         mix = self.plan.mix(planned)
-        self.hand.begin(planned.sends, mix, by_account=self.plan.channels_by == "account")
+        by_account = self.plan.channels_by == "account"
+        self.hand.begin(planned.sends, mix, planned.kind_weights, by_account=by_account)
         self.tracker.set_aside.clear()
         self.dealer.work = Work(phase, name, planned.settle_ns, self._lanes(phase, began_ns))
         self.roster.follow(mix)
@@ -218,13 +219,15 @@ class Run:
 
     def _lanes(self, number: int, began_ns: int) -> dict[Channel, Lane]:
         phase = list(self.plan.phases.values())[number]
+        arrivals = Closed if phase.model == "closed" else Arrivals
         return {
             channel: Lane(
                 channel,
-                Arrivals(
+                arrivals(
                     phase.pace(self.plan.pool.seed, number),
                     began_ns,
                     duration_ns=phase.duration_ns,
+                    count=phase.count,
                     drop_after_ns=phase.drop_after_ns,
                     shared=self.service.shared,
                     lane=turns,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,7 @@ from locustfiles.director import Resumed
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.messages import Bound
 from locustfiles.leases import ATTEMPTS_MAX, WATCH, Known, Range
+from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
 from reports import journal
@@ -85,7 +86,7 @@ def take_over(
     before = Before(phase, grants, resend=plan.fleet.resend and platform.idempotent)
     journals = _Journals(directory, pool)
     accounts = journals.accounts()
-    known = before.known(lambda shard: journals.done(shard, planned.sends))
+    known = before.known(lambda shard: journals.done(shard, planned))
     for shard in known if Kind.PAYMENT in planned.sends else ():
         accounts.learn("", journals.endings(shard))
     return Resumed(
@@ -127,10 +128,10 @@ class _Journals:
         self._group = range(0)
         self._sliced: Sliced | None = None
 
-    def done(self, shard: int, sends: Sequence[Kind]) -> list[int]:
+    def done(self, shard: int, phase: Phase) -> list[int]:
         """Return the positions of a shard's part of a phase of which nothing more will come."""
         counts = self._pool.shard_counts(shard)
-        order = interleave([counts.range_of(kind) for kind in sends])
+        order = interleave([counts.range_of(kind) for kind in phase.sends], phase.kind_weights)
         finished = np.zeros(sum(counts), dtype=np.bool_)
         over, _ = self._ended(shard)
         finished[over] = True

@@ -15,7 +15,7 @@ from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
-from reports.columns import NEVER
+from reports.columns import NEVER, Ints
 from reports.evidence import RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
@@ -125,7 +125,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         judged = judge_shard(
             shard,
             drained=record.drained,
-            deadline_ns=round(record.completion_deadline_s * 1e9),
+            deadline_ns=_deadlines_ns(record)[np.minimum(shard.seen.phase, len(record.phases) - 1)],
             epoch_utc_ns=record.epoch_utc_ns,
         )
         counts.add(judged)
@@ -140,6 +140,15 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         measure.give_up(given_up(*timeline, record.phases))
     judgement = _judgement(evidence, pool, checks, counts, (spans, latencies, measures), timeline)
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+
+
+def _deadlines_ns(record: RunRecord) -> Ints:
+    """Return the completion deadline of each phase."""
+    deadlines_s = (phase.completion_deadline_s for phase in record.phases)
+    return np.array(
+        [round((record.completion_deadline_s if s is None else s) * 1e9) for s in deadlines_s],
+        dtype=np.int64,
+    )
 
 
 def _measure(measures: Sequence[Measure], judged: Judged) -> None:

@@ -37,6 +37,10 @@ class PhaseRecord(BaseModel):
 
     name: str
     sends: tuple[Kind, ...]
+    weights: tuple[int, ...] = ()
+    """How many of each kind come in the same time; empty where each is spread over the phase."""
+    completion_deadline_s: float | None = None
+    """The phase's own; None for the run's."""
     warm_up_s: float = 0
     """SLOs leave out what was due in so long from its beginning."""
 

@@ -199,3 +199,73 @@ def test_stop_while_settling_begins_no_further_phase(now_ns, pending, moves):
     progress = Progress(exhausted=True, pending=pending, moved_ns=0)
     state = State.ENDED if moves else State.SETTLING
     assert step(machine, now_ns, progress) == (moves, state, 0)
+
+
+COUNTED = (
+    PhaseTimes(duration_ns=50, settle_ns=100, count=7, count_due_ns=30),
+    PhaseTimes(duration_ns=None, settle_ns=100),
+)
+
+
+def counted() -> PhaseMachine:
+    """Return a machine that sends in a phase of seven commands, at most 50 ns long."""
+    machine = PhaseMachine(COUNTED)
+    machine.begin(0)
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("now_ns", "sent", "moves"), [(10, 6, False), (10, 7, True), (10, 8, True), (50, 0, True)]
+)
+def test_sending_ends_with_the_count_or_the_time_whichever_comes_first(now_ns, sent, moves):
+    """SENDING goes over to SETTLING when as many were sent as the phase shall send."""
+    progress = Progress(exhausted=False, pending=3, moved_ns=0, sent=sent)
+    machine = counted()
+    assert machine.advance(now_ns, progress) is moves
+    assert machine.is_final(now_ns) is moves
+
+
+@pytest.mark.parametrize(
+    ("moved_ns", "now_ns", "moves"),
+    [(0, 129, False), (0, 130, True), (90, 189, False), (90, 190, True)],
+)
+def test_what_a_lost_process_should_have_sent_is_not_waited_for(moved_ns, now_ns, moves):
+    """Once the last is due and nothing has moved for the settle time, the count is as good as reached."""
+    machine = PhaseMachine([PhaseTimes(duration_ns=None, settle_ns=100, count=7, count_due_ns=30)])
+    machine.begin(0)
+    progress = Progress(exhausted=False, pending=3, moved_ns=moved_ns, sent=6)
+    assert machine.advance(now_ns, progress) is moves
+
+
+def test_what_is_counted_stays_counted():
+    """A phase that has sent its count goes on with nothing, and the next one counts anew."""
+    machine = counted()
+    machine.advance(10, Progress(exhausted=False, pending=3, moved_ns=0, sent=7))
+    assert not machine.advance(20, Progress(exhausted=False, pending=3, moved_ns=10, sent=0))
+    assert machine.advance(30, Progress(exhausted=False, pending=0, moved_ns=10, sent=7))
+    assert (machine.state, machine.phase) == (State.SENDING, 1)
+    assert not machine.is_final(40)
+
+
+@pytest.mark.parametrize(("now_ns", "moves"), [(299, False), (300, True)])
+def test_a_trickle_of_completions_does_not_hold_a_phase_for_ever(now_ns, moves):
+    """With a longest time to settle, the phase ends although something moved just now."""
+    times = PhaseTimes(duration_ns=None, settle_ns=100, settle_max_ns=300)
+    machine = PhaseMachine([times, times])
+    machine.begin(0)
+    machine.advance(0, ALL_SENT)
+    progress = Progress(exhausted=True, pending=1, moved_ns=now_ns - 1)
+    assert machine.advance(now_ns, progress) is moves
+
+
+@pytest.mark.parametrize(
+    ("pending", "state"), [(0, State.SENDING), (3, State.ENDED)], ids=["passed", "failed"]
+)
+def test_a_gate_that_fails_stops_the_run_where_the_phase_says_so(pending, state):
+    """With commands pending no further phase begins; with none the next one does."""
+    strict = PhaseTimes(duration_ns=None, settle_ns=100, stop_if_pending=True)
+    machine = PhaseMachine([strict, TWO[1]])
+    machine.begin(0)
+    machine.advance(0, ALL_SENT)
+    assert machine.advance(100, Progress(exhausted=True, pending=pending, moved_ns=0))
+    assert machine.state is state

@@ -358,6 +358,11 @@ def test_a_phase_has_a_profile(settings, said):
         (["profile=steps", "steps=[{rate_per_s=0, for_s=1}]"], "greater than 0"),
         (["profile=stairs"], "'soak' or 'trace'"),
         (["spacing=random"], "'even' or 'poisson'"),
+        (["weights={funding=1}"], "weights: give each kind one that is sent: funding, payment"),
+        (["weights={funding=1,payment=0}"], "greater than or equal to 1"),
+        (["weights={fund=1,payment=1}"], "there is no such kind"),
+        (["model='closed'", "late='drop'"], "late: in a closed model nothing is late"),
+        (["count=0"], "greater than or equal to 1"),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_refused(settings, fault):
@@ -365,6 +370,13 @@ def test_a_profile_that_makes_no_sense_is_refused(settings, fault):
     with pytest.raises(Problems) as found:
         load_plan("smoke", [f"{PAYMENTS}.{setting}" for setting in settings])
     assert fault in str(found.value)
+
+
+def test_weights_survive_the_record_of_a_run():
+    """By the kinds' labels, in the order of what is sent."""
+    plan = load_plan("smoke", [f"{PAYMENTS}.weights={{payment=3,funding=1}}"])
+    assert plan.phases["payments"].kind_weights == (1, 3)
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan
 
 
 def test_chaos_has_a_seed():

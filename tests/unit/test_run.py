@@ -208,6 +208,50 @@ def test_a_run_is_ended_for_an_slo_that_it_misses(stage):
     assert played.notes("phase ended") == [""]
 
 
+def test_a_count_ends_a_phase(stage):
+    """So many commands are sent, and the run goes on to its end; the rest of the pool stays unsent."""
+    played = stage("phases.payments.count=5")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    assert [turn.card.kind for turn in played.turns].count(Kind.ACCOUNT) == 3
+    assert len(played.turns) == 3 + 3 + 5
+    assert played.events()[-1] == ("run ended", "")
+
+
+def test_a_gate_that_fails_stops_the_run(stage):
+    """Where the plan says so, no further phase begins while commands are pending; it is noted."""
+    played = stage("phases.accounts.if_pending='stop'")
+    played.begin()
+    played.user(sends=played.sent)
+    played.play()
+    assert {turn.card.kind for turn in played.turns} == {Kind.ACCOUNT}
+    assert played.notes("phase ended") == [
+        "3 commands were pending, so the run stops, as the plan asks"
+    ]
+
+
+def test_kinds_come_by_their_weights(stage):
+    """Of the commands of a phase, so many of each kind come in the same time."""
+    played = stage("phases.payments.weights={funding=1,payment=3}")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    paid = [turn.card.kind for turn in played.turns[6:26]]
+    assert paid.count(Kind.PAYMENT) == pytest.approx(15, abs=1)
+
+
+def test_in_a_closed_model_nothing_is_overdue(stage):
+    """However late a user comes, what it takes is due then; and all of the pool is sent."""
+    played = stage("phases.payments.model='closed'")
+    played.begin()
+    played.user()
+    played.play()
+    assert len(played.turns) == len(played.pool)
+    closed = [turn.arrival for turn in played.turns if turn.phase == 2]
+    assert all(arrival.intended_ns >= arrival.free_ns for arrival in closed)
+
+
 def test_nothing_is_sent_before_the_run_begins(stage):
     """Users that are there early wait for the first phase."""
     played = stage()
