@@ -61,11 +61,14 @@ class Arrivals:
         *,
         duration_ns: int | None = None,
         count: int | None = None,
+        since_ns: int = 0,
         drop_after_ns: int | None = None,
         shared: bool = False,
         lane: Every = ALL,
     ) -> None:
         """Begin at `began_ns`, and end after `duration_ns` or `count` arrivals, if not None.
+
+        What was due in the first `since_ns` is over: it was before a pause.
 
         Arrivals that are later than `drop_after_ns`, if not None, are given up. Where they are
         `shared` with other processes, `extend` says which ones are this one's. Of this process's, as
@@ -74,7 +77,7 @@ class Arrivals:
         self._pace = pace
         self.began_ns = began_ns
         self._drop_after_ns = drop_after_ns
-        self._next = 0
+        self._first = self._next = pace.due_by(since_ns - 1) if since_ns > 0 else 0
         ends = [] if duration_ns is None else [pace.due_by(duration_ns - 1)]
         ends += [] if count is None else [count]
         self._end = min(ends, default=None)
@@ -147,7 +150,10 @@ class Arrivals:
     def due(self, now_ns: int) -> int:
         """Return how many arrivals were due until `now_ns`."""
         due = self._pace.due_by(now_ns - self.began_ns)
-        return self._count(0, due if self._end is None else min(due, self._end)) - self._skipped
+        return (
+            self._count(self._first, due if self._end is None else min(due, self._end))
+            - self._skipped
+        )
 
     def _peek(self) -> int | None:
         while self._block < len(self._blocks):

@@ -13,7 +13,11 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
+from locustfiles.channels.origin import Origin
+from locustfiles.control import COMMANDS, ask, await_answer
+from locustfiles.plan_parts.allowed import Address, refused
 from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
+from reports.rundir import RunDirectory
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
 
@@ -85,6 +89,7 @@ def run(
     chosen = plan_for(
         *(values["plan"], values["set"], values["rate"], values["duration"]),
         channels=values["channels"],
+        allow=values["allow"],
         fixed_pool=bool(pool),
     )
     if dry_run:
@@ -124,10 +129,27 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
     os.execv(sys.executable, command)  # noqa: S606 - no shell, our own interpreter
 
 
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("command", type=click.Choice(list(COMMANDS)))
+def control(run_dir: Path, command: str) -> None:
+    """Pause a run, resume it, skip its phase, stop it, or stop it at once (emergency).
+
+    RUN_DIR is the run's directory, such as reports/runs/demo/latest. Who may write there may control
+    the run. The command returns when the run has obeyed; its timeline and the audit log tell of it.
+    """
+    directory = RunDirectory.open(run_dir)
+    request = ask(directory, command)
+    await_answer(directory, request)
+    click.echo(f"{command}: done, as request {request.id} of {request.user}")
+
+
 @click.command("try")
 @click.option("--host", metavar="URL", required=True, help="Where the platform listens.")
 @click.option("--platform", metavar="FILE:CLASS", help="The adapter of your platform.")
-def try_(host: str, platform: str | None) -> None:
+@click.option("--allow", metavar="HOST", multiple=True, envvar="PAYSTORM_ALLOW",
+              help="Let commands go to this host, too.")  # fmt: skip
+def try_(host: str, platform: str | None, allow: tuple[str, ...]) -> None:
     """Walk one account's life through, and print what goes out and what comes back.
 
     Creates an account, opens it, funds it and pays, one command after the other, and names the
@@ -135,6 +157,10 @@ def try_(host: str, platform: str | None) -> None:
     """
     from locustfiles.trial import Trial, TrialError
 
+    origin = Origin.parse(host)
+    wrong = refused([Address(origin.host, origin.port, "--host")], allow)
+    if wrong:
+        raise Problems(wrong)
     try:
         Trial(host, platform, Console(highlight=False)).walk()
     except TrialError as error:

@@ -37,13 +37,14 @@ from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
-from locustfiles.launch import Launched, launch, manifest_of, open_gate, order_of
+from locustfiles.launch import Launched, audit_of, launch, manifest_of, open_gate, order_of
 from locustfiles.phases import State
-from locustfiles.pulse import Beat, Pulse, close_run
+from locustfiles.pulse import Beat, Listener, Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import Settings, as_allowed, read_settings
 from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
+from reports.audit import Audit
 from reports.book import take_snapshot
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Stage:
     pulse: Pulse | None
     """None in a fleet's master, which sends nothing."""
     csvs: LocustCsvs
+    listener: Listener
+    audit: Audit
     closing: gevent.Greenlet[..., None] | None = None
 
 
@@ -157,6 +160,8 @@ class Conductor:
             Beat(director, self._fail),
             Pulse(run, self._fail) if run is not None else None,
             LocustCsvs(self.environment, director.directory.path),
+            Listener(director),
+            audit_of(launched, self._options.num_users),
         )
 
     def tick(self) -> tuple[int, float] | None:
@@ -224,6 +229,8 @@ class Conductor:
             if stage.launched.sandbox:
                 stage.launched.sandbox.stop()
             self._judge(stage.launched.director)
+            stage.audit.write("end", f"exit code {int(worst(self._exits))}")
+            stage.audit.close()
         finally:
             self._stage = None
             if self._post is not None:
@@ -239,6 +246,7 @@ class Conductor:
             director.grants.write_closed(worker, launched.run.journal.chunks)
         elif self._post is not None:
             self._close_fleet(director)
+        stage.listener.stop()
         stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
@@ -270,14 +278,14 @@ class Conductor:
 
     def _write_end(self, launched: Launched) -> None:
         director = launched.director
-        state = "interrupted" if self._signals else "ended"
+        state = "interrupted" if self._signals or director.halted else "ended"
         director.directory.write_record(
             launched.record.model_copy(
                 update={
                     "state": state,
                     # The machine ends when nothing is pending, or nothing moved for so long that
-                    # nothing more will.
-                    "drained": True,
+                    # nothing more will; unless all had to stop at once.
+                    "drained": not director.halted,
                     "ended_ns": director.clock.now_ns(),
                     "clock_error_ns": self._post.clock_error_ns if self._post else 0,
                 }

@@ -89,6 +89,10 @@ class Director:
         """The response times of all that send."""
         self.wake: Callable[[], None] = lambda: None
         """Lets workers know that there is news, so that they ask at once."""
+        self.audit: Callable[[str, str], None] = lambda _what, _detail: None
+        """Notes what was done to the run, and by whom."""
+        self.halted = False
+        """Whether it was ended at once, so that what was sent was not awaited."""
         self._fleet = fleet
         self._resumed = resumed
         resend = plan.fleet.resend and platform.idempotent
@@ -107,6 +111,7 @@ class Director:
             tell=self._tell,
         )
         self._began_once = False
+        self._run_began_ns: int | None = None
         self._before = 0
         """Commands sent, and arrivals dropped, before the current phase."""
         self._dropped = 0
@@ -125,9 +130,12 @@ class Director:
                 self.machine.begin(now_ns)
             else:
                 self.machine.resume(now_ns, self._resumed.phase, self._resumed.sent_ns)
+            # Time and commands of the master before are not counted: its budget was its own.
+            self._run_began_ns = now_ns
             self.event("run resumed", note=f"master {self._resumed.term}")
             self._enter(self._resumed.known)
         elif self.machine.begin(now_ns):
+            self._run_began_ns = now_ns
             self.event("run began")
             self._enter()
 
@@ -135,22 +143,46 @@ class Director:
         """Ask for an orderly end: nothing further is sent, and what was sent is awaited."""
         if self.machine.state is not State.ENDED and not self.machine.stopping:
             self.event("stop asked", note=reason)
+            self.audit("change", f"stop: {reason}")
             self.machine.stop()
+
+    def control(self, command: str, note: str) -> None:
+        """Do what was asked for from outside, one of `control.COMMANDS`, at once."""
+        if command == "stop":
+            self.stop(note)
+        elif self.machine.state is not State.ENDED:
+            self.event(f"{command} asked", self.phase_name, note)
+            self.audit("change", f"{command}: {note}")
+            if command == "emergency":
+                self._halt()
+            elif command == "skip":
+                self.machine.skip()
+            else:
+                self.machine.pause(paused=command == "pause")
+        self.advance()
+
+    def _halt(self) -> None:
+        """End at once, whatever is pending."""
+        self.halted = True
+        self.machine.halt(self.clock.now_ns())
+        self._enter()
+        self.wake()
 
     def advance(self) -> State:
         """Move on through the phases as far as progress allows, and return where the run stands."""
         self.refresh()
         if self._fleet:
             self.desk.tick()
-        phase = self.machine.phase
+        before = self.machine.state, self.machine.phase
         while self.machine.advance(self.clock.now_ns(), self._progress()):
-            self._moved(phase)
-            phase = self.machine.phase
+            self._moved(*before)
+            before = self.machine.state, self.machine.phase
             self.wake()
             self.refresh()
         if self.machine.state is State.SETTLING:
             self._settle()
         self._watch()
+        self._spend()
         return self.machine.state
 
     def _progress(self) -> Progress:
@@ -220,10 +252,17 @@ class Director:
 
     # -- phases ---------------------------------------------------------------------------------
 
-    def _moved(self, before: int) -> None:
-        """Do what the machine's new state means."""
+    def _moved(self, state: State, phase: int) -> None:
+        """Do what the machine's new state means; before, it was in `state` of `phase`."""
         name = list(self.plan.phases)[self.machine.phase]
-        if self.machine.state is State.SENDING and self.machine.phase == before:
+        if self.machine.state is State.PAUSED:
+            self.event("phase paused", name)
+            self.desk.pause()
+        elif state is State.PAUSED and self.machine.state is State.SENDING:
+            self.event("phase resumed", name)
+            self.machine.delay(self._lead_ns)
+            self.desk.go_on(self._lead_ns)
+        elif self.machine.state is State.SENDING and self.machine.phase == phase:
             self.event("phase goes on", name, "a lost worker's commands are to be sent again")
             self.desk.send()
         else:
@@ -244,8 +283,7 @@ class Director:
                 sum(counts[kind] for kind in phase.sends)
                 for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
             ]
-            lead_ns = FLEET_LEAD_NS if self._fleet else LEAD_NS
-            self.desk.begin(number, sizes, self.clock.now_ns() + lead_ns, known)
+            self.desk.begin(number, sizes, self.clock.now_ns() + self._lead_ns, known)
         elif state is State.SETTLING:
             self._settle()
             self.event("phase settles", name)
@@ -262,6 +300,14 @@ class Director:
             self.event("aborted", self.phase_name, missed.title)
             self.stop(f"missed for {missed.abort_after_s:g} s: {missed.title}")
 
+    def _spend(self) -> None:
+        """End the run when its budget is spent."""
+        if self._run_began_ns is not None:
+            seconds = (self.clock.now_ns() - self._run_began_ns) / SECOND_NS
+            spent = "; ".join(self.plan.budget.spent(self.total().sent, seconds))
+            if spent:
+                self.stop(f"the budget is spent: {spent}")
+
     @property
     def _warm_phase(self) -> str:
         """The phase that is being sent, past its warm-up; empty where none is."""
@@ -271,6 +317,10 @@ class Director:
 
     def _took(self, phase: str, kind: Kind | None) -> NDArray[np.int64]:
         return self.figures.counts(phase=list(self.plan.phases).index(phase), kind=kind)
+
+    @property
+    def _lead_ns(self) -> int:
+        return FLEET_LEAD_NS if self._fleet else LEAD_NS
 
     def _settle(self) -> None:
         self.desk.settle(finally_=self.machine.is_final(self.clock.now_ns()))

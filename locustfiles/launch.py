@@ -21,6 +21,7 @@ from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
+from locustfiles.control import user_name
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
@@ -30,6 +31,7 @@ from locustfiles.run import Run
 from locustfiles.settings import Settings
 from locustfiles.takeover import last_ns, take_over
 from locustfiles.work import LOCAL, Service
+from reports.audit import Audit
 from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
@@ -203,6 +205,20 @@ def order_of(launched: Launched, users: int) -> dict[str, Any]:
         "users": users,
         "journals": launched.director.plan.fleet.journals,
     }
+
+
+def audit_of(launched: Launched, users: int) -> Audit:
+    """Note that a run was started, and let its director note what is done to it."""
+    record, director = launched.record, launched.director
+    audit = Audit(director.directory, user_name())
+    workers = f", {record.workers} workers" if record.workers else ""
+    audit.write(
+        "start" if record.masters == 1 else "resume",
+        f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}, "
+        f"{len(director.pool):,} commands, {users} users{workers}",
+    )
+    director.audit = audit.write
+    return audit
 
 
 def manifest_of(launched: Launched) -> str:

@@ -11,7 +11,14 @@ SETTLING  nothing has moved for the settle time, or      the same, with what is 
           the phase's longest time to settle is up       where the phase says to stop then
 SETTLING  somebody may still send                        (waits, however long nothing has moved)
 SETTLING  something is to be sent again, in its time     SENDING the same phase
+SETTLING  it is paused                                   (waits before the next phase)
+SETTLING  the phase is to be skipped                     the same as after its settle time
+SENDING   a pause was asked                              PAUSED
+PAUSED    the pause is over                              SENDING the same phase, which lasts longer by it
+PAUSED    a stop was asked, or to skip the phase         SETTLING
 WAITING   a stop was asked                               ENDED
+WAITING   it is paused                                   (waits, though the users are there)
+any       everything has to stop at once                 ENDED, whatever is pending
 """
 
 from __future__ import annotations
@@ -26,6 +33,7 @@ class State(Enum):
 
     WAITING = auto()
     SENDING = auto()
+    PAUSED = auto()
     SETTLING = auto()
     ENDED = auto()
 
@@ -77,6 +85,27 @@ class PhaseMachine:
         self._counted = False
         """The phase has sent as many as it shall."""
         self._stopping = False
+        self._skipping = False
+        self._paused = False
+        self._paused_ns = 0
+        """Since when; meaningful while PAUSED."""
+
+    def pause(self, *, paused: bool = True) -> None:
+        """Ask to send nothing further until `pause(paused=False)`; the time until then is cut out."""
+        self._paused = paused
+
+    def skip(self) -> None:
+        """Ask to leave the current phase as it is, and to begin the next."""
+        self._skipping = True
+
+    def halt(self, now_ns: int) -> None:
+        """End at once: nothing is awaited."""
+        self._stopping = True
+        self._enter(State.ENDED, now_ns)
+
+    def delay(self, by_ns: int) -> None:
+        """Let the current phase last longer, since its sending goes on that much later."""
+        self._began_ns += by_ns
 
     def stop(self) -> None:
         """Ask for an orderly end: no further command, the completions of those sent awaited."""
@@ -89,7 +118,7 @@ class PhaseMachine:
 
     def begin(self, now_ns: int) -> bool:
         """Leave WAITING, because the users are there, and tell whether it was so."""
-        if self.state is not State.WAITING:
+        if self.state is not State.WAITING or (self._paused and not self._stopping):
             return False
         self._enter(State.ENDED if self._stopping else State.SENDING, now_ns)
         self._began_ns = now_ns
@@ -105,36 +134,58 @@ class PhaseMachine:
         if self.state is State.WAITING and self._stopping:
             self._enter(State.ENDED, now_ns)
             return True
+        if self.state is State.PAUSED:
+            return self._leave_pause(now_ns)
         if self.state is State.SENDING and self._sent_enough(now_ns, progress):
             self._enter(State.SETTLING, now_ns)
+            return True
+        if self.state is State.SENDING and self._paused:
+            self._paused_ns = now_ns
+            self._enter(State.PAUSED, now_ns)
             return True
         if self.state is State.SETTLING and not self._sent_enough(now_ns, progress):
             self._enter(State.SENDING, now_ns)
             return True
         if self.state is State.SETTLING and self._settled(now_ns, progress):
-            self._stopping |= bool(progress.pending) and self._times.stop_if_pending
-            if self._stopping or self.phase + 1 == len(self._phases):
-                self._enter(State.ENDED, now_ns)
-            else:
-                self.phase += 1
-                self._began_ns, self._counted = now_ns, False
-                self._enter(State.SENDING, now_ns)
-            return True
+            gate_failed = bool(progress.pending) and not self._skipping
+            self._stopping |= gate_failed and self._times.stop_if_pending
+            return self._pass_gate(now_ns)
         return False
+
+    def _leave_pause(self, now_ns: int) -> bool:
+        if self._stopping or self._skipping:
+            self._enter(State.SETTLING, now_ns)
+        elif not self._paused:
+            self._began_ns += now_ns - self._paused_ns
+            self._enter(State.SENDING, now_ns)
+        return self.state is not State.PAUSED
+
+    def _pass_gate(self, now_ns: int) -> bool:
+        """Begin the next phase, or end."""
+        if self._stopping or self.phase + 1 == len(self._phases):
+            self._enter(State.ENDED, now_ns)
+        elif self._paused:
+            return False
+        else:
+            self.phase += 1
+            self._began_ns, self._counted, self._skipping = now_ns, False, False
+            self._enter(State.SENDING, now_ns)
+        return True
 
     def _enter(self, state: State, now_ns: int) -> None:
         self.state = state
         self._since_ns = now_ns
 
     def sent_for_ns(self, now_ns: int) -> int:
-        """Return how long the phase has been sending, or settling."""
-        return now_ns - self._began_ns
+        """Return how long the phase has been sending, or settling, without pauses."""
+        until_ns = self._paused_ns if self.state is State.PAUSED else now_ns
+        return until_ns - self._began_ns
 
     def is_final(self, now_ns: int) -> bool:
         """Tell whether the phase will send nothing more, whatever happens: time or count is up."""
         duration_ns = self._times.duration_ns
         time_up = duration_ns is not None and self.sent_for_ns(now_ns) >= duration_ns
-        return self._stopping or self._counted or time_up
+        return self._stopping or self._skipping or self._counted or time_up
 
     @property
     def _times(self) -> PhaseTimes:
@@ -155,7 +206,7 @@ class PhaseMachine:
     def _settled(self, now_ns: int, progress: Progress) -> bool:
         if progress.busy:
             return False
-        if progress.pending == 0:
+        if progress.pending == 0 or self._skipping:
             return True
         settled_for_ns = now_ns - self._since_ns
         longest_ns = self._times.settle_max_ns

@@ -22,6 +22,8 @@ from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.mix import Mix
+from locustfiles.plan_parts.allowed import Allowed
+from locustfiles.plan_parts.budget import Budget
 from locustfiles.plan_parts.channels import Channels
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
@@ -102,6 +104,9 @@ class Plan(Part):
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
+    budget: Budget = Budget()
+    allow: tuple[Allowed, ...] = ()
+    """Hosts that commands may go to, beside this machine itself."""
 
     def mix(self, phase: Phase) -> Mix:
         """Return the channels that a phase sends over."""

@@ -108,6 +108,8 @@ class Run:
         """Whether somebody looks at response times while the run is on."""
         self.leaving = False
         self._sending = False
+        self._left_ns = 0
+        """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
 
     # -- the agent's side -----------------------------------------------------------------------
@@ -122,6 +124,14 @@ class Run:
         self.tracker.set_aside.clear()
         self.dealer.work = Work(phase, name, planned.settle_ns, self._lanes(phase, began_ns))
         self.roster.follow(mix)
+
+    def move(self, began_ns: int) -> None:
+        """Take the phase as having begun `began_ns`, since it was paused: what was due before is over."""
+        self._leave()
+        work = self.dealer.work
+        if work is not None:
+            lanes = self._lanes(work.number, began_ns, self._left_ns)
+            self.dealer.work = replace(work, lanes=lanes, over=Event())
 
     def go_on(self, *, sending: bool) -> None:
         """Send in the current phase, or send no more and wait for what was sent."""
@@ -217,7 +227,7 @@ class Run:
             self.agent.say((*place[1:], int(Ending.of(complete=complete)), ""))
         self.wake()
 
-    def _lanes(self, number: int, began_ns: int) -> dict[Channel, Lane]:
+    def _lanes(self, number: int, began_ns: int, since_ns: int = 0) -> dict[Channel, Lane]:
         phase = list(self.plan.phases.values())[number]
         arrivals = Closed if phase.model == "closed" else Arrivals
         return {
@@ -228,6 +238,7 @@ class Run:
                     began_ns,
                     duration_ns=phase.duration_ns,
                     count=phase.count,
+                    since_ns=since_ns if phase.model == "open" else 0,
                     drop_after_ns=phase.drop_after_ns,
                     shared=self.service.shared,
                     lane=turns,
@@ -245,6 +256,7 @@ class Run:
         self._sending = False
         self.tracker.set_aside.lay_down()
         now_ns = self.clock.now_ns()
+        self._left_ns = now_ns - work.began_ns
         work.end(now_ns)
         for place, count in enumerate(work.counts(now_ns)):
             self._finished_arrivals[place] += count

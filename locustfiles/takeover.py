@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +30,7 @@ from reports.evidence import bindings_of
 from reports.grants import Grant, read_grants
 from reports.journal import Fact
 from reports.rundir import RunDirectory, RunRecord
-from reports.timeline import read_timeline
+from reports.timeline import Event, read_timeline
 
 
 class Before:
@@ -114,7 +114,19 @@ def _sent_ns(directory: RunDirectory, phase: str) -> int:
         event.at_ns for event in events if (event.event, event.phase) == ("phase began", phase)
     ]
     last = max((second.at_ns for second in seconds if second.phase == phase), default=0)
-    return max(last - began[0], 0) if began else 0
+    return max(last - began[0] - _paused_ns(events, phase, last), 0) if began else 0
+
+
+def _paused_ns(events: Sequence[Event], phase: str, until_ns: int) -> int:
+    """Return how long a phase was paused until then; a pause that goes on is none."""
+    paused_ns, since_ns = 0, None
+    for event in events:
+        if event.phase == phase and event.at_ns <= until_ns:
+            if event.event == "phase paused":
+                since_ns = event.at_ns
+            elif event.event == "phase resumed" and since_ns is not None:
+                paused_ns, since_ns = paused_ns + event.at_ns - since_ns, None
+    return paused_ns
 
 
 class _Journals:

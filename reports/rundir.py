@@ -6,6 +6,7 @@ journal/            facts as Parquet chunks, one series per process; grants.json
 bindings/           which account id the platform gave to which account
 book/               the platform's statements, taken after the drain
 latency/            histograms of the latencies, in the log format of HdrHistogram
+control.jsonl       what was asked of the run while it was on
 timeline.jsonl      one row per second, and what happened when
 locust_stats*.csv   Locust's own statistics
 findings.json  summary.json  report.html  report.md  junit.xml   written by the judge
@@ -149,6 +150,11 @@ class RunDirectory:
     def latency(self) -> Path:
         """Where the latencies are, as a histogram log."""
         return self.path / "latency"
+
+    @property
+    def control(self) -> Path:
+        """Where requests to the run are written while it is on."""
+        return self.path / "control.jsonl"
 
     @property
     def timeline(self) -> Path:

@@ -45,7 +45,8 @@ class Event:
 
     at_ns: int
     event: str
-    """One of: run began, run resumed, phase began, phase settles, phase goes on, phase ended, worker
+    """One of: run began, run resumed, phase began, phase settles, phase goes on, phase paused, phase
+    resumed, phase ended, pause asked, resume asked, skip asked, emergency asked, worker
     joined, worker lost, worker back, worker figures, stop asked, aborted, warning, run ended."""
     phase: str = ""
     note: str = ""
