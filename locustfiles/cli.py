@@ -37,11 +37,23 @@ def check(file: str) -> None:
 
 @plan.command("show")
 @click.argument("file")
-def show_plan(file: str) -> None:
-    """Show what a plan sends, when, and what it asks; FILE as for `check`."""
+@click.option("--png", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
+              help="Draw the load over time as a picture.")  # fmt: skip
+@click.option("--svg", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
+              help="The same as a drawing.")  # fmt: skip
+def show_plan(file: str, png: Path | None, svg: Path | None) -> None:
+    """Show what a plan sends, when, what it takes, and what it asks; FILE as for `check`."""
     from locustfiles.outline import show
 
-    show(plan_for(file, (), None, None, fixed_pool=False), None, Console(highlight=False))
+    found = plan_for(file, (), None, None, fixed_pool=False)
+    show(found, None, Console(highlight=False))
+    for path, ending in ((png, "png"), (svg, "svg")):
+        if path is not None:
+            from locustfiles.forecast import forecast
+            from locustfiles.picture import draw
+
+            pool = Pool.in_memory(found.pool.config(), found.pool.seed)
+            draw(f"plan {found.name}", forecast(found, pool), path, ending)
 
 
 def _locustfile_options(command: Callable[..., None]) -> Callable[..., None]:
