@@ -30,14 +30,22 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from e2e_data.exits import Exit, worst
+from e2e_data.exits import Exit, exit_of, worst
 from e2e_data.problems import Problems
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
-from locustfiles.launch import Launched, audit_of, launch, manifest_of, open_gate, order_of
+from locustfiles.launch import (
+    Launched,
+    audit_of,
+    keep_for_good,
+    launch,
+    manifest_of,
+    open_gate,
+    order_of,
+)
 from locustfiles.phases import State
 from locustfiles.pulse import Beat, Listener, Pulse, close_run
 from locustfiles.run import Run
@@ -46,6 +54,7 @@ from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
 from reports.audit import Audit
 from reports.book import take_snapshot
+from reports.workers import write_reported
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +190,9 @@ class Conductor:
             return users, rate
         director = stage.launched.director
         if director.machine.state is State.WAITING and self._users_are_there(users):
+            if self._post is not None:
+                # By now there is something of each worker, and there may be a thousand of them.
+                keep_for_good()
             director.begin()
         if options.run_time and director.clock.now_ns() >= options.run_time * 1e9:
             director.stop(f"--run-time of {options.run_time} s is over")
@@ -250,6 +262,9 @@ class Conductor:
         stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
+        if self._post is not None:
+            # Whoever closes its journal only now is told farewell, and written down no more.
+            self._post.shut()
         director.close()
         if director.platform.has_statements:
             self._take_book(launched)
@@ -262,15 +277,19 @@ class Conductor:
             director.event("worker lost", note=f"{name}: its journal was never closed")
         if "://" in director.plan.fleet.journals:
             fetch(director.plan.fleet.journals, director.desk.run, director.directory)
-        for name in self._post.figures.workers():
-            director.event("worker figures", note=self._post.figures.told(name))
+        write_reported(director.directory, self._post.figures.reported())
 
     def _take_book(self, launched: Launched) -> None:
         director = launched.director
         try:
-            take_snapshot(
-                launched.gate.site, director.platform, launched.record.ids, director.directory
-            )
+            ids, directory = launched.record.ids, director.directory
+            if launched.book:
+                # Loaded where it is wanted: it takes its time.
+                from reports.book_sql import take_sql_snapshot
+
+                take_sql_snapshot(launched.book, director.platform, ids, directory)
+            else:
+                take_snapshot(launched.gate.site, director.platform, ids, directory)
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)
@@ -299,7 +318,7 @@ class Conductor:
         judged = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, text=True, check=False
         )
-        self._exits.append(_exit_of(judged.returncode))
+        self._exits.append(exit_of(judged.returncode))
         self._said = str(judged.stdout)
         if not self._options.headless:
             self.say_verdict()
@@ -366,13 +385,6 @@ class Conductor:
         self.director.stop(name)
         if self.environment.web_ui is not None:
             self.environment.web_ui.stop()
-
-
-def _exit_of(code: int) -> Exit:
-    try:
-        return Exit(code)
-    except ValueError:
-        return Exit.NOT_RIGHT
 
 
 _CONDUCTORS: WeakKeyDictionary[Environment, Conductor | Worker] = WeakKeyDictionary()

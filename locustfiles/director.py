@@ -73,12 +73,7 @@ class Director:
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
         self.grants = GrantLog(directory.grants)
-        self.machine = PhaseMachine(
-            [
-                _times(phase, phase.pace(plan.pool.seed, number))
-                for number, phase in enumerate(plan.phases.values())
-            ]
-        )
+        self.machine = _machine(plan)
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
         self.oldest: Callable[[], str] = lambda: "with a worker"
@@ -345,6 +340,11 @@ class Director:
             return
         self.event(event, self.phase_name, note)
         (log.warning if event == "worker lost" else log.info)("%s: %s", event, note)
+
+
+def _machine(plan: Plan) -> PhaseMachine:
+    phases = enumerate(plan.phases.values())
+    return PhaseMachine([_times(phase, phase.pace(plan.pool.seed, n)) for n, phase in phases])
 
 
 def _times(phase: Phase, pace: Pace) -> PhaseTimes:

@@ -49,6 +49,10 @@ ALONE_AHEAD_NS = SECOND_NS // 4
 class Run:
     """The state of one run in one process that sends. `take` is the users'."""
 
+    lag_ns = 0
+    cpu_percent = 0.0
+    leaving = False
+
     def __init__(
         self,
         plan: Plan,
@@ -102,11 +106,8 @@ class Run:
         self.hungry = Event()
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
-        self.lag_ns = 0
-        self.cpu_percent = 0.0
         self.measures = service.shared
         """Whether somebody looks at response times while the run is on."""
-        self.leaving = False
         self._sending = False
         self._left_ns = 0
         """How long the phase had been on when its sending ended, or was paused."""

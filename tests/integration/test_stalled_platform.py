@@ -11,11 +11,12 @@ from e2e_data.commands import Kind
 from e2e_data.exits import Exit
 from e2e_data.platform import Acknowledged, Acknowledgement
 from locustfiles.phases import State
+from reports.attempted import GivenUp
 from reports.columns import NEVER
 from reports.journal import Fact
 from reports.judgement import Status
 from reports.latencies import Latencies
-from reports.measures import GivenUp, measure_of
+from reports.measures import measure_of
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
 from reports.timeline import Second

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from e2e_data.commands import Channel, Kind, Label
+from reports.attempted import GivenUp, given_up
 from reports.judgement import Status
-from reports.measures import GivenUp, given_up, judged_slos, measure_of
+from reports.measures import judged_slos, measure_of
 from reports.slos import Slo
 from reports.timeline import Event, Second
 from tests.unit.test_latencies import DIGITS, MS, PHASES, S, frame
