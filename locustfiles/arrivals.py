@@ -11,6 +11,8 @@ from locustfiles.fleet.messages import Slice
 from locustfiles.pacing import Pace
 
 ENDLESS_NS = 2**62
+ENDLESS = 2**62
+"""More arrivals than ever come."""
 
 
 class Arrival(NamedTuple):
@@ -101,7 +103,9 @@ class Arrivals:
         """Learn which of the arrivals in the time ahead are this process's."""
         for one in slices:
             first = self._pace.due_by(one.from_ns - 1)
-            end = self._pace.due_by(one.until_ns - 1)
+            # Random arrivals are counted one by one: up to the end of time is never asked for.
+            endless = one.until_ns >= ENDLESS_NS
+            end = ENDLESS if endless else self._pace.due_by(one.until_ns - 1)
             self._known = end if self._end is None else min(end, self._end)
             if one.mine and first < self._known:
                 mine = Every(one.of, one.mine)

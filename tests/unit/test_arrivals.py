@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from locustfiles.arrivals import Arrival, Arrivals, Closed
-from locustfiles.pacing import Even
+from locustfiles.pacing import Even, Poisson
 from locustfiles.profiles import SECOND_NS, constant
 
 TEN_PER_S = Even(constant(Fraction(10)))
@@ -159,4 +159,15 @@ def test_a_closed_model_ends_with_its_count():
     arrivals = Closed(TEN_PER_S, 0, count=1)
     assert arrivals.take(5) == Arrival(0, 5, 5)
     assert arrivals.take(6) is None
+    assert arrivals.ended
+
+
+def test_random_arrivals_without_an_end_begin_at_once():
+    """Nobody counts them up to the end of time: the first is there, and the phase's time ends them."""
+    pace = Poisson(constant(Fraction(25)), seed=7)
+    arrivals = Arrivals(pace, 0, duration_ns=2 * SECOND_NS)
+    assert arrivals.take(0) == Arrival(0, pace.due_ns(0), 0)
+    assert Arrivals(pace, 0).take(0) == Arrival(0, pace.due_ns(0), 0)
+    taken = [arrivals.take(0) for _ in range(pace.due_by(2 * SECOND_NS - 1) - 1)]
+    assert None not in taken
     assert arrivals.ended
