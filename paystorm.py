@@ -8,7 +8,7 @@ import click
 
 from e2e_data.cli import pool
 from e2e_data.exits import Exit
-from locustfiles.cli import plan, run, try_
+from locustfiles.cli import control, plan, run, try_
 from reports.cli import explain, reconcile, report
 from sandbox.cli import sandbox
 
@@ -19,7 +19,7 @@ def main() -> None:
     """Load testing for payments platforms: how fast, and still right?"""
 
 
-for command in (pool, plan, run, try_, reconcile, explain, report, sandbox):
+for command in (pool, plan, run, try_, control, reconcile, explain, report, sandbox):
     main.add_command(command)
 
 

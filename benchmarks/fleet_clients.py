@@ -82,6 +82,9 @@ class Fake:
         """Begin a phase."""
         self.phase, self.began_ns, self.slices = phase, began_ns, []
 
+    def move(self, began_ns: int) -> None:
+        """Do nothing: the benchmark's master pauses nothing."""
+
     def go_on(self, *, sending: bool) -> None:
         """Send, or send no more."""
         self.sending = sending

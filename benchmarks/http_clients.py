@@ -45,7 +45,8 @@ from locustfiles.completions import CompletionSource
 from locustfiles.director import Director
 from locustfiles.http_sender import HttpLine
 from locustfiles.launch import direct, keep_for_good
-from locustfiles.plans import Phase, Plan, PoolChoice
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan, PoolChoice
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
 from locustfiles.users import PaymentsUser

@@ -41,7 +41,8 @@ from locustfiles.director import Director
 from locustfiles.kafka_completions import Observer
 from locustfiles.kafka_sender import KafkaLine
 from locustfiles.launch import direct
-from locustfiles.plans import Phase, Plan, PoolChoice
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan, PoolChoice
 from locustfiles.pulse import Pulse
 from locustfiles.run import Run
 from locustfiles.statistics import statistics_of

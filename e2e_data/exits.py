@@ -35,3 +35,11 @@ PRECEDENCE = (
 def worst(exits: Iterable[Exit]) -> Exit:
     """Return the one of `exits` that a process should end with; GOOD when there is none."""
     return min(exits, key=PRECEDENCE.index, default=Exit.GOOD)
+
+
+def exit_of(code: int) -> Exit:
+    """Return what a judge's exit code means; one that is none, as of a crash, shows nothing right."""
+    try:
+        return Exit(code)
+    except ValueError:
+        return Exit.NOT_RIGHT

@@ -11,6 +11,8 @@ from locustfiles.fleet.messages import Slice
 from locustfiles.pacing import Pace
 
 ENDLESS_NS = 2**62
+ENDLESS = 2**62
+"""More arrivals than ever come."""
 
 
 class Arrival(NamedTuple):
@@ -64,11 +66,15 @@ class Arrivals:
         began_ns: int,
         *,
         duration_ns: int | None = None,
+        count: int | None = None,
+        since_ns: int = 0,
         drop_after_ns: int | None = None,
         shared: bool = False,
         lane: Every = ALL,
     ) -> None:
-        """Begin at `began_ns`, and end after `duration_ns`, if not None.
+        """Begin at `began_ns`, and end after `duration_ns` or `count` arrivals, if not None.
+
+        What was due in the first `since_ns` is over: it was before a pause.
 
         Arrivals that are later than `drop_after_ns`, if not None, are given up. Where they are
         `shared` with other processes, `extend` says which ones are this one's. Of this process's, as
@@ -77,8 +83,10 @@ class Arrivals:
         self._pace = pace
         self.began_ns = began_ns
         self._drop_after_ns = drop_after_ns
-        self._next = 0
-        self._end = None if duration_ns is None else pace.due_by(duration_ns - 1)
+        self._first = self._next = pace.due_by(since_ns - 1) if since_ns > 0 else 0
+        ends = [] if duration_ns is None else [pace.due_by(duration_ns - 1)]
+        ends += [] if count is None else [count]
+        self._end = min(ends, default=None)
         self._known = 0
         """Whose the arrivals before this number are is known."""
         self._blocks: list[_Block] = []
@@ -99,7 +107,9 @@ class Arrivals:
         """Learn which of the arrivals in the time ahead are this process's."""
         for one in slices:
             first = self._pace.due_by(one.from_ns - 1)
-            end = self._pace.due_by(one.until_ns - 1)
+            # Random arrivals are counted one by one: up to the end of time is never asked for.
+            endless = one.until_ns >= ENDLESS_NS
+            end = ENDLESS if endless else self._pace.due_by(one.until_ns - 1)
             self._known = end if self._end is None else min(end, self._end)
             if one.mine and first < self._known:
                 mine = Every(one.of, one.mine)
@@ -150,7 +160,10 @@ class Arrivals:
     def due(self, now_ns: int) -> int:
         """Return how many arrivals were due until `now_ns`."""
         due = self._pace.due_by(now_ns - self.began_ns)
-        return self._count(0, due if self._end is None else min(due, self._end)) - self._skipped
+        return (
+            self._count(self._first, due if self._end is None else min(due, self._end))
+            - self._skipped
+        )
 
     def _peek(self) -> int | None:
         while self._block < len(self._blocks):
@@ -172,3 +185,36 @@ class Arrivals:
     def _count(self, start: int, stop: int) -> int:
         """Return how many arrivals from number `start` up to `stop` are this process's."""
         return sum(block.count(start, stop) for block in self._blocks)
+
+
+class Closed(Arrivals):
+    """Arrivals of a closed model: none is due before a user is free, so none is ever late.
+
+    They keep the distances of the pace, as the least: whatever it took longer shifts all that follow.
+    """
+
+    _shift_ns = 0
+    _taken = 0
+
+    def take(self, now_ns: int, *, not_before_ns: int = 0) -> Arrival | None:
+        """Return the next arrival, which is due now or, where the pace says so, later."""
+        number = self._peek()
+        if number is None:
+            return None
+        self._next = number + 1
+        self._taken += 1
+        paced_ns = self.began_ns + self._pace.due_ns(number) + self._shift_ns
+        intended_ns = max(paced_ns, now_ns, not_before_ns)
+        self._shift_ns += intended_ns - paced_ns
+        return Arrival(number, intended_ns, now_ns)
+
+    def skip(self, now_ns: int) -> None:
+        """Pass over nothing: nothing is late."""
+
+    def give_up(self, now_ns: int) -> None:  # noqa: ARG002 - nothing was due
+        """End, with nothing given up: the phase is over."""
+        self.end()
+
+    def due(self, now_ns: int) -> int:  # noqa: ARG002 - what is due is taken at once
+        """Return how many arrivals were taken: no other was due."""
+        return self._taken

@@ -13,7 +13,11 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
+from locustfiles.channels.origin import Origin
+from locustfiles.control import COMMANDS, ask, await_answer
+from locustfiles.plan_parts.allowed import Address, refused
 from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
+from reports.rundir import RunDirectory
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
 
@@ -33,11 +37,23 @@ def check(file: str) -> None:
 
 @plan.command("show")
 @click.argument("file")
-def show_plan(file: str) -> None:
-    """Show what a plan sends, when, and what it asks; FILE as for `check`."""
+@click.option("--png", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
+              help="Draw the load over time as a picture.")  # fmt: skip
+@click.option("--svg", metavar="PATH", type=click.Path(path_type=Path, dir_okay=False),
+              help="The same as a drawing.")  # fmt: skip
+def show_plan(file: str, png: Path | None, svg: Path | None) -> None:
+    """Show what a plan sends, when, what it takes, and what it asks; FILE as for `check`."""
     from locustfiles.outline import show
 
-    show(plan_for(file, (), None, None, fixed_pool=False), None, Console(highlight=False))
+    found = plan_for(file, (), None, None, fixed_pool=False)
+    show(found, None, Console(highlight=False))
+    for path, ending in ((png, "png"), (svg, "svg")):
+        if path is not None:
+            from locustfiles.forecast import forecast
+            from locustfiles.picture import draw
+
+            pool = Pool.in_memory(found.pool.config(), found.pool.seed)
+            draw(f"plan {found.name}", forecast(found, pool), path, ending)
 
 
 def _locustfile_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -85,6 +101,7 @@ def run(
     chosen = plan_for(
         *(values["plan"], values["set"], values["rate"], values["duration"]),
         channels=values["channels"],
+        allow=values["allow"],
         fixed_pool=bool(pool),
     )
     if dry_run:
@@ -124,6 +141,21 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
     os.execv(sys.executable, command)  # noqa: S606 - no shell, our own interpreter
 
 
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("command", type=click.Choice(list(COMMANDS)))
+def control(run_dir: Path, command: str) -> None:
+    """Pause a run, resume it, skip its phase, stop it, or stop it at once (emergency).
+
+    RUN_DIR is the run's directory, such as reports/runs/demo/latest. Who may write there may control
+    the run. The command returns when the run has obeyed; its timeline and the audit log tell of it.
+    """
+    directory = RunDirectory.open(run_dir)
+    request = ask(directory, command)
+    await_answer(directory, request)
+    click.echo(f"{command}: done, as request {request.id} of {request.user}")
+
+
 @click.command("try")
 @click.option("--host", metavar="URL", required=True, help="Where the platform listens.")
 @click.option("--platform", metavar="FILE:CLASS", help="The adapter of your platform.")
@@ -133,7 +165,9 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
     metavar="PLAN",
     help="Send with this plan's [http] settings: headers, credentials, certificates.",
 )
-def try_(host: str, platform: str | None, source: str | None) -> None:
+@click.option("--allow", metavar="HOST", multiple=True, envvar="PAYSTORM_ALLOW",
+              help="Let commands go to this host, too.")  # fmt: skip
+def try_(host: str, platform: str | None, source: str | None, allow: tuple[str, ...]) -> None:
     """Walk one account's life through, and print what goes out and what comes back.
 
     Creates an account, opens it, funds it and pays, one command after the other, and names the
@@ -142,6 +176,10 @@ def try_(host: str, platform: str | None, source: str | None) -> None:
     from locustfiles.trial import Trial, TrialError
 
     http = plan_for(source, (), None, None, fixed_pool=True).http if source else None
+    origin = Origin.parse(host)
+    wrong = refused([Address(origin.host, origin.port, "--host")], allow)
+    if wrong:
+        raise Problems(wrong)
     try:
         Trial(host, platform, Console(highlight=False), http).walk()
     except TrialError as error:

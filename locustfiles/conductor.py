@@ -30,7 +30,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from e2e_data.exits import Exit, worst
+from e2e_data.exits import Exit, exit_of, worst
 from e2e_data.problems import Problems
 from locustfiles import kafka_launch
 from locustfiles.crew import Crew
@@ -38,13 +38,22 @@ from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
-from locustfiles.launch import Launched, keep_for_good, launch, manifest_of, open_gate, order_of
+from locustfiles.launch import (
+    Launched,
+    audit_of,
+    keep_for_good,
+    launch,
+    manifest_of,
+    open_gate,
+    order_of,
+)
 from locustfiles.phases import State
-from locustfiles.pulse import Beat, Pulse, close_run
+from locustfiles.pulse import Beat, Listener, Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import Settings, as_allowed, read_settings
 from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
+from reports.audit import Audit
 from reports.book import take_snapshot
 from reports.workers import write_reported
 
@@ -68,6 +77,8 @@ class Stage:
     pulse: Pulse | None
     """None in a fleet's master, which sends nothing."""
     csvs: LocustCsvs
+    listener: Listener
+    audit: Audit
     closing: gevent.Greenlet[..., None] | None = None
 
 
@@ -155,11 +166,14 @@ class Conductor:
         if self.post is not None:
             order = order_of(launched, self._options.num_users)
             self.post.open(director, order, lambda: manifest_of(launched))
+            director.figures = self.post.figures
         return Stage(
             launched,
             Beat(director, self._fail),
             Pulse(run, self._fail) if run is not None else None,
             LocustCsvs(self.environment, director.directory.path),
+            Listener(director),
+            audit_of(launched, self._options.num_users),
         )
 
     def tick(self) -> tuple[int, float] | None:
@@ -230,6 +244,8 @@ class Conductor:
             if stage.launched.sandbox:
                 stage.launched.sandbox.stop()
             self._judge(stage.launched.director)
+            stage.audit.write("end", f"exit code {int(worst(self._exits))}")
+            stage.audit.close()
         finally:
             self._stage = None
             if self.post is not None:
@@ -245,6 +261,7 @@ class Conductor:
             director.grants.write_closed(worker, launched.run.journal.chunks)
         elif self.post is not None:
             self._close_fleet(director)
+        stage.listener.stop()
         stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
@@ -284,14 +301,14 @@ class Conductor:
 
     def _write_end(self, launched: Launched) -> None:
         director = launched.director
-        state = "interrupted" if self._signals else "ended"
+        state = "interrupted" if self._signals or director.halted else "ended"
         director.directory.write_record(
             launched.record.model_copy(
                 update={
                     "state": state,
                     # The machine ends when nothing is pending, or nothing moved for so long that
-                    # nothing more will.
-                    "drained": True,
+                    # nothing more will; unless all had to stop at once.
+                    "drained": not director.halted,
                     "ended_ns": director.clock.now_ns(),
                     "clock_error_ns": self.post.clock_error_ns if self.post else 0,
                 }
@@ -305,7 +322,7 @@ class Conductor:
         judged = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, text=True, check=False
         )
-        self._exits.append(_exit_of(judged.returncode))
+        self._exits.append(exit_of(judged.returncode))
         self._said = str(judged.stdout)
         if not self._options.headless:
             self.say_verdict()
@@ -377,13 +394,6 @@ class Conductor:
         self.director.stop(name)
         if self.environment.web_ui is not None:
             self.environment.web_ui.stop()
-
-
-def _exit_of(code: int) -> Exit:
-    try:
-        return Exit(code)
-    except ValueError:
-        return Exit.NOT_RIGHT
 
 
 _CONDUCTORS: WeakKeyDictionary[Environment, Conductor | Worker] = WeakKeyDictionary()

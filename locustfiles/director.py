@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.desk import Desk
+from locustfiles.fleet.figures import FleetFigures
 from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
-from locustfiles.phases import PhaseMachine, PhaseTimes, State
-from locustfiles.plans import Phase, Plan
+from locustfiles.pacing import Pace
+from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan
+from locustfiles.profiles import SECOND_NS
+from locustfiles.watch import Watch
 from reports.grants import GrantLog
 from reports.lines import LineLog
 from reports.rundir import RunDirectory
@@ -64,13 +73,21 @@ class Director:
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
         self.grants = GrantLog(directory.grants)
-        self.machine = PhaseMachine([_times(phase) for phase in plan.phases.values()])
+        self.machine = _machine(plan)
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
         self.oldest: Callable[[], str] = lambda: "with a worker"
         """Describes the pending command that was sent first."""
+        self.watch = Watch(plan.slos)
+        """Looks at the SLOs that may end the run."""
+        self.figures = FleetFigures()
+        """The response times of all that send."""
         self.wake: Callable[[], None] = lambda: None
         """Lets workers know that there is news, so that they ask at once."""
+        self.audit: Callable[[str, str], None] = lambda _what, _detail: None
+        """Notes what was done to the run, and by whom."""
+        self.halted = False
+        """Whether it was ended at once, so that what was sent was not awaited."""
         self._fleet = fleet
         self._resumed = resumed
         resend = plan.fleet.resend and platform.idempotent
@@ -89,6 +106,9 @@ class Director:
             tell=self._tell,
         )
         self._began_once = False
+        self._run_began_ns: int | None = None
+        self._before = 0
+        """Commands sent, and arrivals dropped, before the current phase."""
         self._dropped = 0
         """Arrivals that were dropped in the phases that are over."""
         # Workers of the master before may send for as long as their leases last.
@@ -105,9 +125,12 @@ class Director:
                 self.machine.begin(now_ns)
             else:
                 self.machine.resume(now_ns, self._resumed.phase, self._resumed.sent_ns)
+            # Time and commands of the master before are not counted: its budget was its own.
+            self._run_began_ns = now_ns
             self.event("run resumed", note=f"master {self._resumed.term}")
             self._enter(self._resumed.known)
         elif self.machine.begin(now_ns):
+            self._run_began_ns = now_ns
             self.event("run began")
             self._enter()
 
@@ -115,22 +138,51 @@ class Director:
         """Ask for an orderly end: nothing further is sent, and what was sent is awaited."""
         if self.machine.state is not State.ENDED and not self.machine.stopping:
             self.event("stop asked", note=reason)
+            self.audit("change", f"stop: {reason}")
             self.machine.stop()
+
+    def control(self, command: str, note: str) -> None:
+        """Do what was asked for from outside, one of `control.COMMANDS`, at once."""
+        if command == "stop":
+            self.stop(note)
+        elif self.machine.state is not State.ENDED:
+            self.event(f"{command} asked", self.phase_name, note)
+            self.audit("change", f"{command}: {note}")
+            if command == "emergency":
+                self._halt()
+            elif command == "skip":
+                self.machine.skip()
+            else:
+                self.machine.pause(paused=command == "pause")
+        self.advance()
+
+    def _halt(self) -> None:
+        """End at once, whatever is pending."""
+        self.halted = True
+        self.machine.halt(self.clock.now_ns())
+        self._enter()
+        self.wake()
 
     def advance(self) -> State:
         """Move on through the phases as far as progress allows, and return where the run stands."""
         self.refresh()
         if self._fleet:
             self.desk.tick()
-        phase = self.machine.phase
-        while self.machine.advance(self.clock.now_ns(), self.desk.progress()):
-            self._moved(phase)
-            phase = self.machine.phase
+        before = self.machine.state, self.machine.phase
+        while self.machine.advance(self.clock.now_ns(), self._progress()):
+            self._moved(*before)
+            before = self.machine.state, self.machine.phase
             self.wake()
             self.refresh()
         if self.machine.state is State.SETTLING:
             self._settle()
+        self._watch()
+        self._spend()
         return self.machine.state
+
+    def _progress(self) -> Progress:
+        total = self.total()
+        return replace(self.desk.progress(), sent=total.sent + total.dropped - self._before)
 
     def close(self) -> None:
         """Close the files. Nobody may send any more."""
@@ -195,10 +247,17 @@ class Director:
 
     # -- phases ---------------------------------------------------------------------------------
 
-    def _moved(self, before: int) -> None:
-        """Do what the machine's new state means."""
+    def _moved(self, state: State, phase: int) -> None:
+        """Do what the machine's new state means; before, it was in `state` of `phase`."""
         name = list(self.plan.phases)[self.machine.phase]
-        if self.machine.state is State.SENDING and self.machine.phase == before:
+        if self.machine.state is State.PAUSED:
+            self.event("phase paused", name)
+            self.desk.pause()
+        elif state is State.PAUSED and self.machine.state is State.SENDING:
+            self.event("phase resumed", name)
+            self.machine.delay(self._lead_ns)
+            self.desk.go_on(self._lead_ns)
+        elif self.machine.state is State.SENDING and self.machine.phase == phase:
             self.event("phase goes on", name, "a lost worker's commands are to be sent again")
             self.desk.send()
         else:
@@ -210,6 +269,8 @@ class Director:
         if state is State.SENDING:
             if self._began_once:
                 self._note_end(number - 1)
+            total = self.total()
+            self._before = total.sent + total.dropped
             self.event("phase began", name)
             log.info("phase %s: %s at %s", name, _kinds(phase), phase.rates)
             self._began_once = True
@@ -217,8 +278,7 @@ class Director:
                 sum(counts[kind] for kind in phase.sends)
                 for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
             ]
-            lead_ns = FLEET_LEAD_NS if self._fleet else LEAD_NS
-            self.desk.begin(number, sizes, self.clock.now_ns() + lead_ns, known)
+            self.desk.begin(number, sizes, self.clock.now_ns() + self._lead_ns, known)
         elif state is State.SETTLING:
             self._settle()
             self.event("phase settles", name)
@@ -228,6 +288,35 @@ class Director:
             self.desk.end()
             self.event("run ended")
 
+    def _watch(self) -> None:
+        """End the run when an SLO has been missed for as long as the plan bears."""
+        missed = self.watch.look(self.clock.now_ns(), self._warm_phase, self.total(), self._took)
+        if missed is not None:
+            self.event("aborted", self.phase_name, missed.title)
+            self.stop(f"missed for {missed.abort_after_s:g} s: {missed.title}")
+
+    def _spend(self) -> None:
+        """End the run when its budget is spent."""
+        if self._run_began_ns is not None:
+            seconds = (self.clock.now_ns() - self._run_began_ns) / SECOND_NS
+            spent = "; ".join(self.plan.budget.spent(self.total().sent, seconds))
+            if spent:
+                self.stop(f"the budget is spent: {spent}")
+
+    @property
+    def _warm_phase(self) -> str:
+        """The phase that is being sent, past its warm-up; empty where none is."""
+        name = self.phase_name
+        warm_ns = round(self.plan.phases[name].warm_up_s * SECOND_NS) if name else 0
+        return name if self.machine.sent_for_ns(self.clock.now_ns()) >= warm_ns else ""
+
+    def _took(self, phase: str, kind: Kind | None) -> NDArray[np.int64]:
+        return self.figures.counts(phase=list(self.plan.phases).index(phase), kind=kind)
+
+    @property
+    def _lead_ns(self) -> int:
+        return FLEET_LEAD_NS if self._fleet else LEAD_NS
+
     def _settle(self) -> None:
         self.desk.settle(finally_=self.machine.is_final(self.clock.now_ns()))
 
@@ -235,6 +324,8 @@ class Director:
         name = list(self.plan.phases)[number]
         left = self.desk.book.awaited
         note = f"{left} commands were pending" if left else ""
+        if left and self.plan.phases[name].if_pending == "stop":
+            note += ", so the run stops, as the plan asks"
         if left:
             log.warning(
                 "phase %s ended with %d commands pending, oldest %s", name, left, self.oldest()
@@ -251,8 +342,20 @@ class Director:
         (log.warning if event == "worker lost" else log.info)("%s: %s", event, note)
 
 
-def _times(phase: Phase) -> PhaseTimes:
-    return PhaseTimes(duration_ns=phase.duration_ns, settle_ns=phase.settle_ns)
+def _machine(plan: Plan) -> PhaseMachine:
+    phases = enumerate(plan.phases.values())
+    return PhaseMachine([_times(phase, phase.pace(plan.pool.seed, n)) for n, phase in phases])
+
+
+def _times(phase: Phase, pace: Pace) -> PhaseTimes:
+    return PhaseTimes(
+        duration_ns=phase.duration_ns,
+        settle_ns=phase.settle_ns,
+        settle_max_ns=phase.settle_max_ns,
+        count=phase.count,
+        count_due_ns=pace.due_ns(phase.count - 1) if phase.count else 0,
+        stop_if_pending=phase.if_pending == "stop",
+    )
 
 
 def _kinds(phase: Phase) -> str:

@@ -168,18 +168,27 @@ class Hand:
         self._ids = ids
         self._hungry = hungry
         self._sends: Sequence[Kind] = ()
+        self._weights: Sequence[int] = ()
         self._mix = Mix.of({Channel.HTTP: 1})
         self._by_account = False
         self._dealt: dict[int, _Dealt] = {}
         self._shards: dict[int, Shard] = {}
         self._at = 0
 
-    def begin(self, sends: Sequence[Kind], mix: Mix, *, by_account: bool = False) -> None:
-        """Begin a phase that sends the kinds `sends` over a mix of channels.
+    def begin(
+        self,
+        sends: Sequence[Kind],
+        mix: Mix,
+        weights: Sequence[int] = (),
+        *,
+        by_account: bool = False,
+    ) -> None:
+        """Begin a phase that sends the kinds `sends`, by their weights, over a mix of channels.
 
         `by_account` all of an account's commands go over one channel.
         """
-        self._sends, self._mix, self._by_account = sends, mix, by_account
+        self._sends, self._weights = sends, weights
+        self._mix, self._by_account = mix, by_account
         if self._dealt:
             # The next phase is about the same shards for the most part, and making one takes time.
             self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
@@ -242,7 +251,7 @@ class Hand:
         dealt = self._dealt.get(lease.epoch)
         if dealt is None:
             shard = self._shards.pop(lease.shard, None) or self._pool.shard(lease.shard)
-            order = interleave([shard.range_of(kind) for kind in self._sends])
+            order = interleave([shard.range_of(kind) for kind in self._sends], self._weights)
             replays, size = replays_of(shard), len(shard)
             place = np.full(size, -1, dtype=np.int64)
             place[order] = np.arange(len(order))

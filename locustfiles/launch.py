@@ -25,6 +25,7 @@ from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
+from locustfiles.control import user_name
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
@@ -35,6 +36,7 @@ from locustfiles.run import Run
 from locustfiles.settings import Settings
 from locustfiles.takeover import last_ns, take_over
 from locustfiles.work import LOCAL, Service
+from reports.audit import Audit
 from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
@@ -192,8 +194,11 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.ask()
         run.wake()
+        if director.watch.needs_figures:
+            director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
 
     run.deliver = deliver
+    run.measured |= director.watch.needs_figures
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
     # Before anything is due: what is made later makes the first commands late.
@@ -223,6 +228,20 @@ def order_of(launched: Launched, users: int) -> dict[str, Any]:
         "users": users,
         "journals": launched.director.plan.fleet.journals,
     }
+
+
+def audit_of(launched: Launched, users: int) -> Audit:
+    """Note that a run was started, and let its director note what is done to it."""
+    record, director = launched.record, launched.director
+    audit = Audit(director.directory, user_name())
+    workers = f", {record.workers} workers" if record.workers else ""
+    audit.write(
+        "start" if record.masters == 1 else "resume",
+        f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}, "
+        f"{len(director.pool):,} commands, {users} users{workers}",
+    )
+    director.audit = audit.write
+    return audit
 
 
 def manifest_of(launched: Launched) -> str:
@@ -280,7 +299,14 @@ def _record(
         plan_name=plan.name,
         plan=plan.model_dump(mode="json"),
         phases=tuple(
-            PhaseRecord(name=name, sends=phase.sends) for name, phase in plan.phases.items()
+            PhaseRecord(
+                name=name,
+                sends=phase.sends,
+                weights=phase.kind_weights,
+                completion_deadline_s=phase.completion_deadline_s,
+                warm_up_s=phase.warm_up_s,
+            )
+            for name, phase in plan.phases.items()
         ),
         completion_deadline_s=plan.completion_deadline_s,
         slos=plan.slos,

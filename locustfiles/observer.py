@@ -88,7 +88,7 @@ class Observer:
         self._seen_to_the_end.clear()
         run = self._launched.run
         if run is not None:
-            run.measured = self.endpoint is not None or self._environment.web_ui is not None
+            run.measured |= self.endpoint is not None or self._environment.web_ui is not None
 
     def tell(self) -> None:
         """Tell the webhook, if there is one, of a run that has ended and was not good."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from e2e_data.commands import Kind
 from e2e_data.pool import Pool
-from locustfiles.pacing import SECOND_NS, Even
-from locustfiles.plans import Phase, Plan
+from locustfiles.forecast import ANSWER_S, Forecast, chart, forecast
+from locustfiles.plans import Plan
+from reports.quantities import duration, figure
+
+WIDTH, HEIGHT = 72, 8
+"""Of the load's chart, in characters."""
 
 
 def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = None) -> None:
-    """Print a plan's phases with their commands and times, where they go, and what is asked.
+    """Print a plan's phases, its load over time, what it all comes to, where it goes, and what is asked.
 
     `pool` is played instead of the plan's, if it is given.
     """
@@ -26,29 +31,48 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         markup=False,
         soft_wrap=True,
     )
+    found = forecast(plan, pool)
     table = Table("phase", "sends", "commands", "arrivals", "about")
-    for name, phase in plan.phases.items():
-        commands = planned_commands(phase, pool)
+    for one in found.phases:
         table.add_row(
-            escape(name),
-            ", ".join(kind.label for kind in phase.sends),
-            f"{commands:,}",
-            str(phase.rates),
-            f"{_seconds(phase, commands):.0f} s",
+            escape(one.name),
+            ", ".join(kind.label for kind in one.phase.sends),
+            f"{one.commands:,}",
+            str(one.phase.rates),
+            f"{one.lasts_s:.0f} s",
         )
     console.print(table)
+    for line in [*_drawn(found), *_reckoned(plan, found)]:
+        console.print(line, markup=False, soft_wrap=True)
     for slo in plan.slos:
         console.print(f"asked: {slo.title}", markup=False, soft_wrap=True)
 
 
-def planned_commands(phase: Phase, pool: Pool) -> int:
-    """Return how many commands a phase sends: what the pool has, or what its duration allows."""
-    there = sum(pool.count_of(Kind(kind)) for kind in phase.sends)
-    if phase.duration_s is None:
-        return there
-    return min(there, Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS) - 1))
+def _drawn(found: Forecast) -> Iterator[str]:
+    """Yield the load over time as lines of text."""
+    load = found.load(WIDTH)
+    labels = [f"{figure(round(max(load), 3))}/s", *[""] * (HEIGHT - 2), "0"]
+    for label, line in zip(labels, chart(load, HEIGHT), strict=True):
+        yield f"{label:>12} │{line}"
+    yield f"{'':>12} └{'─' * WIDTH}"
+    marks = [" "] * WIDTH
+    for number, one in enumerate(found.phases, 1):
+        place = min(int(one.began_s / max(found.lasts_s, 1e-9) * WIDTH), WIDTH - 1)
+        marks[place] = str(number)
+    yield f"{'phase':>12}  {''.join(marks).rstrip()}"
 
 
-def _seconds(phase: Phase, commands: int) -> float:
-    """Return about how long a phase takes to send so many."""
-    return Even(phase.rates).due_ns(commands) / SECOND_NS
+def _reckoned(plan: Plan, found: Forecast) -> Iterator[str]:
+    """Yield what it all comes to."""
+    users = max(one.users for one in found.phases)
+    arrivals = sum(one.arrivals for one in found.phases)
+    rejections = sum(one.rejections for one in found.phases)
+    yield f"commands: {found.commands:,} for {arrivals:,} arrivals"
+    yield f"time: about {duration(found.lasts_s)} of sending, and what the completions take"
+    more = "" if users <= plan.users else f"; the plan has {plan.users}: give more (users, or -u)"
+    yield f"users needed: about {users:,}, if an answer takes {ANSWER_S * 1000:g} ms{more}"
+    yield f"expected rejections: about {rejections:,.0f} for certain, which are no errors"
+    yield f"disk: about {found.disk_bytes / 1e6:,.1f} MB for the run directory"
+    if plan.budget.cost_per_command or plan.budget.cost_per_hour:
+        limit = f", of {plan.budget.cost:,.2f}" if plan.budget.cost is not None else ""
+        yield f"cost: about {found.cost:,.2f}{limit}"

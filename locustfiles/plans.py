@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
@@ -28,163 +22,17 @@ from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.kafka_settings import KafkaSettings
-from locustfiles.durations import parse_duration_s
 from locustfiles.mix import Mix
-from locustfiles.pacing import Even, Pace, Poisson
-from locustfiles.profiles import SECOND_NS, Profile, ramp, steps
-from reports.slos import Fitness, KindName, Slo
+from locustfiles.plan_parts.allowed import Allowed
+from locustfiles.plan_parts.budget import Budget
+from locustfiles.plan_parts.channels import Channels
+from locustfiles.plan_parts.part import Part, Seconds
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plan_parts.traces import load_trace
+from locustfiles.profiles import SECOND_NS
+from reports.slos import Fitness, Slo
 
 SHIPPED = files("locustfiles") / "plans"
-
-
-def _duration(value: object) -> object:
-    return parse_duration_s(value) if isinstance(value, str) else value
-
-
-Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
-"""A number of seconds, or text such as "90s" and "2m"."""
-
-RATE_MAX = 1_000_000
-Rate = Annotated[float, Field(gt=0, le=RATE_MAX)]
-"""Arrivals per second."""
-
-
-def _channels(value: object) -> object:
-    """Read shares by the names of channels, such as { http = 60, mq = 40 }."""
-    if not isinstance(value, Mapping):
-        return value
-    known = {channel.name.lower(): channel for channel in Channel}
-    unknown = [str(name) for name in value if name not in known and name not in known.values()]
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)}: channels are {', '.join(known)}")
-    return {known.get(name, name): share for name, share in value.items()}
-
-
-def _mixed(value: dict[Channel, float]) -> dict[Channel, float]:
-    Mix.of(value)
-    missing = [channel.name.lower() for channel in value if channel not in SENT_OVER]
-    if missing:
-        sent_over = ", ".join(channel.name.lower() for channel in SENT_OVER)
-        raise ValueError(f"{', '.join(missing)}: this version sends over {sent_over} only")
-    return value
-
-
-SENT_OVER = (Channel.HTTP, Channel.KAFKA)
-"""The channels that there is a line for."""
-
-Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Channels = Annotated[
-    dict[Channel, Share],
-    BeforeValidator(_channels),
-    AfterValidator(_mixed),
-    PlainSerializer(lambda value: {c.name.lower(): share for c, share in value.items()}),
-]
-"""Shares by channel, of whatever sum: { http = 60, mq = 30, kafka = 10 }."""
-
-
-def _exact(rate: float) -> Fraction:
-    """Return a rate as exact as it was written: 0.1 is a tenth."""
-    return Fraction(str(rate))
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * SECOND_NS)
-
-
-class Part(BaseModel):
-    """What all parts of a plan have in common: they do not change, and know their settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Step(Part):
-    """A rate that stays for a while."""
-
-    rate_per_s: Rate
-    for_s: Seconds = Field(gt=0)
-
-
-class Phase(Part):
-    """One phase: it begins when the one before has its completions."""
-
-    sends: tuple[KindName, ...]
-    """Kinds of commands, interleaved evenly."""
-    channels: Channels | None = None
-    """Over which channels; those of the plan unless the phase has its own."""
-    rate_per_s: Rate
-    """How many arrivals there are in a second; of a ramp or of steps, what it comes to in the end."""
-    profile: Literal["constant", "ramp", "steps"] = "constant"
-    from_per_s: float = Field(default=0, ge=0, le=RATE_MAX, allow_inf_nan=False)
-    """Where a ramp begins."""
-    over_s: Seconds | None = Field(default=None, gt=0)
-    """How long a ramp takes to come to `rate_per_s`."""
-    steps: tuple[Step, ...] = ()
-    """The rates before `rate_per_s`, each with its time."""
-    spacing: Literal["even", "poisson"] = "even"
-    """Arrivals at equal distances, or at random ones, as of many independent customers."""
-    late: Literal["overdue", "drop"] = "overdue"
-    """What becomes of an arrival that is due while all users wait: sent as soon as one is free, or
-    given up after `drop_after_s`. The command itself is never given up."""
-    drop_after_s: Seconds = Field(default=1, ge=0)
-    duration_s: Seconds | None = Field(default=None, gt=0)
-    """Ends the sending after so long; without it, the phase sends all that the pool has."""
-    settle_s: Seconds = Field(default=10, gt=0)
-    """Without any movement for so long, pending commands are left behind."""
-
-    @field_validator("sends")
-    @classmethod
-    def _sends(cls, value: tuple[Kind, ...]) -> tuple[Kind, ...]:
-        # No min_length: pydantic would say it of a kind that is misspelt, too.
-        if not value:
-            raise ValueError(f"name one kind or more of {', '.join(kind.label for kind in Kind)}")
-        return value
-
-    @model_validator(mode="after")
-    def _profile(self) -> Phase:
-        # By value, since a run's record has every setting, and is read as a plan again.
-        fields = type(self).model_fields
-        given = {name for name in fields if getattr(self, name) != fields[name].default}
-        wrong = [
-            f'{name} is for profile = "{profile}", and this is "{self.profile}"'
-            for name, profile in (("from_per_s", "ramp"), ("over_s", "ramp"), ("steps", "steps"))
-            if name in given and self.profile != profile
-        ]
-        if self.profile == "ramp" and self.over_s is None:
-            wrong.append("over_s: a ramp takes some time, such as over_s = 60")
-        if self.profile == "steps" and not self.steps:
-            wrong.append("steps: name them, such as steps = [{ rate_per_s = 100, for_s = 30 }]")
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
-
-    @property
-    def rates(self) -> Profile:
-        """The rate over time, as exact as it was written."""
-        last = _exact(self.rate_per_s)
-        if self.profile == "ramp":
-            assert self.over_s is not None, "a ramp was checked to have it"
-            return ramp(_exact(self.from_per_s), last, _ns(self.over_s))
-        levels = [(_exact(step.rate_per_s), _ns(step.for_s)) for step in self.steps]
-        return steps(levels, last)
-
-    def pace(self, seed: int, stream: int = 0) -> Pace:
-        """Return when its arrivals are due; random ones are the same for the same seed and stream."""
-        return Even(self.rates) if self.spacing == "even" else Poisson(self.rates, seed, stream)
-
-    @property
-    def duration_ns(self) -> int | None:
-        """How long it sends; None until nothing is left."""
-        return None if self.duration_s is None else round(self.duration_s * SECOND_NS)
-
-    @property
-    def settle_ns(self) -> int:
-        """How long nothing may move before pending commands are left behind."""
-        return round(self.settle_s * SECOND_NS)
-
-    @property
-    def drop_after_ns(self) -> int | None:
-        """How late an arrival may be before it is given up; None when it never is."""
-        return round(self.drop_after_s * SECOND_NS) if self.late == "drop" else None
 
 
 class Fleet(Part):
@@ -220,7 +68,7 @@ class PoolChoice(Part):
 
     preset: str = "smoke"
     seed: int = Field(default=7, ge=0, lt=2**63)
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -248,7 +96,7 @@ class Plan(Part):
     completion_deadline_s: Seconds = Field(default=30, gt=0)
     """A command whose outcome is observed later than this after its intended time is late."""
     pool: PoolChoice = PoolChoice()
-    channels: Channels = {Channel.HTTP: 100}
+    channels: Channels = Field(default_factory=lambda: {Channel.HTTP: 100.0})
     """The share of commands that goes over each channel."""
     channels_by: Literal["command", "account"] = "command"
     """Whether each command has a channel of its own, or an account's commands keep to one."""
@@ -259,6 +107,9 @@ class Plan(Part):
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
+    budget: Budget = Budget()
+    allow: tuple[Allowed, ...] = ()
+    """Hosts that commands may go to, beside this machine itself."""
 
     def mix(self, phase: Phase) -> Mix:
         """Return the channels that a phase sends over."""
@@ -328,15 +179,31 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
     """
     document = _document(source)
     problems = [fault for text in settings if (fault := _apply(document, text))]
+    problems += _load_traces(document, source)
     plan = None
     try:
         plan = Plan.model_validate(document)
     except ValidationError as error:
         problems += of_validation(f"plan {source}", error).problems
-    problems += _pool_faults(document.get("pool", {}))
+    problems += _pool_faults(document.get("pool", {})) or _region_faults(plan)
     if problems or plan is None:
         raise Problems(problems)
     return plan
+
+
+def _load_traces(document: dict[str, Any], source: str) -> list[str]:
+    """Put the contents of CSV files where they are named; return what is wrong with any of them."""
+    problems: list[str] = []
+    phases = document.get("phases", {})
+    for phase in phases.values() if isinstance(phases, dict) else ():
+        named = phase.get("trace") if isinstance(phase, dict) else None
+        if isinstance(named, str) and named.endswith(".csv"):
+            try:
+                phase["trace"] = load_trace(Path(source).parent / named)
+            except Problems as found:
+                problems += found.problems
+                phase["trace"] = "1"  # Whatever else is wrong is told, too.
+    return problems
 
 
 def _pool_faults(table: object) -> tuple[str, ...]:
@@ -348,6 +215,16 @@ def _pool_faults(table: object) -> tuple[str, ...]:
     except ValidationError:
         return ()  # Told with the plan, of which the table is a part.
     return ()
+
+
+def _region_faults(plan: Plan | None) -> list[str]:
+    """Name the regions of SLOs that the pool does not have."""
+    regions = plan.pool.config().regions if plan is not None else ()
+    return [
+        f"slos: region {slo.region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
+        for slo in (plan.slos if plan is not None else ())
+        if slo.region is not None and slo.region not in regions
+    ]
 
 
 def _document(source: str) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 import psutil
 from gevent.threadpool import ThreadPool
 
+from locustfiles.control import Requests
 from locustfiles.director import Director
 from locustfiles.pacing import SECOND_NS
 from locustfiles.run import Run
@@ -19,6 +23,12 @@ PROBE_S = 0.02
 BEAT_S = 1.0
 SETTLING_BEAT_S = 0.2
 """How often the journal is flushed while a fleet waits for what this worker has sent."""
+
+
+LISTEN_S = 0.2
+"""How often requests to the run are looked for."""
+
+log = logging.getLogger(__name__)
 
 
 class Pulse:
@@ -96,6 +106,40 @@ class Beat:
         except Exception as error:
             self._failed(f"the run directory cannot be written: {error}")
             raise
+
+
+class Listener:
+    """Hears what is asked of a run: by requests in its directory, and by signals to its process."""
+
+    def __init__(self, director: Director) -> None:
+        self._director = director
+        self._requests = Requests(director.directory)
+        self._paused = False
+        self._signals: list[Any] = [
+            gevent.signal_handler(signal.SIGUSR1, self._toggle),
+            gevent.signal_handler(signal.SIGUSR2, self._obey, "emergency", "SIGUSR2"),
+        ]
+        self._greenlet = gevent.spawn(self._listen)
+
+    def stop(self) -> None:
+        """Hear no more."""
+        self._greenlet.kill()
+        for handler in self._signals:
+            handler.cancel()
+
+    def _listen(self) -> None:
+        while True:
+            gevent.sleep(LISTEN_S)
+            for request in self._requests.news():
+                self._obey(request.command, request.note)
+
+    def _toggle(self) -> None:
+        self._obey("resume" if self._paused else "pause", "SIGUSR1")
+
+    def _obey(self, command: str, note: str) -> None:
+        self._paused = command == "pause" or (self._paused and command != "resume")
+        log.info("%s: %s", command, note)
+        self._director.control(command, note)
 
 
 def close_run(run: Run, pulse: Pulse | None) -> None:

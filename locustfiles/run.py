@@ -20,7 +20,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from locustfiles.addressing import Addresser, Attempt
-from locustfiles.arrivals import Arrivals
+from locustfiles.arrivals import Arrivals, Closed
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
@@ -53,6 +53,10 @@ ALONE_AHEAD_NS = SECOND_NS
 
 class Run:
     """The state of one run in one process that sends. `take` is the users'."""
+
+    lag_ns = 0
+    cpu_percent = 0.0
+    leaving = False
 
     def __init__(
         self,
@@ -108,10 +112,9 @@ class Run:
         self.hungry = Event()
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
-        self.lag_ns = 0
-        self.cpu_percent = 0.0
-        self.leaving = False
         self._sending = False
+        self._left_ns = 0
+        """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
 
     # -- the agent's side -----------------------------------------------------------------------
@@ -121,10 +124,19 @@ class Run:
         self._leave()
         name, planned = list(self.plan.phases.items())[phase]
         mix = self.plan.mix(planned)
-        self.hand.begin(planned.sends, mix, by_account=self.plan.channels_by == "account")
+        by_account = self.plan.channels_by == "account"
+        self.hand.begin(planned.sends, mix, planned.kind_weights, by_account=by_account)
         self.tracker.set_aside.clear()
         self.dealer.work = Work(phase, name, planned.settle_ns, self._lanes(phase, began_ns))
         self.roster.follow(mix)
+
+    def move(self, began_ns: int) -> None:
+        """Take the phase as having begun `began_ns`, since it was paused: what was due before is over."""
+        self._leave()
+        work = self.dealer.work
+        if work is not None:
+            lanes = self._lanes(work.number, began_ns, self._left_ns)
+            self.dealer.work = replace(work, lanes=lanes, over=Event())
 
     def go_on(self, *, sending: bool) -> None:
         """Send in the current phase, or send no more and wait for what was sent."""
@@ -230,15 +242,18 @@ class Run:
             self.agent.say((*place[1:], int(Ending.of(complete=complete)), ""))
         self.wake()
 
-    def _lanes(self, number: int, began_ns: int) -> dict[Channel, Lane]:
+    def _lanes(self, number: int, began_ns: int, since_ns: int = 0) -> dict[Channel, Lane]:
         phase = list(self.plan.phases.values())[number]
+        arrivals = Closed if phase.model == "closed" else Arrivals
         return {
             channel: Lane(
                 channel,
-                Arrivals(
+                arrivals(
                     phase.pace(self.plan.pool.seed, number),
                     began_ns,
                     duration_ns=phase.duration_ns,
+                    count=phase.count,
+                    since_ns=since_ns if phase.model == "open" else 0,
                     drop_after_ns=phase.drop_after_ns,
                     shared=self.service.shared,
                     lane=turns,
@@ -256,6 +271,7 @@ class Run:
         self._sending = False
         self.tracker.set_aside.lay_down()
         now_ns = self.clock.now_ns()
+        self._left_ns = now_ns - work.began_ns
         work.end(now_ns)
         for place, count in enumerate(work.counts(now_ns)):
             self._finished_arrivals[place] += count
@@ -336,7 +352,7 @@ class Run:
         return self.addresser.sending(card, attempt)
 
     def measure(self, turn: Turn, at_ns: int) -> None:
-        """Count the response time of a command that was answered `at_ns`, for the master to add up."""
+        """Count the response time of a command that was answered `at_ns`, for whoever directs the run."""
         if self.measured:
             took_ns = at_ns - turn.arrival.intended_ns
             self.figures.add(turn.phase, turn.card.kind, took_ns, turn.channel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles import kafka_plan
+from locustfiles.addresses import addresses_of
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
-from locustfiles.pacing import SECOND_NS, Even
-from locustfiles.plans import Phase, Plan, load_plan
+from locustfiles.pacing import Even
+from locustfiles.plan_parts.allowed import refused
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan, load_plan
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -78,6 +82,7 @@ OPTIONS = (
     ),
     Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
+    Option("--allow", "let commands go to this host, too", "HOST", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
     Option("--book", "read the book from this SQL database, not over HTTP", "URL"),
     Option("--workers", "start so many worker processes on this machine", "N"),
@@ -189,15 +194,16 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
     workers = 0
     with _collecting(problems):
         workers = workers_wanted(options.paystorm_workers)
+    plan, origin = Plan.model_validate(record.plan), Origin.parse(record.host)
+    problems += refused(addresses_of(plan, origin), plan.allow)
     if problems:
         raise Problems(problems)
-    plan = Plan.model_validate(record.plan)
     return Settings(
         plan=plan,
         pool=Pool.of_manifest(manifests.read(directory.pool)),
         platform=load_platform(record.platform),
         platform_spec=record.platform,
-        origin=Origin.parse(record.host),
+        origin=origin,
         users=options.num_users or plan.users,
         workers=workers,
         runs_dir=directory.path.parent.parent,
@@ -220,6 +226,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
             values["--rate"],
             values["--duration"],
             channels=values["--channels"],
+            allow=values["--allow"] or [],
             fixed_pool=bool(values["--pool"]),
         )
         pool = _pool(plan, values["--pool"])
@@ -230,6 +237,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         if plan is not None and origin is not None:
             # Its certificates and secrets are read, so that what is missing is said now.
             Gate(origin, plan.http, plan.timeout_s)
+    if plan is not None:
+        problems += refused(addresses_of(plan, origin), plan.allow)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
     if plan is not None:
@@ -298,16 +307,19 @@ def plan_for(
     duration: str | None,
     *,
     channels: str | None = None,
+    allow: Sequence[str] = (),
     fixed_pool: bool,
 ) -> Plan:
     """Return the plan with its last phase at `rate` for `duration`, and a pool that suffices.
 
-    All phases send over `channels`, shares such as "http=60,mq=40". The pool keeps its size where it
+    All phases send over `channels`, shares such as "http=60,mq=40"; commands may go to the hosts that
+    `allow` names, and to those of the plan. The pool keeps its size where it
     is given (`fixed_pool`) or set by hand. Raises Problems.
     """
     plan = load_plan(source, changes)
-    if channels is not None:
-        changes = [*changes, *_shares(plan, channels)]
+    if channels is not None or allow:
+        changes = [*changes, *(_shares(plan, channels) if channels is not None else ())]
+        changes += [f"allow={json.dumps([*plan.allow, *allow])}"]
         plan = load_plan(source, changes)
     phase = list(plan.phases)[-1]
     shorthand = _shorthand(phase, rate, duration)
@@ -345,7 +357,7 @@ def _shorthand(phase: str, rate: str | None, duration: str | None) -> list[str]:
 
 def _pool_size(plan: Plan, phase: Phase) -> list[str]:
     """Return the setting that makes the pool large enough for a phase of a known duration."""
-    if phase.duration_s is None:
+    if phase.duration_ns is None:
         return []
     config = plan.pool.config()
     each = {
@@ -355,7 +367,7 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
         Kind.PAYMENT: sum(config.payments) / 2,
     }
     per_account = sum(each[kind] for kind in phase.sends)
-    arrivals = Even(phase.rates).due_by(round(phase.duration_s * SECOND_NS))
+    arrivals = Even(phase.rates).due_by(phase.duration_ns)
     wanted = arrivals * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
 

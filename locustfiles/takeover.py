@@ -20,6 +20,7 @@ from locustfiles.director import Resumed
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.messages import Bound
 from locustfiles.leases import ATTEMPTS_MAX, WATCH, Known, Range
+from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
 from reports import journal
@@ -29,7 +30,7 @@ from reports.evidence import bindings_of
 from reports.grants import Grant, read_grants
 from reports.journal import Fact
 from reports.rundir import RunDirectory, RunRecord
-from reports.timeline import read_timeline
+from reports.timeline import Event, read_timeline
 
 
 class Before:
@@ -85,7 +86,7 @@ def take_over(
     before = Before(phase, grants, resend=plan.fleet.resend and platform.idempotent)
     journals = _Journals(directory, pool)
     accounts = journals.accounts()
-    known = before.known(lambda shard: journals.done(shard, planned.sends))
+    known = before.known(lambda shard: journals.done(shard, planned))
     for shard in known if Kind.PAYMENT in planned.sends else ():
         accounts.learn("", journals.endings(shard))
     return Resumed(
@@ -113,7 +114,19 @@ def _sent_ns(directory: RunDirectory, phase: str) -> int:
         event.at_ns for event in events if (event.event, event.phase) == ("phase began", phase)
     ]
     last = max((second.at_ns for second in seconds if second.phase == phase), default=0)
-    return max(last - began[0], 0) if began else 0
+    return max(last - began[0] - _paused_ns(events, phase, last), 0) if began else 0
+
+
+def _paused_ns(events: Sequence[Event], phase: str, until_ns: int) -> int:
+    """Return how long a phase was paused until then; a pause that goes on is none."""
+    paused_ns, since_ns = 0, None
+    for event in events:
+        if event.phase == phase and event.at_ns <= until_ns:
+            if event.event == "phase paused":
+                since_ns = event.at_ns
+            elif event.event == "phase resumed" and since_ns is not None:
+                paused_ns, since_ns = paused_ns + event.at_ns - since_ns, None
+    return paused_ns
 
 
 class _Journals:
@@ -127,10 +140,10 @@ class _Journals:
         self._group = range(0)
         self._sliced: Sliced | None = None
 
-    def done(self, shard: int, sends: Sequence[Kind]) -> list[int]:
+    def done(self, shard: int, phase: Phase) -> list[int]:
         """Return the positions of a shard's part of a phase of which nothing more will come."""
         counts = self._pool.shard_counts(shard)
-        order = interleave([counts.range_of(kind) for kind in sends])
+        order = interleave([counts.range_of(kind) for kind in phase.sends], phase.kind_weights)
         finished = np.zeros(sum(counts), dtype=np.bool_)
         over, _ = self._ended(shard)
         finished[over] = True

@@ -121,9 +121,9 @@ def _told(evidence: Evidence) -> _Told:
 
 
 def judge_shard(
-    evidence: Evidence, *, drained: bool, deadline_ns: int, epoch_utc_ns: int
+    evidence: Evidence, *, drained: bool, deadline_ns: int | Ints, epoch_utc_ns: int
 ) -> Judged:
-    """Derive what became of each command of a shard."""
+    """Derive what became of each command of a shard; deadlines are for all, or one for each."""
     seen, booked, replays = evidence.seen, evidence.booked, evidence.replays
     told = _told(evidence)
     no_effect = told.no_effect.copy()
@@ -288,7 +288,7 @@ def right_outcomes(evidence: Evidence, final: Ints) -> Ints:
     return right
 
 
-def _late(evidence: Evidence, deadline_ns: int, epoch_utc_ns: int) -> Bools:
+def _late(evidence: Evidence, deadline_ns: int | Ints, epoch_utc_ns: int) -> Bools:
     """Tell which outcomes came after the deadline: by observation, or else by the book's time."""
     seen, booked = evidence.seen, evidence.booked
     ended_ns = seen.completed_ns

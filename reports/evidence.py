@@ -320,7 +320,10 @@ def _granted(
     """
     granted, dead, unseen = (np.zeros(len(shard), dtype=np.bool_) for _ in range(3))
     marks = np.where(shard.label >= _FIRST_REPLAY, REPLAY_ATTEMPT, 0)
-    orders = [interleave([shard.range_of(kind) for kind in phase.sends]) for phase in phases]
+    orders = [
+        interleave([shard.range_of(kind) for kind in phase.sends], phase.weights)
+        for phase in phases
+    ]
     for grant in grants:
         indices = orders[grant.phase][grant.start : grant.stop]
         granted[indices] = True

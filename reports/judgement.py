@@ -98,9 +98,11 @@ class SloResult:
 
     title: str
     status: Status
-    measured_ms: float | None
+    measured: float | None
     samples: int
     note: str = ""
+    unit: str = "ms"
+    """Of what was measured: "ms", "%" or "/s"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from e2e_data.exits import Exit
 from reports.answers import headline
 from reports.hostile import visible
 from reports.judgement import Case, Check, Finding, FitnessResult, Judgement, SloResult, Status
-from reports.quantities import NOTHING, count, counted, milliseconds, moment
+from reports.quantities import NOTHING, count, counted, measured, moment
 from reports.tables import described, named_cases
 
 _FAILING = {Status.VIOLATED, Status.UNKNOWN}
@@ -92,9 +92,9 @@ def _invariant(check: Check) -> TestCase:
 
 
 def _slo(result: SloResult) -> TestCase:
-    measured = f"measured {milliseconds(result.measured_ms)}"
+    told = f"measured {measured(result.measured, result.unit)}"
     samples = counted(result.samples, "sample")
-    message = "; ".join(part for part in (measured, samples, result.note) if part)
+    message = "; ".join(part for part in (told, samples, result.note) if part)
     return TestCase(result.title, result.status, message)
 
 

@@ -50,8 +50,13 @@ def significant(number: float | None) -> str:
 
 def milliseconds(value_ms: float | None) -> str:
     """Write milliseconds with their unit: 42.17 -> "42.2 ms"; None -> "—"."""
-    text = significant(value_ms)
-    return text if text == NOTHING else f"{text} ms"
+    return measured(value_ms, "ms")
+
+
+def measured(value: float | None, unit: str) -> str:
+    """Write what was measured with its unit: 42.17 -> "42.2 ms"; None -> "—"."""
+    text = significant(value)
+    return text if text == NOTHING else f"{text}{'' if unit == '/s' else ' '}{unit}"
 
 
 def duration(length_s: float) -> str:

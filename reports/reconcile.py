@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,20 +14,22 @@ from e2e_data import manifest as manifests
 from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
+from reports.attempted import attempted_commands, began, given_up
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
-from reports.columns import NEVER
+from reports.columns import NEVER, Ints
 from reports.evidence import Evidence, RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
 from reports.latencies import Latencies, sent_commands
+from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
 from reports.unsent import Dropped
-from reports.verdict import Losses, conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness
 from reports.workers import read_reported, worker_rows
 
 Timeline = tuple[list[Second], list[Event]]
@@ -122,6 +124,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
+    measures = [measure_of(slo, record.phases, began(timeline[1])) for slo in record.slos]
     for shard in evidence.shards():
         judged = judged_by(record, shard)
         dropped.tell(judged)
@@ -132,8 +135,12 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
+        _measure(measures, judged)
     _give_up(latencies, record, timeline[1])
-    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies, pipeline), timeline)
+    for measure in measures:
+        measure.give_up(given_up(*timeline, record.phases))
+    summed = spans, latencies, measures, pipeline
+    judgement = _judgement(evidence, pool, checks, counts, summed, timeline)
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
@@ -143,12 +150,30 @@ def reconcile(directory: RunDirectory) -> Reconciled:
 
 def judged_by(record: RunRecord, evidence: Evidence) -> Judged:
     """Derive what became of each command of a shard, by the run's record."""
+    last = len(record.phases) - 1
     return judge_shard(
         evidence,
         drained=record.drained,
-        deadline_ns=round(record.completion_deadline_s * 1e9),
+        deadline_ns=_deadlines_ns(record)[np.minimum(evidence.seen.phase, last)],
         epoch_utc_ns=record.epoch_utc_ns,
     )
+
+
+def _deadlines_ns(record: RunRecord) -> Ints:
+    """Return the completion deadline of each phase."""
+    deadlines_s = (phase.completion_deadline_s for phase in record.phases)
+    return np.array(
+        [round((record.completion_deadline_s if s is None else s) * 1e9) for s in deadlines_s],
+        dtype=np.int64,
+    )
+
+
+def _measure(measures: Sequence[Measure], judged: Judged) -> None:
+    """Add a shard to what SLOs ask of."""
+    if measures:
+        tried = attempted_commands(judged)
+        for measure in measures:
+            measure.add(tried)
 
 
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
@@ -181,7 +206,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[Spans, Latencies, Pipeline],
+    measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -191,9 +216,9 @@ def _judgement(
         resumed=sum(event.event == "run resumed" for event in timeline[1]),
         unseen=counts.perhaps_sent,
     )
-    spans, latencies, pipeline = measured
+    spans, latencies, measures, pipeline = measured
     results = (*(check.check() for check in checks), *pipeline.checks())
-    slos = tuple(judge_slo(slo, latencies, record.phases) for slo in record.slos)
+    slos = tuple(judged_slos(measures, timeline[1]))
     fitness = (
         *judge_fitness(record.fitness, latencies, losses, timeline[0]),
         *pipeline.fitness(),

@@ -6,6 +6,7 @@ journal/            facts as Parquet chunks, one series per process; grants.json
 bindings/           which account id the platform gave to which account
 book/               the platform's statements, taken after the drain
 latency/            histograms of the latencies, in the log format of HdrHistogram; workers.jsonl
+control.jsonl       what was asked of the run while it was on
 timeline.jsonl      one row per second, and what happened when
 locust_stats*.csv   Locust's own statistics
 findings.json  summary.json  report.html  report.md  junit.xml   written by the judge
@@ -37,6 +38,12 @@ class PhaseRecord(BaseModel):
 
     name: str
     sends: tuple[Kind, ...]
+    weights: tuple[int, ...] = ()
+    """How many of each kind come in the same time; empty where each is spread over the phase."""
+    completion_deadline_s: float | None = None
+    """The phase's own; None for the run's."""
+    warm_up_s: float = 0
+    """SLOs leave out what was due in so long from its beginning."""
 
 
 class RunRecord(BaseModel):
@@ -148,6 +155,11 @@ class RunDirectory:
     def latency(self) -> Path:
         """Where the latencies are, as a histogram log."""
         return self.path / "latency"
+
+    @property
+    def control(self) -> Path:
+        """Where requests to the run are written while it is on."""
+        return self.path / "control.jsonl"
 
     @property
     def timeline(self) -> Path:

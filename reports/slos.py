@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind, Label
 
 Latency = Literal["lag", "queueing", "service", "response", "completion"]
 
@@ -19,36 +20,116 @@ LATENCY_MEANINGS: dict[Latency, str] = {
 }
 
 
-def _kind(value: object) -> object:
-    """Read a kind by its label, such as "opening credit"."""
-    labels = {kind.label: kind for kind in Kind}
-    if isinstance(value, str) and value not in labels:
-        raise ValueError(f"there is no such kind; the kinds are {', '.join(labels)}")
-    return labels.get(value, value) if isinstance(value, str) else value
+def _named(names: Mapping[str, Any], what: str) -> BeforeValidator:
+    """Return what reads one of `names`, such as a kind by its label."""
+
+    def read(value: object) -> object:
+        if isinstance(value, str) and value not in names:
+            raise ValueError(f"there is no such {what}; the {what}s are {', '.join(names)}")
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return BeforeValidator(read)
 
 
-KindName = Annotated[Kind, BeforeValidator(_kind)]
-"""A kind, which may be written as its label."""
+KindName = Annotated[Kind, _named({kind.label: kind for kind in Kind}, "kind")]
+"""A kind, which may be written as its label; so a channel and a label may be."""
+ChannelName = Annotated[Channel, _named({one.name.lower(): one for one in Channel}, "channel")]
+LabelName = Annotated[Label, _named({label.text: label for label in Label if label}, "label")]
 
 
 class Slo(BaseModel):
-    """A bound on one percentile of one latency, for all commands or some of them."""
+    """A bound on one percentile of one latency, on errors or on throughput.
+
+    It is about all commands, or those of a phase, channel, kind, region and label; over the whole run,
+    or within windows of time, of which a share has to hold it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    latency: Latency
-    percentile: float = Field(gt=0, lt=100)
-    below_ms: float = Field(gt=0)
+    latency: Latency | None = None
+    percentile: float | None = Field(default=None, gt=0, lt=100)
+    below_ms: float | None = Field(default=None, gt=0)
+    errors_below_percent: float | None = Field(default=None, gt=0, le=100)
+    """Of the commands that were sent, or could not be, so many may be without a right outcome: nobody
+    answered, refused, lost, wrong. An expected rejection is no error, and being late is none."""
+    throughput_above_per_s: float | None = Field(default=None, gt=0)
+    """So many commands are answered in a second, while commands are due."""
     phase: str | None = None
+    channel: ChannelName | None = None
     kind: KindName | None = None
+    region: str | None = None
+    label: LabelName | None = None
+    window_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Asked of each window of so long by itself, by when commands were due."""
+    windows_percent: float = Field(default=100, gt=0, le=100)
+    """So many of the windows have to hold it: with window_s = 1, the share of seconds that are good."""
+    abort_after_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Stops the run when, while it is on, this was missed for so long without a break."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        asked = [
+            name
+            for name in ("latency", "errors_below_percent", "throughput_above_per_s")
+            if getattr(self, name) is not None
+        ]
+        wrong = []
+        if len(asked) != 1:
+            wrong.append(
+                "ask one thing: latency, errors_below_percent or throughput_above_per_s; "
+                f"this asks {' and '.join(asked) or 'nothing'}"
+            )
+        bound = (self.percentile, self.below_ms)
+        if self.latency is not None and None in bound:
+            wrong.append("a latency takes both, such as percentile = 99 and below_ms = 250")
+        if self.latency is None and bound != (None, None):
+            wrong.append('percentile and below_ms are for a latency, such as latency = "response"')
+        if self.window_s is None and self.windows_percent != 100:
+            wrong.append("windows_percent is for windows, such as window_s = 1")
+        wrong += self._not_live()
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _not_live(self) -> list[str]:
+        """Name what cannot be seen while the run is on, and so cannot end it."""
+        scope = {"channel": self.channel, "region": self.region, "label": self.label}
+        unseen = [name for name, value in scope.items() if value is not None]
+        if self.latency is None and self.kind is not None:
+            unseen.append("kind")
+        if self.latency not in (None, "response"):
+            unseen.append(f"latency {self.latency}")
+        if self.abort_after_s is None or not unseen:
+            return []
+        return [f"abort_after_s: while a run is on, {', '.join(unseen)} is not told apart"]
 
     @property
     def title(self) -> str:
         """The SLO in words, such as "response p99 below 200 ms (phase payments)"."""
         scope = [f"phase {self.phase}"] if self.phase else []
+        scope += [f"channel {self.channel.name.lower()}"] if self.channel is not None else []
         scope += [f"kind {self.kind.label}"] if self.kind is not None else []
+        scope += [f"region {self.region}"] if self.region is not None else []
+        scope += [f"label {self.label.text}"] if self.label is not None else []
+        if self.window_s is not None:
+            scope.append(f"{self.windows_percent:g} % of windows of {self.window_s:g} s")
         where = f" ({', '.join(scope)})" if scope else ""
-        return f"{self.latency} p{self.percentile:g} below {self.below_ms:g} ms{where}"
+        return f"{self._asked}{where}"
+
+    @property
+    def _asked(self) -> str:
+        if self.latency is not None:
+            return f"{self.latency} p{self.percentile:g} below {self.below_ms:g} ms"
+        if self.errors_below_percent is not None:
+            return f"errors below {self.errors_below_percent:g} %"
+        return f"throughput above {self.throughput_above_per_s:g}/s"
+
+    @property
+    def unit(self) -> str:
+        """The unit of what is measured: that of the bound."""
+        if self.latency is not None:
+            return "ms"
+        return "%" if self.errors_below_percent is not None else "/s"
 
 
 class Fitness(BaseModel):

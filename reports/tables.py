@@ -17,7 +17,7 @@ from reports.judgement import (
     LatencyRow,
     SloResult,
 )
-from reports.quantities import NOTHING, count, counted, milliseconds, moment, money, significant
+from reports.quantities import NOTHING, count, counted, measured, moment, money, significant
 from reports.slos import Latency
 from reports.timeline import Event
 
@@ -52,7 +52,7 @@ def slos(results: Sequence[SloResult]) -> pd.DataFrame:
         (
             result.status.value,
             result.title,
-            milliseconds(result.measured_ms),
+            measured(result.measured, result.unit),
             count(result.samples),
             result.note,
         )

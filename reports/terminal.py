@@ -14,7 +14,7 @@ from reports.answers import STATUS_TONES, Tone, headline
 from reports.hostile import visible
 from reports.judgement import Judgement, PhaseRow, Status
 from reports.paragraph import length_s, paragraph
-from reports.quantities import NOTHING, count, counted, milliseconds, sentence_case, significant
+from reports.quantities import NOTHING, count, counted, measured, sentence_case, significant
 
 _STYLES: dict[Tone, str] = {"good": "green", "bad": "bold red", "warn": "yellow", "none": "dim"}
 
@@ -110,8 +110,8 @@ def _speed(judgement: Judgement, console: Console) -> None:
     if judgement.slos:
         _heading(console, "SLOs")
     for slo in judgement.slos:
-        measured = f"{milliseconds(slo.measured_ms)}, {counted(slo.samples, 'sample')}"
-        _result(console, slo.status, f"{slo.title}: {measured}", slo.note)
+        told = f"{measured(slo.measured, slo.unit)}, {counted(slo.samples, 'sample')}"
+        _result(console, slo.status, f"{slo.title}: {told}", slo.note)
     if judgement.fitness:
         _heading(console, "Load generator")
     for rule in judgement.fitness:

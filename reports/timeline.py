@@ -45,8 +45,9 @@ class Event:
 
     at_ns: int
     event: str
-    """One of: run began, run resumed, phase began, phase settles, phase goes on, phase ended, worker
-    joined, worker lost, worker replaced, worker back, stop asked, warning, run ended."""
+    """One of: run began, run resumed, phase began, phase settles, phase goes on, phase paused, phase
+    resumed, phase ended, pause asked, resume asked, skip asked, emergency asked, worker joined, worker
+    lost, worker replaced, worker back, stop asked, aborted, warning, run ended."""
     phase: str = ""
     note: str = ""
     """Of a worker: its name, and after a colon what became of it."""

@@ -1,4 +1,4 @@
-"""SLOs, fitness, and the verdict: what a run's checks add up to."""
+"""Fitness, and the verdict: what a run's checks add up to."""
 
 from __future__ import annotations
 
@@ -10,30 +10,8 @@ from statistics import median_low
 from e2e_data.exits import Exit, worst
 from reports.judgement import Check, FitnessResult, SloResult, Status
 from reports.latencies import Latencies
-from reports.rundir import PhaseRecord
-from reports.slos import Fitness, Slo
+from reports.slos import Fitness
 from reports.timeline import Second
-
-
-def judge_slo(slo: Slo, latencies: Latencies, phases: tuple[PhaseRecord, ...]) -> SloResult:
-    """Measure an SLO. Without enough samples it is UNKNOWN, which counts as missed."""
-    names = [phase.name for phase in phases]
-    if slo.phase is not None and slo.phase not in names:
-        note = f"there is no phase {slo.phase}, only {', '.join(names)}"
-        return SloResult(slo.title, Status.UNKNOWN, None, 0, note)
-    number = None if slo.phase is None else names.index(slo.phase)
-    found = latencies.over(slo.latency, number, slo.kind)
-    if found is None:
-        return SloResult(slo.title, Status.UNKNOWN, None, 0, "nothing was sent")
-    measured, count = found.percentile_ms(slo.percentile), found.histogram.count
-    if measured is not None:
-        status = Status.HOLDS if measured < slo.below_ms else Status.VIOLATED
-        return SloResult(slo.title, status, measured, count)
-    if found.censored:
-        note = f"{found.censored} commands had no end, so the percentile is more than was seen"
-        return SloResult(slo.title, Status.VIOLATED, None, count, note)
-    note = f"{count} samples cannot show a p{slo.percentile:g}"
-    return SloResult(slo.title, Status.UNKNOWN, None, count, note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +113,8 @@ def conclude(
     for slo in slos:
         if slo.status is not Status.HOLDS:
             exits.append(Exit.SLOW)
-            measured = "unknown" if slo.measured_ms is None else f"{slo.measured_ms:.1f} ms"
-            reasons.append(f"SLO missed: {slo.title}: {slo.note or measured}")
+            told = "unknown" if slo.measured is None else f"{slo.measured:.1f} {slo.unit}"
+            reasons.append(f"SLO missed: {slo.title}: {slo.note or told}")
     code = worst(exits)
     line = _not_right(checks) if code is Exit.NOT_RIGHT else _LINES[code]
     not_asked = [check.invariant for check in checks if check.status is Status.NOT_ASKED]

@@ -150,6 +150,9 @@ class Worker:
         self.phase, self.sending = phase, False
         self.hands.clear()
 
+    def move(self, began_ns: int) -> None:
+        raise AssertionError("no master of these histories pauses a phase")
+
     def go_on(self, *, sending: bool) -> None:
         self.sending = sending
         if not sending:

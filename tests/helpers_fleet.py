@@ -41,6 +41,9 @@ class Told:
     def begin(self, phase, began_ns):
         self.said.append(("begin", phase, began_ns))
 
+    def move(self, began_ns):
+        self.said.append(("move", began_ns))
+
     def go_on(self, *, sending):
         self.said.append(("go on", sending))
 

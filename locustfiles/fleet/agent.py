@@ -23,6 +23,10 @@ class Sender(Protocol):
         """Begin a phase; its first arrival is due `began_ns` by the master's clock."""
         ...
 
+    def move(self, began_ns: int) -> None:
+        """Take the phase as having begun `began_ns`, since it was paused: what was due before is over."""
+        ...
+
     def go_on(self, *, sending: bool) -> None:
         """Send in the current phase, or send no more and wait for what was sent."""
         ...
@@ -74,6 +78,7 @@ class Agent:
         """The master said that the run has ended, or that it follows another."""
         self._turn = 0
         self._phase = -1
+        self._began_ns = 0
         self._sliced_ns = 0
         self._said = 0
         self._to_say: deque[Bound] = deque()
@@ -140,6 +145,10 @@ class Agent:
             self._phase, self._sliced_ns = answer.phase, 0
             self.holder.drop()
             self._sender.begin(answer.phase, answer.began_ns)
+        elif answer.began_ns != self._began_ns:
+            self._sliced_ns = 0
+            self._sender.move(answer.began_ns)
+        self._began_ns = answer.began_ns
         for lease in answer.leases:
             self._sender.learn(lease.bound)
         ends = self._told.take(answer.ends_first, answer.ends)

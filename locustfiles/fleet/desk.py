@@ -104,6 +104,7 @@ class Desk:
         self.over = False
         """Whether the run has ended: workers shall leave it."""
         self._began_ns = 0
+        self._paused_ns = 0
         self._shares = Shares()
         self._decided_ns = 0
 
@@ -131,6 +132,16 @@ class Desk:
         self._turn += 1
         self._sending = True
         self.book.allow(sending=True, watching=False)
+
+    def pause(self) -> None:
+        """Send nothing for a while."""
+        self._paused_ns = self._now_ns()
+        self.settle(finally_=False)
+
+    def go_on(self, lead_ns: int) -> None:
+        """Send again, `lead_ns` from now, what was due next when it was paused."""
+        self._began_ns += self._now_ns() - self._paused_ns + lead_ns
+        self.send()
 
     def settle(self, *, finally_: bool) -> None:
         """Send no more, and wait; `finally_` when whatever is in doubt will not be sent again."""

@@ -150,10 +150,16 @@ class FleetFigures:
         """Return the workers that reported anything, in order."""
         return sorted({worker for worker, _ in self._of})
 
-    def counts(self, worker: str | None = None) -> Counts:
-        """Return the counts of one worker, or of all, over all phases and kinds."""
-        chosen = (one for (name, _), one in self._of.items() if worker in (None, name))
-        return _summed(part for one in chosen for part in one.scopes.values())
+    def counts(
+        self, worker: str | None = None, phase: int | None = None, kind: Kind | None = None
+    ) -> Counts:
+        """Return the counts of one worker, or of all; of a phase, a kind, or all of them."""
+        return _summed(
+            part
+            for (name, _), one in self._of.items()
+            for (number, kind_number, _), part in one.scopes.items()
+            if worker in (None, name) and phase in (None, number) and kind in (None, kind_number)
+        )
 
     def responses(self) -> dict[Scope, Responses]:
         """Return the response times of all workers, by scope."""

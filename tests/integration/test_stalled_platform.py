@@ -11,14 +11,16 @@ from e2e_data.commands import Kind
 from e2e_data.exits import Exit
 from e2e_data.platform import Acknowledged, Acknowledgement
 from locustfiles.phases import State
+from reports.attempted import GivenUp
 from reports.columns import NEVER
 from reports.journal import Fact
 from reports.judgement import Status
 from reports.latencies import Latencies
+from reports.measures import measure_of
 from reports.rundir import PhaseRecord
 from reports.slos import Fitness, Slo
 from reports.timeline import Second
-from reports.verdict import Losses, conclude, judge_fitness, judge_slo
+from reports.verdict import Losses, conclude, judge_fitness
 from tests.unit.test_run import Stage
 
 MS = 1_000_000
@@ -125,7 +127,10 @@ def test_a_stall_is_the_platforms_fault(played):
     latencies = Latencies()
     latencies.add(frame)
     latencies.give_up(0, dropped)
-    slo = judge_slo(Slo(latency="response", percentile=80, below_ms=300), latencies, PHASES)
+    measure = measure_of(Slo(latency="response", percentile=80, below_ms=300), PHASES)
+    measure.add(frame.assign(sent=True, region=""))
+    measure.give_up([GivenUp(0, 0, dropped)])
+    slo = measure.result()
     calm = [Second(0, "accounts", *[0] * 11, 1.0, 20.0)]
     fitness = list(judge_fitness(Fitness(lag_below_ms=10), latencies, Losses(), calm))
     assert slo.status is Status.VIOLATED

@@ -8,17 +8,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locustfiles.pacing import Even, Poisson
-from locustfiles.profiles import ONE, SECOND_NS, Piece, Profile, constant, ramp, steps
+from locustfiles.profiles import (
+    ONE,
+    SECOND_NS,
+    Piece,
+    Profile,
+    burst,
+    chaos,
+    constant,
+    ramp,
+    steps,
+    trace,
+    wave,
+)
 
 RATES = st.fractions(min_value=Fraction(1, 10_000), max_value=1_000_000, max_denominator=10**6)
 TIMES = st.integers(1, 10**14)
+PERHAPS_NONE = st.one_of(st.just(Fraction(0)), RATES)
+ROUNDS = st.one_of(
+    st.builds(burst, PERHAPS_NONE, RATES, TIMES, TIMES.map(lambda ns: ns + 10**14)),
+    st.builds(lambda mean, part, ns: wave(mean, mean * part / 100, ns), RATES,
+              st.integers(0, 100), st.integers(64, 10**14)),
+    st.builds(chaos, st.just(Fraction(0)), RATES, st.integers(16, 10**12), st.integers(0, 9)),
+    st.builds(lambda levels, last: trace([*levels, last], Fraction(10)),
+              st.lists(st.tuples(PERHAPS_NONE, TIMES), max_size=5), st.tuples(RATES, TIMES)),
+    st.builds(lambda pieces, last: Profile([*pieces, last], repeats=True),
+              st.lists(st.builds(Piece, PERHAPS_NONE, PERHAPS_NONE, TIMES), max_size=4),
+              st.builds(Piece, RATES, PERHAPS_NONE, TIMES)),
+)  # fmt: skip
 PROFILES = st.one_of(
     st.builds(constant, RATES),
-    st.builds(ramp, st.one_of(st.just(Fraction(0)), RATES), RATES, TIMES),
+    st.builds(ramp, PERHAPS_NONE, RATES, TIMES),
+    ROUNDS,
     st.builds(steps, st.lists(st.tuples(RATES, TIMES), min_size=1, max_size=5), RATES),
     st.builds(
         lambda pieces, last: Profile([*pieces, Piece(last, last)]),
-        st.lists(st.builds(Piece, RATES, RATES, TIMES), max_size=4),
+        st.lists(st.builds(Piece, PERHAPS_NONE, PERHAPS_NONE, TIMES), max_size=4),
         RATES,
     ),
 )
@@ -85,6 +110,9 @@ def test_a_time_is_exact_to_the_nanosecond(profile, share):
 def exactly(profile: Profile, at_ns: int) -> Fraction:
     """Return the arrivals until `at_ns`: the area below the rate, by trapezoids."""
     came, began_ns = Fraction(0), 0
+    if profile.round_ns:
+        rounds, at_ns = divmod(at_ns, profile.round_ns)
+        came = rounds * sum(piece.arrivals for piece in profile.pieces)
     for piece in profile.pieces:
         left_ns = at_ns - began_ns
         inside_ns = left_ns if piece.lasts_ns is None else min(left_ns, piece.lasts_ns)

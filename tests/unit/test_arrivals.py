@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from locustfiles.arrivals import Arrival, Arrivals
-from locustfiles.pacing import Even
-from locustfiles.profiles import constant
+from locustfiles.arrivals import Arrival, Arrivals, Closed
+from locustfiles.pacing import Even, Poisson
+from locustfiles.profiles import SECOND_NS, constant
 
 TEN_PER_S = Even(constant(Fraction(10)))
 MS = 1_000_000
@@ -126,3 +126,48 @@ def test_an_arrival_of_what_cannot_be_sent_before_is_not_due_before(drop_after_m
     assert (arrivals.overdue, arrivals.dropped) == (0, 0)
     assert arrivals.take(ready + 1, not_before_ns=ready) == Arrival(2, ready, ready + 1)
     assert (arrivals.overdue, arrivals.dropped) == (1, 0)
+
+
+def test_a_count_ends_a_phase_as_its_time_does():
+    """Whichever comes first; what was counted out is due to nobody, and was not given up."""
+    for duration_ns, count, wanted in ((None, 3, 3), (SECOND_NS, 3, 3), (SECOND_NS // 5, 3, 2)):
+        arrivals = Arrivals(TEN_PER_S, 0, duration_ns=duration_ns, count=count)
+        taken = [arrivals.take(10 * SECOND_NS) for _ in range(wanted)]
+        assert None not in taken
+        assert arrivals.ended
+        assert arrivals.take(10 * SECOND_NS) is None
+        assert (arrivals.due(10 * SECOND_NS), arrivals.dropped) == (wanted, 0)
+
+
+def test_in_a_closed_model_nothing_is_late():
+    """What is taken late is due when it is taken, and shifts all that follow; the pace is the least."""
+    arrivals = Closed(TEN_PER_S, 1000)
+    assert arrivals.take(1000) == Arrival(0, 1000, 1000)
+    assert arrivals.take(2000) == Arrival(1, 1000 + 100 * MS, 2000)
+    late_ns = 1000 + 7 * 100 * MS
+    assert arrivals.take(late_ns) == Arrival(2, late_ns, late_ns)
+    assert arrivals.take(late_ns) == Arrival(3, late_ns + 100 * MS, late_ns)
+    assert (arrivals.overdue, arrivals.due(10**12), arrivals.dropped) == (0, 4, 0)
+    arrivals.skip(10**12)
+    arrivals.give_up(10**12)
+    assert arrivals.ended
+    assert (arrivals.overdue, arrivals.due(10**12), arrivals.dropped) == (0, 4, 0)
+
+
+def test_a_closed_model_ends_with_its_count():
+    """The users that come later find nothing."""
+    arrivals = Closed(TEN_PER_S, 0, count=1)
+    assert arrivals.take(5) == Arrival(0, 5, 5)
+    assert arrivals.take(6) is None
+    assert arrivals.ended
+
+
+def test_random_arrivals_without_an_end_begin_at_once():
+    """Nobody counts them up to the end of time: the first is there, and the phase's time ends them."""
+    pace = Poisson(constant(Fraction(25)), seed=7)
+    arrivals = Arrivals(pace, 0, duration_ns=2 * SECOND_NS)
+    assert arrivals.take(0) == Arrival(0, pace.due_ns(0), 0)
+    assert Arrivals(pace, 0).take(0) == Arrival(0, pace.due_ns(0), 0)
+    taken = [arrivals.take(0) for _ in range(pace.due_by(2 * SECOND_NS - 1) - 1)]
+    assert None not in taken
+    assert arrivals.ended

@@ -34,7 +34,8 @@ from e2e_data.model.rules import Rules
 from e2e_data.platform import Acknowledged, HttpAnswer, Platform, Sending
 from locustfiles import bindings
 from locustfiles.completions import PollingSource
-from locustfiles.plans import Phase, Plan
+from locustfiles.plan_parts.phase import Phase
+from locustfiles.plans import Plan
 from locustfiles.replays import WHY_NOT_COMPLETE
 from reports import book, causes
 from reports.classes import PRECEDENCE

@@ -326,6 +326,29 @@ def test_a_worker_follows_its_master_through_the_phases(office):
     ]
 
 
+def test_a_sender_hears_of_a_pause_and_of_how_much_later_all_is(office):
+    """It stops; then the phase has begun later by the pause and the lead, and its arrivals are told anew."""
+    told = Told()
+    agent = office.worker("a", sender=told)
+    office.ask(agent)
+    office.pass_time(3)
+    office.ask(agent)
+    office.desk.pause()
+    office.ask(agent)
+    told.said.clear()
+    office.pass_time(4)
+    office.desk.go_on(SECOND_NS)
+    office.ask(agent)
+    began_ns = 2 * SECOND_NS + 4 * SECOND_NS + SECOND_NS
+    assert told.said[0] == ("move", began_ns)
+    assert told.said[-1] == ("go on", True)
+    [(_, slices)] = [said for said in told.said if said[0] == "extend"]
+    assert slices[0].from_ns == 0
+    told.said.clear()
+    office.ask(agent)
+    assert [said[0] for said in told.said if said[0] != "extend"] == []
+
+
 # -- time -------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2e_data.commands import Channel, Kind
+from e2e_data.commands import Channel, Kind, Label
 from reports.columns import NEVER
 from reports.hdr import Histogram
 from reports.latencies import Distribution, Latencies
@@ -37,7 +37,8 @@ def frame(*rows, kind=Kind.PAYMENT):
     made = pd.DataFrame(table, columns=list(columns))
     made["channel"] = int(Channel.HTTP)
     made["kind"] = int(kind)
-    made["refused"] = False
+    made["refused"] = made["failed"] = False
+    made["sent"], made["label"], made["region"] = True, int(Label.NONE), ""
     return made
 
 

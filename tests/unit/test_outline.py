@@ -10,7 +10,8 @@ from rich.console import Console
 
 from e2e_data import config
 from e2e_data.pool import Pool
-from locustfiles.outline import planned_commands, show
+from locustfiles.forecast import planned_commands
+from locustfiles.outline import show
 from locustfiles.plans import load_plan
 
 COMMANDS = {"accounts": 10, "opening-credits": 10, "payments": 118}

@@ -199,3 +199,191 @@ def test_stop_while_settling_begins_no_further_phase(now_ns, pending, moves):
     progress = Progress(exhausted=True, pending=pending, moved_ns=0)
     state = State.ENDED if moves else State.SETTLING
     assert step(machine, now_ns, progress) == (moves, state, 0)
+
+
+COUNTED = (
+    PhaseTimes(duration_ns=50, settle_ns=100, count=7, count_due_ns=30),
+    PhaseTimes(duration_ns=None, settle_ns=100),
+)
+
+
+def counted() -> PhaseMachine:
+    """Return a machine that sends in a phase of seven commands, at most 50 ns long."""
+    machine = PhaseMachine(COUNTED)
+    machine.begin(0)
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("now_ns", "sent", "moves"), [(10, 6, False), (10, 7, True), (10, 8, True), (50, 0, True)]
+)
+def test_sending_ends_with_the_count_or_the_time_whichever_comes_first(now_ns, sent, moves):
+    """SENDING goes over to SETTLING when as many were sent as the phase shall send."""
+    progress = Progress(exhausted=False, pending=3, moved_ns=0, sent=sent)
+    machine = counted()
+    assert machine.advance(now_ns, progress) is moves
+    assert machine.is_final(now_ns) is moves
+
+
+@pytest.mark.parametrize(
+    ("moved_ns", "now_ns", "moves"),
+    [(0, 129, False), (0, 130, True), (90, 189, False), (90, 190, True)],
+)
+def test_what_a_lost_process_should_have_sent_is_not_waited_for(moved_ns, now_ns, moves):
+    """Once the last is due and nothing has moved for the settle time, the count is as good as reached."""
+    machine = PhaseMachine([PhaseTimes(duration_ns=None, settle_ns=100, count=7, count_due_ns=30)])
+    machine.begin(0)
+    progress = Progress(exhausted=False, pending=3, moved_ns=moved_ns, sent=6)
+    assert machine.advance(now_ns, progress) is moves
+
+
+def test_what_is_counted_stays_counted():
+    """A phase that has sent its count goes on with nothing, and the next one counts anew."""
+    machine = counted()
+    machine.advance(10, Progress(exhausted=False, pending=3, moved_ns=0, sent=7))
+    assert not machine.advance(20, Progress(exhausted=False, pending=3, moved_ns=10, sent=0))
+    assert machine.advance(30, Progress(exhausted=False, pending=0, moved_ns=10, sent=7))
+    assert (machine.state, machine.phase) == (State.SENDING, 1)
+    assert not machine.is_final(40)
+
+
+@pytest.mark.parametrize(("now_ns", "moves"), [(299, False), (300, True)])
+def test_a_trickle_of_completions_does_not_hold_a_phase_for_ever(now_ns, moves):
+    """With a longest time to settle, the phase ends although something moved just now."""
+    times = PhaseTimes(duration_ns=None, settle_ns=100, settle_max_ns=300)
+    machine = PhaseMachine([times, times])
+    machine.begin(0)
+    machine.advance(0, ALL_SENT)
+    progress = Progress(exhausted=True, pending=1, moved_ns=now_ns - 1)
+    assert machine.advance(now_ns, progress) is moves
+
+
+@pytest.mark.parametrize(
+    ("pending", "state"), [(0, State.SENDING), (3, State.ENDED)], ids=["passed", "failed"]
+)
+def test_a_gate_that_fails_stops_the_run_where_the_phase_says_so(pending, state):
+    """With commands pending no further phase begins; with none the next one does."""
+    strict = PhaseTimes(duration_ns=None, settle_ns=100, stop_if_pending=True)
+    machine = PhaseMachine([strict, TWO[1]])
+    machine.begin(0)
+    machine.advance(0, ALL_SENT)
+    assert machine.advance(100, Progress(exhausted=True, pending=pending, moved_ns=0))
+    assert machine.state is state
+
+
+# -- control ------------------------------------------------------------------------------------
+
+
+def paused(phase: int = 1, at_ns: int = 20) -> PhaseMachine:
+    """Return a machine that was paused in a phase; the second one began at 0 and lasts 50 ns."""
+    machine = machine_in(State.SENDING, phase)
+    machine.pause()
+    assert step(machine, at_ns, LEFT) == (True, State.PAUSED, phase)
+    return machine
+
+
+@pytest.mark.parametrize("progress", [LEFT, ALL_SENT, SETTLED, DONE])
+def test_a_pause_lasts_until_it_is_over(progress):
+    """PAUSED waits, however long, and whatever completes meanwhile."""
+    machine = paused()
+    assert step(machine, 10**12, progress) == (False, State.PAUSED, 1)
+    assert machine.sent_for_ns(10**12) == 20
+    assert not machine.is_final(10**12)
+
+
+def test_the_paused_time_is_cut_out():
+    """Of 50 ns, 20 had passed: 30 are left when the pause is over, however long it was."""
+    machine = paused()
+    machine.pause(paused=False)
+    assert step(machine, 1020, LEFT) == (True, State.SENDING, 1)
+    assert step(machine, 1049, LEFT) == (False, State.SENDING, 1)
+    assert step(machine, 1050, LEFT) == (True, State.SETTLING, 1)
+
+
+def test_sending_that_goes_on_later_lasts_as_long():
+    """What it takes until the first is sent again belongs to the pause."""
+    machine = paused()
+    machine.pause(paused=False)
+    machine.advance(1020, LEFT)
+    machine.delay(7)
+    assert not machine.is_final(1056)
+    assert machine.is_final(1057)
+
+
+def test_what_has_nothing_left_settles_rather_than_pauses():
+    """A pause that comes with the end of the sending holds the next phase, not this one."""
+    machine = machine_in(State.SENDING)
+    machine.pause()
+    assert step(machine, 5, ALL_SENT) == (True, State.SETTLING, 0)
+
+
+def test_a_pause_while_settling_holds_the_next_phase():
+    """The gate stays closed until the pause is over; the last phase ends all the same."""
+    machine = machine_in(State.SETTLING)
+    machine.pause()
+    assert step(machine, 10**6, DONE) == (False, State.SETTLING, 0)
+    machine.pause(paused=False)
+    assert step(machine, 10**6, DONE) == (True, State.SENDING, 1)
+    last = machine_in(State.SETTLING, 1)
+    last.pause()
+    assert step(last, 10**6, DONE) == (True, State.ENDED, 1)
+
+
+def test_a_pause_before_the_beginning():
+    """WAITING stays, though the users are there, until the pause is over; a stop ends it."""
+    machine = machine_in(State.WAITING)
+    machine.pause()
+    assert not machine.begin(5)
+    assert machine.state is State.WAITING
+    machine.pause(paused=False)
+    assert machine.begin(6)
+    stopped = machine_in(State.WAITING)
+    stopped.pause()
+    stopped.stop()
+    assert step(stopped, 5, DONE) == (True, State.ENDED, 0)
+
+
+@pytest.mark.parametrize("how", ["stop", "skip"])
+def test_a_pause_ends_with_a_stop_or_when_its_phase_is_skipped(how):
+    """PAUSED goes over to SETTLING; after a stop the run ends."""
+    machine = paused()
+    getattr(machine, how)()
+    assert step(machine, 100, LEFT) == (True, State.SETTLING, 1)
+    assert step(machine, 200, DONE) == (True, State.ENDED, 1)
+
+
+@pytest.mark.parametrize("progress", [LEFT, ALL_SENT])
+def test_a_phase_that_is_skipped_is_left_as_it_is(progress):
+    """SENDING goes over to SETTLING, and that to the next phase, with what is pending."""
+    machine = machine_in(State.SENDING)
+    machine.skip()
+    assert step(machine, 1, progress) == (True, State.SETTLING, 0)
+    assert step(machine, 2, progress) == (True, State.SENDING, 1)
+    assert step(machine, 3, LEFT) == (False, State.SENDING, 1), "only one phase is skipped"
+
+
+def test_nobody_may_still_send_when_a_phase_is_skipped():
+    """The barrier holds for a skipped phase, too."""
+    machine = machine_in(State.SETTLING)
+    machine.skip()
+    busy = Progress(exhausted=True, pending=3, moved_ns=0, busy=True)
+    assert not machine.advance(10**6, busy)
+
+
+def test_skipping_is_no_gate_that_failed():
+    """Whoever skips a phase knows that commands are pending: the run goes on."""
+    strict = PhaseTimes(duration_ns=None, settle_ns=100, stop_if_pending=True)
+    machine = PhaseMachine([strict, TWO[1]])
+    machine.begin(0)
+    machine.skip()
+    machine.advance(0, LEFT)
+    assert step(machine, 1, LEFT) == (True, State.SENDING, 1)
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.SENDING, State.SETTLING, State.PAUSED])
+def test_everything_stops_at_once(state):
+    """From any state a run is ENDED, whatever is pending, and stays so."""
+    machine = paused() if state is State.PAUSED else machine_in(state)
+    machine.halt(30)
+    assert machine.state is State.ENDED
+    assert not machine.advance(10**6, LEFT)

@@ -8,7 +8,7 @@ import pytest
 
 from e2e_data.commands import Channel, Kind
 from e2e_data.problems import Problems
-from locustfiles import plans as plans_module
+from locustfiles.plan_parts import channels as channels_module
 from locustfiles.plans import SHIPPED, Plan, load_plan, shipped_plans
 
 PLAN = """
@@ -199,8 +199,8 @@ def test_all_problems_are_said_at_once(load):
     assert [text[:36] for text in found] == [
         "--set users: write path=value, such ",
         "users = 0: Input should be greater t",
-        "phases.accounts.sends.0 = 'x': there",
         "phases.accounts.rate_per_s = -1: Inp",
+        "phases.accounts.sends.0 = 'x': there",
         "preset 'smoky': there is no such pre",
     ]
 
@@ -295,6 +295,24 @@ PAYMENTS = "phases.payments"
             ["profile=steps", "steps=[{rate_per_s=10, for_s='30s'}, {rate_per_s=20, for_s=5}]"],
             "10/s for 30 s, then 20/s for 5 s, then 50/s",
         ),
+        (
+            ["profile=burst", "burst_per_s=500", "burst_s=5", "every_s='1m'"],
+            "50/s for 55 s, then 500/s for 5 s, again and again",
+        ),
+        (
+            ["profile=wave", "swing_per_s=50", "every_s=64", "rate_per_s=100"],
+            "100/s to 104.901/s in 1 s, then 104.901/s to 109.754/s in 1 s, then 109.754/s to "
+            "114.514/s in 1 s, then 114.514/s to 119.134/s in 1 s, then 119.134/s to 123.57/s in 1 s, "
+            "then 123.57/s to 127.778/s in 1 s, then 58 more, again and again",
+        ),
+        (
+            ["profile=soak", "over_s=60", "duration_s='1h'"],
+            "0/s to 50/s in 60 s, then 50/s for 3480 s, then 50/s to 0/s in 60 s, again and again",
+        ),
+        (
+            ["profile=trace", "trace='2*4 1 4'", "speed=2"],
+            "25/s for 2 s, then 12.5/s for 0.5 s, then 50/s for 0.5 s, again and again",
+        ),
     ],
 )
 def test_a_phase_has_a_profile(settings, said):
@@ -308,14 +326,43 @@ def test_a_phase_has_a_profile(settings, said):
     [
         (["profile=ramp"], "over_s: a ramp takes some time"),
         (["profile=steps"], "steps: name them"),
-        (["from_per_s=1"], 'from_per_s is for profile = "ramp", and this is "constant"'),
+        (["from_per_s=1"], 'from_per_s is for profile = "ramp" or "chaos", and this is "constant"'),
+        (["every_s=9"], 'every_s is for profile = "burst" or "wave" or "chaos"'),
+        (["profile=burst", "burst_s=9"], "burst_per_s: what the rate jumps to"),
+        (["profile=burst", "burst_s=9"], "every_s: from one burst to the next"),
+        (
+            ["profile=burst", "burst_s=9", "every_s=9", "burst_per_s=9"],
+            "burst_s = 9: give less than every_s = 9",
+        ),
+        (["profile=wave", "every_s=9"], "swing_per_s: how far the rate swings"),
+        (
+            ["profile=wave", "every_s=9", "swing_per_s=51"],
+            "swing_per_s = 51: give at most rate_per_s = 50",
+        ),
+        (["profile=chaos"], "every_s: about how often the rate changes"),
+        (
+            ["profile=chaos", "every_s=1", "from_per_s=51"],
+            "from_per_s = 51: give at most rate_per_s = 50",
+        ),
+        (["profile=soak"], "over_s: how long it takes to come up"),
+        (["profile=soak", "over_s=9"], "duration_s: a soak has an end"),
+        (["profile=soak", "over_s=9", "duration_s=18"], "over_s = 9: give less than half"),
+        (["profile=trace"], "trace: the CSV file of a day"),
+        (["profile=trace", "trace=day"], 'name a CSV file, such as "day.csv"'),
+        (["profile=trace", "trace='0 0*9'"], "it has no arrival at all"),
+        (["profile=trace", "trace='1 1*0'"], "a level of it takes no time"),
         (
             ["profile=ramp", "over_s=1", "steps=[{rate_per_s=1, for_s=1}]"],
             'steps is for profile = "steps"',
         ),
         (["profile=steps", "steps=[{rate_per_s=0, for_s=1}]"], "greater than 0"),
-        (["profile=stairs"], "'constant', 'ramp' or 'steps'"),
+        (["profile=stairs"], "'soak' or 'trace'"),
         (["spacing=random"], "'even' or 'poisson'"),
+        (["weights={funding=1}"], "weights: give each kind one that is sent: funding, payment"),
+        (["weights={funding=1,payment=0}"], "greater than or equal to 1"),
+        (["weights={fund=1,payment=1}"], "there is no such kind"),
+        (["model='closed'", "late='drop'"], "late: in a closed model nothing is late"),
+        (["count=0"], "greater than or equal to 1"),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_refused(settings, fault):
@@ -323,6 +370,72 @@ def test_a_profile_that_makes_no_sense_is_refused(settings, fault):
     with pytest.raises(Problems) as found:
         load_plan("smoke", [f"{PAYMENTS}.{setting}" for setting in settings])
     assert fault in str(found.value)
+
+
+def test_weights_survive_the_record_of_a_run():
+    """By the kinds' labels, in the order of what is sent."""
+    plan = load_plan("smoke", [f"{PAYMENTS}.weights={{payment=3,funding=1}}"])
+    assert plan.phases["payments"].kind_weights == (1, 3)
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+
+
+def test_chaos_has_a_seed():
+    """Another seed is another chaos, and the lowest and the highest rate are the plan's."""
+    settings = [f"{PAYMENTS}.{one}" for one in ("profile=chaos", "every_s=8", "from_per_s=10")]
+    first, other = (
+        load_plan("smoke", [*settings, f"{PAYMENTS}.seed={seed}"]).phases["payments"].rates
+        for seed in (0, 1)
+    )
+    assert first.pieces != other.pieces
+    assert 10 <= min(piece.to_per_s for piece in first.pieces) < first.peak_per_s <= 50
+
+
+def trace_problems(tmp_path, text: str) -> str:
+    (tmp_path / "day.csv").write_text(text)
+    (tmp_path / "plan.toml").write_text(PLAN + 'profile = "trace"\ntrace = "day.csv"\n')
+    with pytest.raises(Problems) as found:
+        load_plan(str(tmp_path / "plan.toml"), ["users=0"])
+    told = [problem for problem in found.value.problems if "users" not in problem]
+    assert len(found.value.problems) == 2, "all else that is wrong is told with it"
+    return told[0].removeprefix(f"{tmp_path}/day.csv")
+
+
+def test_a_trace_is_read_from_beside_its_plan(tmp_path):
+    """Its times are of the day, or seconds; its last row is as long as the one before; a day is its end."""
+    (tmp_path / "plan.toml").write_text(
+        PLAN.replace('duration_s = "1m30s"', 'profile = "trace"\ntrace = "day.csv"')
+    )
+    for rows in ("23:58,5,x\n23:59:00,10,y\n24:00,10,z", "0,5,\n60,10,\n120,10,"):
+        (tmp_path / "day.csv").write_text(f"time,per_s,note\n{rows}\n")
+        plan = load_plan(str(tmp_path / "plan.toml"))
+        phase = plan.phases["payments"]
+        assert str(phase.rates) == "25/s for 60 s, then 50/s for 120 s, again and again"
+        assert phase.duration_ns == 180 * 10**9
+        assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("when,many\n1,2\n", ": give it the columns time and per_s; it has when, many"),
+        ("", ": give it the columns time and per_s; it has none"),
+        ("time,per_s\n1,2\nnoon,3\n2,-1\n",
+         ": line 3: time 'noon': write 13:05:09, or seconds (and 1 more lines)"),
+        ("time,per_s\n1,many\n", ": line 2: per_s 'many': write a number of arrivals"),
+        ("time,per_s\n2,1\n1,1\n", ": the time 1 s comes after 2 s"),
+        ("time,per_s\n1,0\n", ": it has no arrival at all"),
+    ],
+)  # fmt: skip
+def test_a_trace_that_is_none_is_told_with_its_line(tmp_path, text, told):
+    """The file, the line, the value, and what would be right; whatever else is wrong is told, too."""
+    assert trace_problems(tmp_path, text) == told
+
+
+def test_a_trace_that_is_not_there(tmp_path):
+    """A name that leads nowhere is told as the path that was looked for."""
+    (tmp_path / "plan.toml").write_text(PLAN + 'profile = "trace"\ntrace = "night.csv"\n')
+    with pytest.raises(Problems, match=r"night\.csv: No such file or directory"):
+        load_plan(str(tmp_path / "plan.toml"))
 
 
 def test_spacing_is_even_or_random():
@@ -343,7 +456,7 @@ def test_a_plan_survives_the_record_of_a_run(name):
 
 def test_channels_are_named_and_shared(monkeypatch):
     """Shares are by the channels' names, for the plan or for a phase of its own; the mix is exact."""
-    monkeypatch.setattr(plans_module, "SENT_OVER", tuple(Channel))
+    monkeypatch.setattr(channels_module, "SENT_OVER", tuple(Channel))
     changes = ["channels={http=60,mq=40}", "phases.payments.channels={http=1}"]
     plan = load_plan("smoke", [*changes, "channels_by='account'"])
     assert dict(plan.mix(plan.phases["accounts"]).weights) == {Channel.HTTP: 3, Channel.MQ: 2}

@@ -195,6 +195,159 @@ def test_no_command_of_a_phase_before_the_one_before_is_complete(stage):
     assert {turn.card.kind for turn in played.turns[3:]} == {Kind.OPENING_CREDIT}
 
 
+def test_a_run_is_ended_for_an_slo_that_it_misses(stage):
+    """The timeline tells which, no further phase begins, and what was sent is awaited all the same."""
+    slos = "slos=[{throughput_above_per_s=5000, abort_after_s=2}]"
+    played = stage(slos, "phases.accounts.rate_per_s=0.2", "phases.accounts.warm_up_s=1")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    assert played.notes("aborted") == ["throughput above 5000/s"]
+    assert played.notes("stop asked") == ["missed for 2 s: throughput above 5000/s"]
+    assert ("phase began", "opening-credits") not in played.events()
+    assert played.notes("phase ended") == [""]
+
+
+def test_a_count_ends_a_phase(stage):
+    """So many commands are sent, and the run goes on to its end; the rest of the pool stays unsent."""
+    played = stage("phases.payments.count=5")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    assert [turn.card.kind for turn in played.turns].count(Kind.ACCOUNT) == 3
+    assert len(played.turns) == 3 + 3 + 5
+    assert played.events()[-1] == ("run ended", "")
+
+
+def test_a_gate_that_fails_stops_the_run(stage):
+    """Where the plan says so, no further phase begins while commands are pending; it is noted."""
+    played = stage("phases.accounts.if_pending='stop'")
+    played.begin()
+    played.user(sends=played.sent)
+    played.play()
+    assert {turn.card.kind for turn in played.turns} == {Kind.ACCOUNT}
+    assert played.notes("phase ended") == [
+        "3 commands were pending, so the run stops, as the plan asks"
+    ]
+
+
+def test_kinds_come_by_their_weights(stage):
+    """Of the commands of a phase, so many of each kind come in the same time."""
+    played = stage("phases.payments.weights={funding=1,payment=3}")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    paid = [turn.card.kind for turn in played.turns[6:26]]
+    assert paid.count(Kind.PAYMENT) == pytest.approx(15, abs=1)
+
+
+def test_in_a_closed_model_nothing_is_overdue(stage):
+    """However late a user comes, what it takes is due then; and all of the pool is sent."""
+    played = stage("phases.payments.model='closed'")
+    played.begin()
+    played.user()
+    played.play()
+    assert len(played.turns) == len(played.pool)
+    closed = [turn.arrival for turn in played.turns if turn.phase == 2]
+    assert all(arrival.intended_ns >= arrival.free_ns for arrival in closed)
+
+
+def test_the_paused_time_is_cut_from_the_schedule(stage):
+    """Nothing is sent while it is paused, and then the plan goes on where it was: no catching up."""
+    played = stage("phases.accounts.rate_per_s=1")
+    played.begin()
+    played.user()
+    played.pass_time(0.5)
+    played.yield_()
+    began_ns = played.turns[0].arrival.intended_ns
+    played.director.control("pause", "by ada")
+    assert played.director.machine.state is State.PAUSED
+    for _ in range(10):
+        played.pass_time(10)
+        played.director.advance()
+        played.yield_()
+    assert len(played.turns) == 1
+    played.director.control("resume", "by ada")
+    resumed_ns = played.clock.ns + LEAD_NS
+    played.play(step_s=1)
+    intended = [turn.arrival.intended_ns for turn in played.turns if turn.phase == 0]
+    # Half a second and the lead had passed of the second between the first and the next.
+    assert intended == [began_ns, resumed_ns + SECOND_NS // 2 + LEAD_NS,
+                        resumed_ns + SECOND_NS // 2 + LEAD_NS + SECOND_NS]  # fmt: skip
+    told = [one for one in without_warnings(played.events()) if one[1] == "accounts"]
+    assert [event for event, _ in told] == [
+        *("phase began", "pause asked", "phase paused", "phase resumed"),
+        *("phase settles", "phase ended"),
+    ]
+    assert len(played.turns) == len(played.pool), "no command is lost by a pause"
+
+
+def test_what_is_in_hand_when_it_is_paused_is_sent_later(stage):
+    """A user that waited for a command's time puts it back, and somebody sends it after the pause."""
+    played = stage("phases.accounts.rate_per_s=1")
+    played.begin()
+    played.user()
+    played.pass_time(0.5)
+    played.yield_()
+    assert played.run.counts().in_hand_now == 1
+    played.director.control("pause", "by ada")
+    played.yield_()
+    assert played.run.counts().in_hand_now == 0
+    played.director.control("resume", "by ada")
+    played.play(step_s=1)
+    assert len(played.turns) == len(played.pool)
+
+
+def test_a_phase_is_skipped(stage):
+    """The next one begins at once; what was pending is noted, and what was not sent stays unsent."""
+    played = stage("phases.accounts.rate_per_s=1")
+    played.begin()
+    played.user(sends=played.sent)
+    played.pass_time(0.5)
+    played.yield_()
+    played.director.control("skip", "by ada")
+    played.yield_()
+    played.director.advance()
+    assert played.director.phase_name == "opening-credits"
+    assert played.notes("phase ended") == ["1 commands were pending"]
+    assert played.notes("skip asked") == ["by ada"]
+
+
+def test_an_emergency_stop_ends_it_at_once(stage):
+    """Nothing is sent any more, nothing is awaited, and the timeline tells who asked."""
+    played = stage("phases.accounts.rate_per_s=1")
+    audited = []
+    played.director.audit = lambda *entry: audited.append(entry)
+    played.begin()
+    played.user(sends=played.sent)
+    played.pass_time(0.5)
+    played.yield_()
+    played.director.control("emergency", "by ada")
+    assert played.director.halted
+    assert played.director.advance() is State.ENDED
+    sent = len(played.turns)
+    for _ in range(5):
+        played.pass_time(10)
+        played.director.advance()
+        played.yield_()
+    assert len(played.turns) == sent == 1
+    assert played.notes("emergency asked") == ["by ada"]
+    assert audited == [("change", "emergency: by ada")]
+    played.director.control("pause", "too late")
+    assert played.notes("pause asked") == []
+
+
+def test_a_run_stops_by_itself_when_its_budget_is_spent(stage):
+    """The limit is noted as the reason; what was sent is awaited, and nothing further begins."""
+    played = stage("budget.commands=4", "phases.opening-credits.rate_per_s=1")
+    played.begin()
+    played.user()
+    played.play(step_s=1)
+    assert played.notes("stop asked") == ["the budget is spent: 4 commands were sent, of 4"]
+    assert len(played.turns) == 4
+    assert played.events()[-1] == ("run ended", "")
+
+
 def test_nothing_is_sent_before_the_run_begins(stage):
     """Users that are there early wait for the first phase."""
     played = stage()

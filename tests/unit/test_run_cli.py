@@ -78,6 +78,7 @@ def test_run_hands_every_option_over(started):
         "--channels": "http=1",
         "--book": "sqlite:///book.db",
         "--set": "users=9",
+        "--allow": "staging.example",
         "--platform": "mine.py:Mine",
         "--workers": "3",
         "--runs-dir": "runs",
@@ -127,6 +128,14 @@ def test_try_names_the_failure():
     result = invoke(cli.try_, "--host", "nothing")
     assert result.exit_code == 2
     assert "--host nothing: give an address such as http://127.0.0.1:8080" in result.output
+
+
+@pytest.mark.parametrize("allow", [(), ("--allow", "other.example")])
+def test_try_goes_only_where_it_may(allow):
+    """An address that is not allowed is refused before anything is connected."""
+    result = invoke(cli.try_, "--host", "http://staging.example", *allow)
+    assert result.exit_code == 2
+    assert "staging.example:80, which is not on the allow-list" in result.output
 
 
 def test_the_environment_chooses_as_it_does_for_the_locustfile(monkeypatch):

@@ -60,3 +60,14 @@ def test_a_shard_of_the_largest_size_does_not_overflow():
     merged = interleave([range(2**20 - 1), range(2**20 - 1, 2**20)])
     assert merged[2**19].item() == 2**20 - 1
     assert len(interleave([])) == 0
+
+
+def test_by_weight_so_many_of_each_kind_come_in_the_same_time():
+    """Three of one kind to each of the other; when one has no more, the other goes on."""
+    assert interleave([range(2), range(2, 10)], (1, 3)).tolist() == [2, 0, 3, 4, 5, 1, 6, 7, 8, 9]
+
+
+def test_weights_that_are_the_sizes_change_nothing():
+    """Without weights each kind is spread over the whole phase: as with its size for a weight."""
+    parts = [range(5), range(5, 12), range(12, 90)]
+    assert interleave(parts, (5, 7, 78)).tolist() == interleave(parts).tolist()

@@ -224,3 +224,43 @@ class PlanOfTwo:
     """As much of a plan over two channels as matters."""
 
     channels_used = (Channel.HTTP, Channel.KAFKA)
+
+
+HOST = "http://staging.example:8080"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (["--allow", "staging.example"], {}),
+        (["--allow", "other.example", "--allow", "*.example:8080"], {}),
+        ([], {"PAYSTORM_ALLOW": "staging.example"}),
+        (["--set", 'allow=["staging.example"]'], {}),
+        (["--set", 'allow=["staging.example"]', "--allow", "other.example"], {}),
+    ],
+)
+def test_load_goes_where_plan_options_and_environment_allow(arguments, environ):
+    """Any of them may allow a host; the plan of the run's record has all that was allowed."""
+    settings = read_settings(parse("--plan", "smoke", *arguments, environ=environ), HOST)
+    assert str(settings.origin) == HOST
+    assert any("example" in entry for entry in settings.plan.allow)
+
+
+@pytest.mark.parametrize("allow", [[], ["--allow", "staging.example:443"]])
+def test_load_goes_nowhere_else(allow):
+    """The reason, and how to allow it, are said; nothing was connected."""
+    with pytest.raises(Problems) as found:
+        read_settings(parse("--plan", "smoke", *allow), HOST)
+    [problem] = found.value.problems
+    assert problem.startswith("--host: commands would go to staging.example:8080, which is not on")
+    assert (
+        'allow = ["staging.example"] in the plan, --allow staging.example, or PAYSTORM_ALLOW'
+        in problem
+    )
+
+
+def test_a_proxy_has_to_be_allowed_too():
+    """Commands go through it."""
+    changes = ("--set", "http.client=fast", "--set", "http.proxy=http://proxy.example:3128")
+    with pytest.raises(Problems, match=r"http\.proxy: commands would go to proxy\.example:3128"):
+        read_settings(parse("--plan", "smoke", *changes), "http://127.0.0.1:1")

@@ -1,0 +1,22 @@
+"""All addresses that a plan's commands go to, whatever the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from locustfiles.channels.origin import Origin, locate
+from locustfiles.plan_parts.allowed import Address
+from locustfiles.plans import Plan
+
+
+def addresses_of(plan: Plan, origin: Origin | None) -> Iterator[Address]:
+    """Yield where commands go, given where the platform listens over HTTP; None: it is embedded."""
+    if origin is not None:
+        yield Address(origin.host, origin.port, "--host")
+    proxy = locate(plan.http.proxy)[0] if plan.http.proxy else None
+    if proxy is not None:
+        yield Address(proxy.host, proxy.port, "http.proxy")
+    if plan.kafka is not None and plan.kafka.bootstrap:
+        for one in plan.kafka.bootstrap.split(","):
+            host, _, port = one.rpartition(":")
+            yield Address(host.strip("[]"), int(port), "kafka.bootstrap")

@@ -1,0 +1,36 @@
+"""A plan's budget: what a run may spend before it stops by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from locustfiles.plan_parts.part import Part, Seconds
+
+
+class Budget(Part):
+    """What a run may spend; without a limit nothing is too much."""
+
+    commands: int | None = Field(default=None, ge=1)
+    """Commands sent."""
+    duration_s: Seconds | None = Field(default=None, gt=0)
+    """From the first phase's beginning, pauses included."""
+    cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """In whatever currency the two rates are."""
+    cost_per_command: float = Field(default=0, ge=0, allow_inf_nan=False)
+    cost_per_hour: float = Field(default=0, ge=0, allow_inf_nan=False)
+
+    def cost_of(self, commands: int, seconds: float) -> float:
+        """Return what so much costs."""
+        return commands * self.cost_per_command + seconds / 3600 * self.cost_per_hour
+
+    def spent(self, commands: int, seconds: float) -> Iterator[str]:
+        """Yield the limits that are reached, each in words."""
+        if self.commands is not None and commands >= self.commands:
+            yield f"{commands:,} commands were sent, of {self.commands:,}"
+        if self.duration_s is not None and seconds >= self.duration_s:
+            yield f"it took {seconds:.0f} s, of {self.duration_s:g}"
+        cost = self.cost_of(commands, seconds)
+        if self.cost is not None and cost >= self.cost:
+            yield f"it cost {cost:.2f}, of {self.cost:.2f}"

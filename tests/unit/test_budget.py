@@ -1,0 +1,27 @@
+"""A budget: what a run may spend before it stops by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from locustfiles.plan_parts.budget import Budget
+
+
+@pytest.mark.parametrize(
+    ("budget", "commands", "seconds", "told"),
+    [
+        (Budget(), 10**9, 10**9, []),
+        (Budget(commands=1000), 999, 0, []),
+        (Budget(commands=1000), 1000, 0, ["1,000 commands were sent, of 1,000"]),
+        (Budget(duration_s="1m"), 0, 59.9, []),
+        (Budget(duration_s="1m"), 0, 60, ["it took 60 s, of 60"]),
+        (Budget(cost=10, cost_per_command=0.01), 999, 9999, []),
+        (Budget(cost=10, cost_per_command=0.01), 1000, 0, ["it cost 10.00, of 10.00"]),
+        (Budget(cost=10, cost_per_hour=5), 0, 7200, ["it cost 10.00, of 10.00"]),
+        (Budget(commands=1, duration_s=1), 1, 1,
+         ["1 commands were sent, of 1", "it took 1 s, of 1"]),
+    ],
+)  # fmt: skip
+def test_each_limit_is_told_when_it_is_reached(budget, commands, seconds, told):
+    """With the value and the limit; without a limit nothing is too much."""
+    assert list(budget.spent(commands, seconds)) == told
