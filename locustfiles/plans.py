@@ -25,6 +25,7 @@ from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.durations import parse_duration_s
 from locustfiles.pacing import Even, Pace, Poisson
 from locustfiles.profiles import SECOND_NS, Profile, ramp, steps
@@ -209,6 +210,7 @@ class Plan(Part):
     pool: PoolChoice = PoolChoice()
     channels: dict[str, float] = {"http": 100}
     http: HttpSettings = HttpSettings()
+    mq: MqSettings = Field(default_factory=MqSettings)
     phases: dict[str, Phase] = Field(min_length=1)
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()
