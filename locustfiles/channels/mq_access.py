@@ -118,20 +118,19 @@ class MqAccess:
         reply came in time.
         """
         until_s = time.monotonic() + self._timeout_s
+        self.replies.expect(message.correl_id, awaited)
         try:
             with self._links.one(self._timeout_s) as link:
                 self._put(link, message, until_s)
                 if self.settings.replies == "own-get":
                     self._get(link, message.correl_id, until_s)
+            if not awaited.answered.wait(max(until_s - time.monotonic(), 0)):
+                raise NoReplyError(f"{self._timeout_s:g} s")
         except NotPutError:
             self.replies.forget(message.correl_id)
             raise
-        except BaseException:
+        finally:
             awaited.give_up()
-            raise
-        if not awaited.answered.wait(max(until_s - time.monotonic(), 0)):
-            awaited.give_up()
-            raise NoReplyError(f"{self._timeout_s:g} s")
 
     def _put(self, link: Link, message: MqMessage, until_s: float) -> None:
         settings = self.settings

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from gevent.event import Event
 
-from e2e_data.commands import Outcome
+from e2e_data.commands import Kind, Outcome
 from e2e_data.ids import REPLAY_ATTEMPT, Correlation, Ids
 from e2e_data.mq import MqReply, Reply, without_headers
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion, Platform
@@ -74,6 +74,8 @@ class Awaited:
     place: Place
     attempt: int
     command_id: str
+    creates_account: bool = False
+    """Whether the account id of its reply is one to remember."""
     answered: Event = field(default_factory=Event)
     """Set when a user who waits has what it waits for."""
     at_ns: int = 0
@@ -108,10 +110,9 @@ class Replies:
         """Tell whether an attempt's final reply is still to come."""
         return correl_id in self._awaited
 
-    def expect(self, correl_id: bytes, place: Place, attempt: int, command_id: str) -> Awaited:
+    def expect(self, correl_id: bytes, awaited: Awaited) -> None:
         """Begin to wait for the reply to an attempt; before it is put."""
-        awaited = self._awaited[correl_id] = Awaited(place, attempt, command_id)
-        return awaited
+        self._awaited[correl_id] = awaited
 
     def forget(self, correl_id: bytes) -> None:
         """Wait no more: nothing was put."""
@@ -155,9 +156,10 @@ class Replies:
         self._count("dead_lettered", f"command {awaited.command_id} stands on the backout queue")
 
     def _told(self, key: bytes, awaited: Awaited, reply: Reply, length: int) -> None:
+        account_id = reply.account_id if awaited.creates_account else None
         if awaited.is_on_wire:
             awaited.is_on_wire = False
-            awaited.answer = Acknowledgement(Acknowledged.ACCEPTED, reply.account_id)
+            awaited.answer = Acknowledgement(Acknowledged.ACCEPTED, account_id)
             awaited.length = length
             awaited.at_ns = self._ledger.acknowledged(
                 awaited.place, awaited.answer, awaited.attempt
@@ -166,8 +168,8 @@ class Replies:
         else:
             if awaited.answer is None:
                 self._count("late", f"the reply to command {awaited.command_id} came late")
-            if reply.account_id is not None:
-                self._ledger.bound(awaited.place, reply.account_id)
+            if account_id is not None:
+                self._ledger.bound(awaited.place, account_id)
         if reply.outcome:
             del self._awaited[key]
             self._ledger.completed(awaited.place, _completion(reply))
@@ -189,7 +191,7 @@ class Replies:
             return
         if place in self._ledger.pending:
             self._count("late", f"the reply to command {own_id} came late")
-            if reply.account_id is not None:
+            if reply.account_id is not None and correlation.kind is Kind.ACCOUNT:
                 self._ledger.bound(place, reply.account_id)
         else:
             self._count("repeated", f"command {own_id} was answered once more")

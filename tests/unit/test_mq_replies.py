@@ -9,7 +9,7 @@ import pytest
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.ids import REPLAY_ATTEMPT, Correlation, Ids
 from e2e_data.platform import Acknowledged, Platform
-from locustfiles.channels.mq_replies import Counts, Replies
+from locustfiles.channels.mq_replies import Awaited, Counts, Replies
 from locustfiles.channels.mq_session import Got
 from locustfiles.channels.mq_structs import Descriptor
 
@@ -49,9 +49,10 @@ class Desk:
         self.ledger, self.said = Ledger(), []
         self.replies = Replies(Platform(), IDS, self.ledger, self.said.append)
 
-    def expect(self, place=PLACE, attempt=0):
-        key = correl_id(place, attempt)
-        return self.replies.expect(key, place, attempt, command_id(place))
+    def expect(self, place=PLACE, attempt=0, *, creates_account=True):
+        awaited = Awaited(place, attempt, command_id(place), creates_account)
+        self.replies.expect(correl_id(place, attempt), awaited)
+        return awaited
 
     def take(self, status="SETTLED", *, key=None, place=PLACE, **fields):
         key = correl_id(place) if key is None else key
@@ -75,10 +76,8 @@ def command_id(place, ids=IDS):
     return ids.command_ids(place[0], place[1], [place[2]])[0]
 
 
-def correl_id(place=PLACE, attempt=0, ids=IDS):
-    return Correlation(
-        ids.tag, *place, attempt, Kind.PAYMENT, Channel.MQ, Outcome.SETTLED, 1, 0
-    ).pack()
+def correl_id(place=PLACE, attempt=0, ids=IDS, kind=Kind.ACCOUNT):
+    return Correlation(ids.tag, *place, attempt, kind, Channel.MQ, Outcome.SETTLED, 1, 0).pack()
 
 
 def got(body, key, format_=b"MQSTR", encoding=0x222):
@@ -122,6 +121,16 @@ def test_a_late_reply_is_late_and_not_dropped():
         ("completed", PLACE, Outcome.SETTLED, ""),
     ]
     assert desk.counted == {"late": 1}
+
+
+def test_only_a_creations_reply_tells_an_accounts_id():
+    """A reply to a payment names an account too: a wrong one must not become the account's own."""
+    desk = Desk()
+    awaited = desk.expect(creates_account=False)
+    desk.take("ACCEPTED", accountId="a-2")
+    desk.take("SETTLED", accountId="a-2")
+    assert awaited.answer.account_id is None
+    assert [fact[0] for fact in desk.ledger.facts] == ["acknowledged", "completed"]
 
 
 def test_a_second_reply_is_counted_and_written_down():
@@ -194,7 +203,7 @@ def test_a_replays_reply_is_its_own():
     original, replay = (0, 3, 5), (0, 3, 9)
     desk.expect(original)
     key = correl_id(original, REPLAY_ATTEMPT)
-    desk.replies.expect(key, replay, REPLAY_ATTEMPT, command_id(original))
+    desk.replies.expect(key, Awaited(replay, REPLAY_ATTEMPT, command_id(original)))
     desk.take("SETTLED", key=key, place=original)
     assert desk.ledger.facts == [
         ("acknowledged", replay, REPLAY_ATTEMPT, None),
