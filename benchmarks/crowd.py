@@ -116,7 +116,7 @@ class Fake:
         gevent.sleep(random.uniform(0, 3))
         while True:
             gevent.sleep(3)
-            classes = {"HttpPaymentsUser": self.users}
+            classes = {"PaymentsUser": self.users}
             data = {
                 "stats": [dict(entry, name=kind.label) for kind in Kind],
                 "stats_total": entry,

@@ -42,11 +42,12 @@ from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
 from locustfiles.director import Director
+from locustfiles.http_sender import HttpLine
 from locustfiles.launch import direct
 from locustfiles.plans import Phase, Plan, PoolChoice
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
-from locustfiles.users import HttpPaymentsUser
+from locustfiles.users import PaymentsUser
 from locustfiles.work import Service
 from reports.journal import Fact
 from reports.rundir import RunDirectory
@@ -128,10 +129,11 @@ def paystorm(
     url: str, users: int, *, fired: bool = False, rate_per_s: float = SATURATING_PER_S
 ) -> tuple[Environment, Run]:
     """Return an environment with the product's users, and their run, which has begun."""
-    environment = Environment(user_classes=[HttpPaymentsUser], host=url)
+    environment = Environment(user_classes=[PaymentsUser], host=url)
     run, director = run_of(Path(tempfile.mkdtemp()), users, rate_per_s)
     gate = Gate(Origin.parse(url), HttpSettings(), TIMEOUT_S)
-    stage = SimpleNamespace(run=run, connect=gate.connect)
+    run.lines = {Channel.HTTP: HttpLine(gate)}
+    stage = SimpleNamespace(run=run)
     conductors._CONDUCTORS[environment] = stage  # type: ignore[assignment]
     if fired:
         environment.events.request.add_listener(lambda **_: None)
@@ -195,8 +197,8 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
     """Send at a steady rate; tell how many were sent, and how late, in ms."""
     environment, run = paystorm(url, users, rate_per_s=PACED_PER_S)
     environment.create_local_runner().start(users, spawn_rate=users)
-    assert run._work is not None
-    until_ns = run._work.arrivals.began_ns + round(seconds * 1e9)
+    assert run.dealer.work is not None
+    until_ns = run.dealer.work.began_ns + round(seconds * 1e9)
     while run.clock.now_ns() < until_ns + 500_000_000:
         gevent.sleep(0.05)
     run.journal.flush()
@@ -217,19 +219,20 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
 def costs(url: str) -> dict[str, float]:
     """Take a request apart; what each part takes, in microseconds of a core."""
     environment, run = paystorm(url, 1)
+    seat = run.roster.join()
     statistics = Statistics(environment, "HTTP")
     environment.create_local_runner()
     answer = HttpAnswer(202, {}, b'{"commandId":"9036106f-9511-8e2b","status":"ACCEPTED"}')
     gevent.sleep(0.1)
     gc.collect()
     gc.freeze()
-    turns = [turn for _ in range(2 * COSTED) if (turn := run.take(Channel.HTTP))]
-    made_us = _took_us(lambda: [run.take(Channel.HTTP) for _ in range(COSTED)])
+    turns = [turn for _ in range(2 * COSTED) if (turn := run.take(seat))]
+    made_us = _took_us(lambda: [run.take(seat) for _ in range(COSTED)])
     drafts = [turn.draft for turn in turns if turn.draft]
     tracker, platform = run.tracker, run.platform
     accepted = platform.read_acknowledgement(answer)
     # What is done for the first time takes longer: libraries are imported then.
-    tracker.sending(turns[-1].card, 0, Channel.HTTP, turns[-1].arrival)
+    tracker.sending(turns[-1].card, 0, turns[-1].arrival)
     run.journal.flush()
     statistics.answered("payment", 10**18, 1.5, 70)
     statistics.feed()
@@ -238,7 +241,7 @@ def costs(url: str) -> dict[str, float]:
         "grant, ids, unique body, arrival": made_us,
         "correlation id": _took_us(lambda: [draft.filled(10**9) for draft in drafts[:COSTED]]),
         "sent: fact and what is pending": _took_us(
-            lambda: [tracker.sending(t.card, 0, Channel.HTTP, t.arrival) for t in some]
+            lambda: [tracker.sending(t.card, 0, t.arrival) for t in some]
         ),
         "answer read": _took_us(
             lambda: [platform.read_acknowledgement(answer) for _ in range(COSTED)]

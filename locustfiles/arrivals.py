@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from locustfiles.every import ALL, Every
 from locustfiles.fleet.messages import Slice
 from locustfiles.pacing import Pace
 
@@ -24,22 +24,22 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The arrivals from `first` up to `end` whose number modulo `of` is in `mine`."""
+    """A stretch of arrivals from `first` up to `end`: of this process's the lane's."""
 
     first: int
     end: int
-    of: int
-    mine: tuple[int, ...]
+    mine: Every
+    """The process's arrivals."""
+    lane: Every
+    """The lane's, among the process's as they come one after the other over all blocks."""
+    before: int
+    """How many of the process's arrivals came in earlier blocks, less those below `first`."""
 
     def next_from(self, number: int) -> int | None:
         """Return the first arrival that is not before `number`; None where there is none."""
-        number = max(number, self.first)
-        if self.of > 1:
-            turn, rest = divmod(number, self.of)
-            at = bisect_left(self.mine, rest)
-            if at == len(self.mine):
-                turn, at = turn + 1, 0
-            number = turn * self.of + self.mine[at]
+        ordinal = self.before + self.mine.below(max(number, self.first))
+        ordinal = self.lane.at(self.lane.below(ordinal))
+        number = self.mine.at(ordinal - self.before)
         return number if number < self.end else None
 
     def count(self, start: int, stop: int) -> int:
@@ -48,8 +48,7 @@ class _Block:
         return self._below(stop) - self._below(start) if start < stop else 0
 
     def _below(self, number: int) -> int:
-        turns, rest = divmod(number, self.of)
-        return turns * len(self.mine) + bisect_left(self.mine, rest)
+        return self.lane.below(self.before + self.mine.below(number))
 
 
 class Arrivals:
@@ -63,11 +62,13 @@ class Arrivals:
         duration_ns: int | None = None,
         drop_after_ns: int | None = None,
         shared: bool = False,
+        lane: Every = ALL,
     ) -> None:
         """Begin at `began_ns`, and end after `duration_ns`, if not None.
 
         Arrivals that are later than `drop_after_ns`, if not None, are given up. Where they are
-        `shared` with other processes, `extend` says which ones are this one's.
+        `shared` with other processes, `extend` says which ones are this one's. Of this process's, as
+        they come one after the other, a `lane` takes its own and leaves the others to other lanes.
         """
         self._pace = pace
         self.began_ns = began_ns
@@ -79,6 +80,9 @@ class Arrivals:
         self._blocks: list[_Block] = []
         self._block = 0
         """The first block that may have arrivals left."""
+        self._lane = lane
+        self._before = 0
+        """How many arrivals of this process, in whatever lane, there are in all blocks."""
         self._skipped = 0
         self.overdue = 0
         """Arrivals that were due before any user was free."""
@@ -94,7 +98,10 @@ class Arrivals:
             end = self._pace.due_by(one.until_ns - 1)
             self._known = end if self._end is None else min(end, self._end)
             if one.mine and first < self._known:
-                self._blocks.append(_Block(first, self._known, one.of, one.mine))
+                mine = Every(one.of, one.mine)
+                before = self._before - mine.below(first)
+                self._blocks.append(_Block(first, self._known, mine, self._lane, before))
+                self._before = before + mine.below(self._known)
 
     def take(self, now_ns: int, *, not_before_ns: int = 0) -> Arrival | None:
         """Return the next arrival for a user that is free `now_ns`.

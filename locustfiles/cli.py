@@ -83,7 +83,9 @@ def run(
     values["plan"] = values["plan"] or DEFAULT_PLAN
     pool = values["pool"]
     chosen = plan_for(
-        values["plan"], values["set"], values["rate"], values["duration"], fixed_pool=bool(pool)
+        *(values["plan"], values["set"], values["rate"], values["duration"]),
+        channels=values["channels"],
+        fixed_pool=bool(pool),
     )
     if dry_run:
         from locustfiles.outline import show

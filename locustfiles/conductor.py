@@ -32,7 +32,6 @@ from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
-from locustfiles.channels.http import Requester
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
@@ -314,11 +313,6 @@ class Conductor:
     def run(self) -> Run | None:
         """The current run, where this process sends for it."""
         return self._stage.launched.run if self._stage else None
-
-    def connect(self) -> Requester:
-        """Return a new connection to the current run's platform."""
-        assert self._stage is not None
-        return self._stage.launched.gate.connect()
 
     @property
     def _options(self) -> argparse.Namespace:

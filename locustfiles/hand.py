@@ -9,7 +9,7 @@ from itertools import islice, repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind, Label
+from e2e_data.commands import Channel, Kind, Label
 from e2e_data.drafts import Draft
 from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
 from e2e_data.pool import Pool
@@ -18,6 +18,7 @@ from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
 from locustfiles.fleet.holder import Held, Holder
 from locustfiles.leases import WATCH
+from locustfiles.mix import Mix
 
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
@@ -28,6 +29,7 @@ LAP = 0
 
 # A table, because a sender makes thousands of commands a second and enum look-ups are slow.
 _KINDS = tuple(Kind)
+_CHANNELS = tuple(Channel)
 
 
 @dataclass(slots=True)
@@ -74,6 +76,8 @@ class Card:
     deal: Deal | None = None
     row: int = 0
     """Its row in the deal."""
+    channel: Channel = Channel.HTTP
+    """Over which it goes, whoever sends it and however often."""
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -141,6 +145,8 @@ class _Dealt:
     awaited: NDArray[np.bool_]
     races: dict[int, int]
     """The position of the replay that races the command of a position."""
+    channels: NDArray[np.uint8]
+    """The channel of each position: it is the position's lane."""
     cards: dict[int, Card] = field(default_factory=dict)
 
 
@@ -156,30 +162,34 @@ class Hand:
         self._ids = ids
         self._hungry = hungry
         self._sends: Sequence[Kind] = ()
+        self._mix = Mix.of({Channel.HTTP: 1})
+        self._by_account = False
         self._dealt: dict[int, _Dealt] = {}
         self._shards: dict[int, Shard] = {}
         self._at = 0
 
-    def begin(self, sends: Sequence[Kind]) -> None:
-        """Begin a phase that sends the kinds `sends`."""
-        self._sends = sends
+    def begin(self, sends: Sequence[Kind], mix: Mix, *, by_account: bool = False) -> None:
+        """Begin a phase that sends the kinds `sends` over a mix of channels.
+
+        `by_account` all of an account's commands go over one channel.
+        """
+        self._sends, self._mix, self._by_account = sends, mix, by_account
         # The next phase is about the same shards for the most part, and making one takes time.
         self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
         self._dealt = {}
 
-    def draw(self) -> Card | None:
-        """Return the next command that may be sent; None where there is none now."""
-        return self._draw() or (self._asked() and self._draw()) or None
+    def draw(self, channel: Channel) -> Card | None:
+        """Return the next command that may be sent over a channel; None where there is none now."""
+        return self._draw(channel) or (self._asked() and self._draw(channel)) or None
 
-    @property
-    def waiting(self) -> bool:
-        """Whether more may come for the leases that are held."""
-        return any(lease.more for lease in self._holder.held())
+    def may_come(self, channel: Channel) -> bool:
+        """Tell whether more commands for a channel may come, of the leases that are held."""
+        return any(lease.may_come(channel) for lease in self._holder.held())
 
     @property
     def ready(self) -> bool:
         """Whether there is anything to draw."""
-        return any(lease.queue for lease in self._holder.held())
+        return any(any(lease.queues.values()) for lease in self._holder.held())
 
     def card(self, lease: Held, position: int, attempt: int) -> Card:
         """Return the card of one position of a lease."""
@@ -188,8 +198,9 @@ class Hand:
             return self._deal(lease, dealt, [(position, attempt)])[0]
         card = dealt.cards.pop(position, None)
         if card is None or card.granted != attempt:
-            upcoming = [(position, attempt), *islice(lease.queue, DEALT - 1)]
-            dealt.cards = {made.position: made for made in self._deal(lease, dealt, upcoming)}
+            lane = lease.queues[int(dealt.channels[position])]
+            upcoming = [(position, attempt), *islice(lane, DEALT - 1)]
+            dealt.cards |= {made.position: made for made in self._deal(lease, dealt, upcoming)}
             card = dealt.cards.pop(position)
         return card
 
@@ -197,17 +208,18 @@ class Hand:
         self._hungry()
         return True
 
-    def _draw(self) -> Card | None:
+    def _draw(self, channel: Channel) -> Card | None:
         held = self._holder.held()
         for turn in range(len(held)):
             lease = held[(self._at + turn) % len(held)]
-            taken = lease.draw()
+            dealt = self._of(lease)
+            taken = lease.draw(channel)
             if taken is not None:
                 # What races a command goes out right behind it, before any other shard's turn.
-                race = self._of(lease).races.get(taken[0])
+                race = dealt.races.get(taken[0])
                 is_raced = race is not None and lease.hurry(race)
                 self._at = (self._at + turn + (not is_raced)) % len(held)
-                if lease.hungry:
+                if lease.hungry(channel):
                     self._hungry()
                 return self.card(lease, *taken)
         return None
@@ -223,8 +235,26 @@ class Hand:
             racing = replays.originals[replays.racing], replays.rows[replays.racing]
             races = dict(zip(*(place[indices].tolist() for indices in racing), strict=True))
             named, awaited = replays.named(size), replays.awaited(size)
-            dealt = self._dealt[lease.epoch] = _Dealt(shard, order, named, awaited, races)
+            channels = self._channels(shard, order, named, place)
+            dealt = _Dealt(shard, order, named, awaited, races, channels)
+            self._dealt[lease.epoch] = dealt
+            lease.split(channels.tobytes())
         return dealt
+
+    def _channels(
+        self,
+        shard: Shard,
+        order: NDArray[np.int64],
+        named: NDArray[np.int64],
+        place: NDArray[np.int64],
+    ) -> NDArray[np.uint8]:
+        """Return the channel of each position. A replay goes where its original went in the phase."""
+        positions = np.arange(len(order))
+        original = place[named[order]]
+        positions = np.where(original >= 0, original, positions)
+        if self._by_account:
+            positions = shard.account_number[named[order]].astype(np.int64)
+        return self._mix.channels_of(positions, shard.number)
 
     def prepare(self) -> None:
         """Make the shards of all leases: better now than when a command of them is due."""
@@ -265,6 +295,7 @@ class Hand:
             shard.expected[named].tolist(),
             repeat(deal, len(upcoming)),
             range(len(upcoming)),
+            map(_CHANNELS.__getitem__, dealt.channels[list(positions)].tolist()),
         )
         return [
             Card(LAP, shard, index, _KINDS[kind], *more)

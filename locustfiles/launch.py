@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e_data import manifest as manifests
+from e2e_data.commands import Channel
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
@@ -23,6 +24,7 @@ from locustfiles.completions import PollingSource
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
+from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
 from locustfiles.run import Run
 from locustfiles.settings import Settings
@@ -121,7 +123,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
                 service,
             )
             direct(run, director)
-            _observe(run, gate)
+            _connect(run, gate)
     except BaseException:
         if gate:
             gate.close()
@@ -175,11 +177,13 @@ def direct(run: Run, director: Director) -> None:
         run.wake()
 
     run.deliver = deliver
-    run.warned = lambda phase, note: director.event("warning", phase, note)
+    run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
 
 
-def _observe(run: Run, gate: Gate) -> None:
+def _connect(run: Run, gate: Gate) -> None:
+    """Give a run the lines that its plan sends over, and a source of completions."""
+    run.lines = {Channel.HTTP: HttpLine(gate)}
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )
@@ -227,7 +231,7 @@ def serve(
     clock.offset = run.agent.offset
     gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
     gate.open()
-    _observe(run, gate)
+    _connect(run, gate)
     return run, gate
 
 

@@ -17,9 +17,9 @@ from e2e_data.problems import Problems
 from locustfiles.conductor import conductor_of
 from locustfiles.settings import add_options
 from locustfiles.shape import PhasedShape
-from locustfiles.users import HttpPaymentsUser
+from locustfiles.users import PaymentsUser
 
-__all__ = ["HttpPaymentsUser", "PhasedShape"]
+__all__ = ["PaymentsUser", "PhasedShape"]
 
 
 @events.init_command_line_parser.add_listener

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
@@ -27,6 +29,7 @@ from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.durations import parse_duration_s
+from locustfiles.mix import Mix
 from locustfiles.pacing import Even, Pace, Poisson
 from locustfiles.profiles import SECOND_NS, Profile, ramp, steps
 from reports.slos import Fitness, KindName, Slo
@@ -44,6 +47,39 @@ Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False
 RATE_MAX = 1_000_000
 Rate = Annotated[float, Field(gt=0, le=RATE_MAX)]
 """Arrivals per second."""
+
+
+def _channels(value: object) -> object:
+    """Read shares by the names of channels, such as { http = 60, mq = 40 }."""
+    if not isinstance(value, Mapping):
+        return value
+    known = {channel.name.lower(): channel for channel in Channel}
+    unknown = [str(name) for name in value if name not in known and name not in known.values()]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: channels are {', '.join(known)}")
+    return {known.get(name, name): share for name, share in value.items()}
+
+
+def _mixed(value: dict[Channel, float]) -> dict[Channel, float]:
+    Mix.of(value)
+    missing = [channel.name.lower() for channel in value if channel not in SENT_OVER]
+    if missing:
+        sent_over = ", ".join(channel.name.lower() for channel in SENT_OVER)
+        raise ValueError(f"{', '.join(missing)}: this version sends over {sent_over} only")
+    return value
+
+
+SENT_OVER = (Channel.HTTP,)
+"""The channels that there is a line for."""
+
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Channels = Annotated[
+    dict[Channel, Share],
+    BeforeValidator(_channels),
+    AfterValidator(_mixed),
+    PlainSerializer(lambda value: {c.name.lower(): share for c, share in value.items()}),
+]
+"""Shares by channel, of whatever sum: { http = 60, mq = 30, kafka = 10 }."""
 
 
 def _exact(rate: float) -> Fraction:
@@ -73,6 +109,8 @@ class Phase(Part):
 
     sends: tuple[KindName, ...]
     """Kinds of commands, interleaved evenly."""
+    channels: Channels | None = None
+    """Over which channels; those of the plan unless the phase has its own."""
     rate_per_s: Rate
     """How many arrivals there are in a second; of a ramp or of steps, what it comes to in the end."""
     profile: Literal["constant", "ramp", "steps"] = "constant"
@@ -103,7 +141,9 @@ class Phase(Part):
 
     @model_validator(mode="after")
     def _profile(self) -> Phase:
-        given = self.model_fields_set
+        # By value, since a run's record has every setting, and is read as a plan again.
+        fields = type(self).model_fields
+        given = {name for name in fields if getattr(self, name) != fields[name].default}
         wrong = [
             f'{name} is for profile = "{profile}", and this is "{self.profile}"'
             for name, profile in (("from_per_s", "ramp"), ("over_s", "ramp"), ("steps", "steps"))
@@ -208,7 +248,10 @@ class Plan(Part):
     completion_deadline_s: Seconds = Field(default=30, gt=0)
     """A command whose outcome is observed later than this after its intended time is late."""
     pool: PoolChoice = PoolChoice()
-    channels: dict[str, float] = {"http": 100}
+    channels: Channels = {Channel.HTTP: 100}
+    """The share of commands that goes over each channel."""
+    channels_by: Literal["command", "account"] = "command"
+    """Whether each command has a channel of its own, or an account's commands keep to one."""
     http: HttpSettings = HttpSettings()
     mq: MqSettings = Field(default_factory=MqSettings)
     phases: dict[str, Phase] = Field(min_length=1)
@@ -216,13 +259,16 @@ class Plan(Part):
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
 
-    @field_validator("channels")
-    @classmethod
-    def _channels(cls, value: dict[str, float]) -> dict[str, float]:
-        if value != {"http": 100}:
-            known = ", ".join(channel.name.lower() for channel in Channel)
-            raise ValueError(f"this version sends over HTTP only: http = 100 (of {known})")
-        return value
+    def mix(self, phase: Phase) -> Mix:
+        """Return the channels that a phase sends over."""
+        return Mix.of(phase.channels or self.channels)
+
+    @property
+    def channels_used(self) -> tuple[Channel, ...]:
+        """The channels that any phase sends over, in their order."""
+        return tuple(
+            sorted({c for phase in self.phases.values() for c in self.mix(phase).channels})
+        )
 
     @model_validator(mode="after")
     def _whole(self) -> Plan:

@@ -102,6 +102,8 @@ def close_run(run: Run, pulse: Pulse | None) -> None:
         gevent.sleep(0.02)
     assert run.completions is not None
     run.completions.stop()
+    for line in run.lines.values():
+        line.close()
     if pulse is not None:
         pulse.stop()
     run.close()

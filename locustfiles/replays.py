@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum
 
+from e2e_data.commands import Channel
 from locustfiles.completions import Place
 from locustfiles.hand import Card
 
@@ -64,29 +65,32 @@ class SetAside:
         """Return why an admitted replay may not be sent, None when it may."""
         return None if self._complete[card.original_place] else WHY_NOT_COMPLETE
 
-    def take(self) -> Card | None:
-        """Return a replay that has come back, and may still be sent here."""
+    def take(self, channel: Channel) -> Card | None:
+        """Return a replay for a channel that has come back, and may still be sent here."""
         self.let_go()
-        return self._back.popleft() if self._back else None
+        card = next((card for card in self._back if card.channel is channel), None)
+        if card is not None:
+            self._back.remove(card)
+        return card
 
     def __len__(self) -> int:
         """Return how many replays wait or have come back."""
         return len(self._waiting) + len(self._back)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether any replay waits for its original."""
-        return bool(self._waiting)
+    def waits(self, channel: Channel) -> bool:
+        """Tell whether any replay for a channel waits for its original."""
+        return any(card.channel is channel for card in self._waiting.values())
 
     @property
     def back(self) -> bool:
         """Whether any replay has come back."""
         return bool(self._back)
 
-    def give_up(self, at_ns: int) -> None:
-        """Have all that wait come back: their originals will not be observed any more."""
-        for original in list(self._waiting):
-            self.ended(original, at_ns, complete=False)
+    def give_up(self, channel: Channel, at_ns: int) -> None:
+        """Have all that wait for a channel come back: their originals will not be observed any more."""
+        for original, card in list(self._waiting.items()):
+            if card.channel is channel:
+                self.ended(original, at_ns, complete=False)
 
     def let_go(self) -> None:
         """Put those back whose lease was returned."""

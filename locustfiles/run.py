@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import gevent
 from gevent.event import Event
 
 from e2e_data.commands import Channel
@@ -17,28 +17,28 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from locustfiles.addressing import Addresser, Attempt
-from locustfiles.arrivals import Arrival, Arrivals
+from locustfiles.arrivals import Arrivals
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
+from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
+from locustfiles.lines import Line
 from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
+from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
-from locustfiles.work import Service, Turn, Work
+from locustfiles.work import Lane, Service, Turn, Work
 from reports.journal import Journal
 from reports.rundir import RunDirectory
 
 log = logging.getLogger(__name__)
-
-BLOCKED_AT_ONCE = 1000
-"""So many blocked commands are recorded before others have their turn on the event loop."""
 
 AHEAD_NS = 2 * SECOND_NS
 """A worker asks for what it will take so long to send: several answers may be lost meanwhile."""
@@ -87,22 +87,26 @@ class Run:
             ahead_ns=AHEAD_NS if service.shared else ALONE_AHEAD_NS,
         )
         self.figures = Figures()
+        self.roster = Roster(self.wake)
+        """Which user serves which channel."""
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
+        self.dealer = Dealer(
+            *(clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker),
+            *(self._addresser, self.roster),
+        )
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
-        self.warned: Callable[[str, str], None] = lambda _phase, _note: None
         self.completions: CompletionSource | None = None
+        self.lines: dict[Channel, Line] = {}
+        """How commands leave, by channel."""
         self.hungry = Event()
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
         self.lag_ns = 0
         self.cpu_percent = 0.0
         self.leaving = False
-        self._work: Work | None = None
         self._sending = False
-        self._began = Event()
         self._finished_arrivals = [0, 0, 0]
-        self._warned_overdue = False
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -110,30 +114,35 @@ class Run:
         """Begin a phase; its first arrival is due `began_ns`."""
         self._leave()
         name, planned = list(self.plan.phases.items())[phase]
-        self.hand.begin(planned.sends)
+        mix = self.plan.mix(planned)
+        self.hand.begin(planned.sends, mix, by_account=self.plan.channels_by == "account")
         self.tracker.set_aside.clear()
-        self._work = Work(phase, name, self._arrivals(phase, began_ns))
+        self.dealer.work = Work(phase, name, planned.settle_ns, self._lanes(phase, began_ns))
+        self.roster.follow(mix)
 
     def go_on(self, *, sending: bool) -> None:
         """Send in the current phase, or send no more and wait for what was sent."""
         if not sending:
             self._leave()
             return
-        work = self._work
+        work = self.dealer.work
         if work is not None and work.over.is_set():
             # The phase goes on: somebody's commands are to be sent again.
-            began_ns = work.arrivals.began_ns
-            work = self._work = Work(work.number, work.name, self._arrivals(work.number, began_ns))
-            work.arrivals.skip(self.clock.now_ns())
+            work = self.dealer.work = replace(
+                work, lanes=self._lanes(work.number, work.began_ns), over=Event()
+            )
+            for lane in work.lanes.values():
+                lane.arrivals.skip(self.clock.now_ns())
         self._sending = True
         self.hand.prepare()
-        self._began.set()
+        self.dealer.open.set()
 
     def extend(self, slices: Sequence[Slice]) -> None:
         """Take in which arrivals are this process's."""
-        if self._work is not None and self.service.shared:
-            self._work.arrivals.extend(slices)
-            self._work.news.set()
+        if self.dealer.work is not None and self.service.shared:
+            for lane in self.dealer.work.lanes.values():
+                lane.arrivals.extend(slices)
+            self.dealer.work.wake()
 
     def learn(self, bound: Sequence[Bound]) -> None:
         """Take in what others saw of accounts, and of commands that replays wait for."""
@@ -147,9 +156,9 @@ class Run:
 
     def watch(self, lease: Held, position: int) -> None:
         """Look for the outcome of a command that another worker may have sent."""
-        assert self._work is not None, "a lease belongs to a phase"
+        assert self.dealer.work is not None, "a lease belongs to a phase"
         card = self.hand.card(lease, position, WATCH)
-        self.tracker.watch(card, self._work.number, Channel.HTTP)
+        self.tracker.watch(card, self.dealer.work.number)
         self.expect(card.place, card.command_id)
 
     def ask(self) -> None:
@@ -159,7 +168,8 @@ class Run:
         if not self.service.shared:
             self.release_ended(self.tracker.take_ended())
         counts = self.counts()
-        idle = self.service.shared and not counts.users_now
+        # With fewer users than channels, some commands would lie about here.
+        idle = self.service.shared and counts.users_now < self.roster.least
         self.deliver(self.agent.ask(counts, stopped=self.stopped, idle=idle, leaving=self.leaving))
 
     def heard(self) -> None:
@@ -171,13 +181,13 @@ class Run:
 
     def wake(self) -> None:
         """Let the users look again that found nothing to send."""
-        if self._work is not None:
-            self._work.news.set()
+        if self.dealer.work is not None:
+            self.dealer.work.wake()
 
     @property
     def stopped(self) -> bool:
         """Whether nothing more is sent until the master says that the phase goes on."""
-        return not self._sending and not (self._work and self._work.in_hand)
+        return not self._sending and not (self.dealer.work and self.dealer.work.in_hand)
 
     def release_ended(self, cards: Sequence[Card]) -> None:
         """Let go of commands whose end the journal has."""
@@ -204,20 +214,27 @@ class Run:
             self.agent.say((*place[1:], int(Ending.of(complete=complete)), ""))
         self.wake()
 
-    def _arrivals(self, number: int, began_ns: int) -> Arrivals:
+    def _lanes(self, number: int, began_ns: int) -> dict[Channel, Lane]:
         phase = list(self.plan.phases.values())[number]
-        return Arrivals(
-            phase.pace(self.plan.pool.seed, number),
-            began_ns,
-            duration_ns=phase.duration_ns,
-            drop_after_ns=phase.drop_after_ns,
-            shared=self.service.shared,
-        )
+        return {
+            channel: Lane(
+                channel,
+                Arrivals(
+                    phase.pace(self.plan.pool.seed, number),
+                    began_ns,
+                    duration_ns=phase.duration_ns,
+                    drop_after_ns=phase.drop_after_ns,
+                    shared=self.service.shared,
+                    lane=turns,
+                ),
+            )
+            for channel, turns in self.plan.mix(phase).turns.items()
+        }
 
     def _leave(self) -> None:
         """End the sending of the current phase; users that wait for their time come back empty."""
-        self._began.clear()
-        work = self._work
+        self.dealer.open.clear()
+        work = self.dealer.work
         if work is None or not self._sending:
             return
         self._sending = False
@@ -243,7 +260,8 @@ class Run:
             overdue=overdue,
             dropped=dropped,
             pending_now=len(self.tracker.pending),
-            in_hand_now=(self._work.in_hand if self._work else 0) + len(self.tracker.set_aside),
+            in_hand_now=(self.dealer.work.in_hand if self.dealer.work else 0)
+            + len(self.tracker.set_aside),
             users_now=self.users_now(),
             waiting_now=tally.waiting,
             retried=tally.retried,
@@ -256,11 +274,11 @@ class Run:
     @property
     def phase_name(self) -> str:
         """The phase that is being sent; empty between phases."""
-        return self._work.name if self._work and self._sending else ""
+        return self.dealer.work.name if self.dealer.work and self._sending else ""
 
     def arrivals(self) -> tuple[int, int, int]:
         """Return the arrivals due, overdue and dropped until now, over all phases."""
-        work, now = self._work, (0, 0, 0)
+        work, now = self.dealer.work, (0, 0, 0)
         if work is not None and self._sending:
             now = work.counts(self.clock.now_ns())
         due, overdue, dropped = (a + b for a, b in zip(self._finished_arrivals, now, strict=True))
@@ -278,46 +296,12 @@ class Run:
 
     # -- the users' side ------------------------------------------------------------------------
 
-    def take(self, channel: Channel) -> Turn | None:
-        """Wait for the next command and its time; None where the phase ended meanwhile."""
-        self._began.wait()
-        work = self._work
-        if work is None or work.over.is_set():
-            return None
-        # Before a card is drawn: making it takes time, which is ours and not the platform's.
-        free_ns = self.clock.now_ns()
-        card = self._draw(work, channel)
-        if card is None:
-            work.over.wait()
-            return None
-        work.in_hand += 1
-        turn = None
-        try:
-            turn = self._turn(work, card, channel, free_ns)
-        finally:
-            work.in_hand -= 1
-            if turn is None:
-                card.put_back()
-        return turn
+    def take(self, seat: Seat) -> Turn | None:
+        """Wait for the next command for a user's channel, and for its time.
 
-    def _turn(self, work: Work, card: Card, channel: Channel, free_ns: int) -> Turn | None:
-        """Wait for the time of a card; None where it may not be sent any more."""
-        arrival = self._arrival(work, free_ns, card.ready_ns)
-        if arrival is None:
-            work.over.wait()
-            return None
-        # Made before the command's time, so that what is left to do then is little.
-        draft = self._addresser.draft(card, work.number) if channel is Channel.HTTP else None
-        self._warn_overdue(work)
-        if arrival.intended_ns > free_ns:
-            early_ns = arrival.intended_ns - self.clock.now_ns()
-            if early_ns > 0:
-                work.over.wait(early_ns / SECOND_NS)
-        if work.over.is_set() or self._work is not work:
-            return None
-        if card.lease is not None and not self.agent.holder.may_send(card.lease):
-            return None
-        return Turn(card, arrival, channel, work.number, draft)
+        None where the phase ended meanwhile, or the user is to serve another channel.
+        """
+        return self.dealer.take(seat)
 
     def sending(self, turn: Turn, *, again: bool = False) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
@@ -335,7 +319,7 @@ class Run:
 
         Arrivals go on being due meanwhile: what nobody else takes is overdue.
         """
-        work = self._work
+        work = self.dealer.work
         if seconds > 0 and work is not None:
             self.tracker.tally.held_back += 1
             work.over.wait(seconds)
@@ -344,56 +328,3 @@ class Run:
         """Look for the outcome of a command that was sent."""
         assert self.completions is not None, "a run has its completion source before its users"
         self.completions.expect(place, command_id)
-
-    def _arrival(self, work: Work, free_ns: int, ready_ns: int) -> Arrival | None:
-        """Wait until it is known which arrival is the next; None where there is none."""
-        while not work.over.is_set():
-            arrival = work.arrivals.take(free_ns, not_before_ns=ready_ns)
-            if arrival is not None or work.arrivals.ended:
-                return arrival
-            work.wait_for_news()
-        return None
-
-    def _draw(self, work: Work, channel: Channel) -> Card | None:
-        """Wait for a command that may be sent; those that may not are blocked, or wait."""
-        aside = self.tracker.set_aside
-        while not work.over.is_set() and self._work is work and not work.arrivals.ended:
-            card = aside.take() or self.hand.draw()
-            if card is None:
-                work.dry = not self.hand.waiting
-                if not self._gave_up(work):
-                    work.wait_for_news()
-                continue
-            work.wet(self.clock.now_ns())
-            why = self.bindings.blocked(card.account_key, card.kind)
-            if why is None and card.original >= 0 and card.waits:
-                if not aside.admits(card):
-                    work.aside_ns = self.clock.now_ns()
-                    continue
-                why = aside.blocked(card)
-            if why is None:
-                return card
-            self.tracker.blocked(card, work.number, channel, why)
-            if self.tracker.tally.blocked % BLOCKED_AT_ONCE == 0:
-                # A whole phase may be blocked: heartbeats and the journal need their turn.
-                gevent.sleep(0)
-        return None
-
-    def _gave_up(self, work: Work) -> bool:
-        """Have the replays come back that wait in vain: nothing else is left, and nothing moves."""
-        aside = self.tracker.set_aside
-        quiet_ns = self.clock.now_ns() - max(self.tracker.moved_ns, work.aside_ns)
-        settle_ns = self.plan.phases[work.name].settle_ns
-        if not (work.dry and aside.waiting) or work.in_hand or quiet_ns < settle_ns:
-            return False
-        aside.give_up(self.clock.now_ns())
-        return True
-
-    def _warn_overdue(self, work: Work) -> None:
-        if self._warned_overdue:
-            return
-        note = work.overdue_note(self.users)
-        if note:
-            self._warned_overdue = True
-            log.warning("phase %s: %s", work.name, note)
-            self.warned(work.name, note)

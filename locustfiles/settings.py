@@ -67,6 +67,12 @@ OPTIONS = (
     Option("--plan", "a shipped plan or a TOML file", "PLAN", DEFAULT_PLAN, in_web_ui=True),
     Option("--rate", "commands per second of the plan's last phase", "PER_S", in_web_ui=True),
     Option("--duration", "how long the last phase sends, such as 2m", "TIME", in_web_ui=True),
+    Option(
+        "--channels",
+        "the share of each channel, such as http=60,mq=30,kafka=10",
+        "SHARES",
+        in_web_ui=True,
+    ),
     Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
@@ -177,6 +183,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
             values["--set"] or [],
             values["--rate"],
             values["--duration"],
+            channels=values["--channels"],
             fixed_pool=bool(values["--pool"]),
         )
         pool = _pool(plan, values["--pool"])
@@ -189,6 +196,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
             Gate(origin, plan.http, plan.timeout_s)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
+    if plan is not None:
+        problems += _too_few(plan, options.num_users or plan.users, workers)
     if problems:
         raise Problems(problems)
     assert plan is not None
@@ -204,6 +213,18 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         workers=workers,
         runs_dir=Path(values["--runs-dir"]),
     )
+
+
+def _too_few(plan: Plan, users: int, workers: int) -> list[str]:
+    """Name what a process cannot do that has fewer users than channels."""
+    channels, processes = len(plan.channels_used), max(workers, 1)
+    if users >= channels * processes:
+        return []
+    where = f" in each of {processes} workers" if workers else ""
+    return [
+        f"users = {users}: give at least {channels * processes} (-u), since each channel needs a user"
+        f"{where}"
+    ]
 
 
 def platform_of(options: argparse.Namespace | None) -> Platform:
@@ -227,13 +248,18 @@ def plan_for(
     rate: str | None,
     duration: str | None,
     *,
+    channels: str | None = None,
     fixed_pool: bool,
 ) -> Plan:
     """Return the plan with its last phase at `rate` for `duration`, and a pool that suffices.
 
-    The pool keeps its size where it is given (`fixed_pool`) or set by hand. Raises Problems.
+    All phases send over `channels`, shares such as "http=60,mq=40". The pool keeps its size where it
+    is given (`fixed_pool`) or set by hand. Raises Problems.
     """
     plan = load_plan(source, changes)
+    if channels is not None:
+        changes = [*changes, *_shares(plan, channels)]
+        plan = load_plan(source, changes)
     phase = list(plan.phases)[-1]
     shorthand = _shorthand(phase, rate, duration)
     if not shorthand:
@@ -242,6 +268,12 @@ def plan_for(
     if fixed_pool or any(change.partition("=")[0].strip() == "pool.accounts" for change in changes):
         return plan
     return load_plan(source, [*changes, *shorthand, *_pool_size(plan, plan.phases[phase])])
+
+
+def _shares(plan: Plan, channels: str) -> list[str]:
+    """Return what --channels sets: the plan's channels, and those of phases that have their own."""
+    own = [f"phases.{name}." for name, phase in plan.phases.items() if phase.channels is not None]
+    return [f"{of}channels={{{channels}}}" for of in ["", *own]]
 
 
 def _shorthand(phase: str, rate: str | None, duration: str | None) -> list[str]:

@@ -87,23 +87,21 @@ class Tracker:
         self.moved_ns = 0
         """When something was last sent, answered or completed."""
 
-    def blocked(self, card: Card, phase: int, channel: Channel, reason: str) -> None:
+    def blocked(self, card: Card, phase: int, reason: str) -> None:
         """Record that a command may not be sent, because what it needs was not observed."""
         self.tally.blocked += 1
-        self._add(Fact.BLOCKED, card.place, (card.attempt, phase, channel), reason=reason)
+        self._add(Fact.BLOCKED, card.place, (card.attempt, phase, card.channel), reason=reason)
         self._end(card, complete=False)
 
-    def watch(self, card: Card, phase: int, channel: Channel) -> None:
+    def watch(self, card: Card, phase: int) -> None:
         """Wait for the outcome of a command that a lost worker may have sent."""
-        watched = Pending(card, card.attempt, phase, channel, self._now_ns())
+        watched = Pending(card, card.attempt, phase, card.channel, self._now_ns())
         self.pending.setdefault(card.place, watched)
 
-    def sending(
-        self, card: Card, phase: int, channel: Channel, arrival: Arrival, *, again: bool = False
-    ) -> int:
+    def sending(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> int:
         """Record that a command is about to leave, for the first time or again; return the time."""
         sent_ns = self.moved_ns = self._now_ns()
-        place, attempt = card.place, card.numbered(again=again)
+        place, attempt, channel = card.place, card.numbered(again=again), card.channel
         pending = Pending(card, attempt, phase, channel, sent_ns)
         self.pending[place] = self._on_wire[place, attempt] = pending
         if again:

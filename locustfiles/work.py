@@ -41,13 +41,11 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Work:
-    """What is left of the current phase."""
+class Lane:
+    """What is left of the current phase for one channel: its own arrivals, for its own commands."""
 
-    number: int
-    name: str
+    channel: Channel
     arrivals: Arrivals
-    over: Event = field(default_factory=Event)
     news: Event = field(default_factory=Event)
     """Set when there may be commands, or arrivals, where there were none."""
     in_hand: int = 0
@@ -69,14 +67,12 @@ class Work:
         self.news.wait()
 
     def end(self, now_ns: int) -> None:
-        """Let waiting users come back empty."""
+        """Give up the arrivals that were due, and let no other be."""
         if self.dry:
             self.arrivals.skip(now_ns)
             self.arrivals.end()
         else:
             self.arrivals.give_up(now_ns)
-        self.over.set()
-        self.news.set()
 
     def counts(self, now_ns: int) -> tuple[int, int, int]:
         """Return the arrivals due, overdue and dropped until now."""
@@ -85,7 +81,7 @@ class Work:
         return self.arrivals.due(now_ns), self.arrivals.overdue, self.arrivals.dropped
 
     def overdue_note(self, users: int) -> str:
-        """Say what becomes of arrivals while all users wait; empty where none was overdue."""
+        """Say what becomes of arrivals while all `users` of the channel wait; empty for none overdue."""
         if not (self.arrivals.overdue or self.arrivals.dropped):
             return ""
         what = (
@@ -94,6 +90,47 @@ class Work:
             else "arrivals are overdue. They count against its response time"
         )
         return (
-            f"all {users} users are waiting for the platform: {what}. "
+            f"all {users} users of {self.channel.name} are waiting for the platform: {what}. "
             "More users (-u) would keep the rate."
         )
+
+
+@dataclass(slots=True)
+class Work:
+    """What is left of the current phase."""
+
+    number: int
+    name: str
+    settle_ns: int
+    """Without any movement for so long, what waits for another command waits in vain."""
+    lanes: dict[Channel, Lane]
+    over: Event = field(default_factory=Event)
+
+    @property
+    def began_ns(self) -> int:
+        """When its first arrival was due."""
+        return next(iter(self.lanes.values())).arrivals.began_ns
+
+    @property
+    def in_hand(self) -> int:
+        """Commands that users of all channels hold while they wait for their time."""
+        return sum(lane.in_hand for lane in self.lanes.values())
+
+    def wake(self) -> None:
+        """Let the users look again that found nothing to send."""
+        for lane in self.lanes.values():
+            lane.news.set()
+
+    def end(self, now_ns: int) -> None:
+        """Let waiting users come back empty."""
+        for lane in self.lanes.values():
+            lane.end(now_ns)
+        self.over.set()
+        self.wake()
+
+    def counts(self, now_ns: int) -> tuple[int, int, int]:
+        """Return the arrivals due, overdue and dropped until now, over all channels."""
+        due, overdue, dropped = zip(
+            *(lane.counts(now_ns) for lane in self.lanes.values()), strict=True
+        )
+        return sum(due), sum(overdue), sum(dropped)

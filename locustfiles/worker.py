@@ -28,7 +28,6 @@ from locust.runners import WorkerRunner
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 from locustfiles.channels.gate import Gate
-from locustfiles.channels.http import Requester
 from locustfiles.fleet.figures import KEY
 from locustfiles.fleet.messages import Answer
 from locustfiles.fleet.post import (
@@ -142,11 +141,6 @@ class Worker:
         """The run that this process sends for; None while there is none."""
         return self._part.run if self._part else None
 
-    def connect(self) -> Requester:
-        """Return a new connection to the current run's platform."""
-        assert self._part is not None
-        return self._part.gate.connect()
-
     # -- messages -------------------------------------------------------------------------------
 
     def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002 - Locust's names
@@ -183,7 +177,7 @@ class Worker:
         log.info("run %s: this is worker %s", order["run"], name)
         self._part = part = _Part(run, gate, Pulse(run, self._failed, store.store), store)
         run.deliver = lambda ask: self._send(ASK, ask.packed())
-        run.warned = self._warn
+        run.dealer.warned = self._warn
         run.users_now = lambda: self._runner.user_count
         part.asking = gevent.spawn(self._keep_asking, part)
 

@@ -423,7 +423,7 @@ class World:
             if other is worker or not other.alive or other.phase != phase:
                 continue
             for held in other.agent.holder.leases:
-                queue = () if held.returned else held.queue
+                queue = () if held.returned else held.queued()
                 may = held.shard == shard and other.agent.holder.may_send(held)
                 if may and (
                     any(at == position for at, _ in queue)

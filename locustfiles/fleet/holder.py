@@ -14,8 +14,8 @@ another. Answers count only in the order of their asks; an old one has nothing t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from locustfiles.fleet.messages import Answer, LeaseGiven, LeaseWord
@@ -39,8 +39,8 @@ class Held:
     total: int = 0
     told: int = 0
     """So much of what the master was told of the shard is known here."""
-    queue: deque[tuple[int, int]] = field(default_factory=deque)
-    """Positions that may be sent, each with its attempt, in order."""
+    queues: dict[int, deque[tuple[int, int]]] = field(default_factory=lambda: {0: deque()})
+    """Positions that may be sent, each with its attempt, in order; by lane."""
     out: set[int] = field(default_factory=set)
     """Positions that were begun and have no final outcome."""
     aside: set[int] = field(default_factory=set)
@@ -54,22 +54,47 @@ class Held:
     """How many were drawn, in all."""
     asked_drawn: int = 0
     asked_ns: int = 0
+    _lane_of: Sequence[int] | None = None
+    """The lane of each position; None until it is known: lane 0 then has them all."""
+    _left: dict[int, int] = field(default_factory=dict)
+    """How many positions of each lane were not granted here yet."""
+    _sizes: dict[int, int] = field(default_factory=dict)
 
-    def draw(self) -> tuple[int, int] | None:
-        """Take the next (position, attempt) out of the queue; None when there is none."""
-        if self.returned or not self.queue:
+    def split(self, lane_of: Sequence[int]) -> None:
+        """Part the positions into lanes, each with a queue of its own: none waits for another."""
+        if self._lane_of is not None:
+            return
+        waiting = self.queues[0]
+        self._lane_of, self._sizes = lane_of, dict(Counter(lane_of))
+        self._left = dict(self._sizes)
+        self.queues = {lane: deque() for lane in self._sizes}
+        for position, attempt in waiting:
+            self.enqueue(position, attempt)
+
+    def enqueue(self, position: int, attempt: int) -> None:
+        """Let a position be drawn in its turn."""
+        lane = self._lane(position)
+        self.queues[lane].append((position, attempt))
+        if lane in self._left:
+            self._left[lane] -= 1
+
+    def draw(self, lane: int = 0) -> tuple[int, int] | None:
+        """Take the next (position, attempt) out of a lane's queue; None when there is none."""
+        queue = self.queues.get(lane)
+        if self.returned or not queue:
             return None
         self.drawn += 1
-        taken = self.queue.popleft()
+        taken = queue.popleft()
         self.out.add(taken[0])
         return taken
 
     def hurry(self, position: int) -> bool:
-        """Let a position be the next to be drawn, and tell whether it was there to be sent."""
-        for place, waiting in enumerate(self.queue):
+        """Let a position be the next of its lane, and tell whether it was there to be sent."""
+        queue = self.queues[self._lane(position)]
+        for place, waiting in enumerate(queue):
             if waiting[0] == position:
-                del self.queue[place]
-                self.queue.appendleft(waiting)
+                del queue[place]
+                queue.appendleft(waiting)
                 return True
         return False
 
@@ -77,28 +102,49 @@ class Held:
         """Undo a draw: the command was surely not sent."""
         if position in self.out:
             self.done(position)
-            self.queue.appendleft((position, attempt))
+            self.queues[self._lane(position)].appendleft((position, attempt))
 
     def done(self, position: int) -> None:
         """Note that nothing more will come of a command."""
         self.out.discard(position)
         self.aside.discard(position)
 
-    @property
-    def hungry(self) -> bool:
-        """Whether it is time to ask for more."""
-        return self.more and not self.returned and len(self.queue) < WINDOW_MIN // 2
+    def queued(self) -> list[tuple[int, int]]:
+        """Return what may be drawn, each (position, attempt), lane by lane."""
+        return [waiting for queue in self.queues.values() for waiting in queue]
+
+    def may_come(self, lane: int) -> bool:
+        """Tell whether more of a lane may be granted."""
+        return self.more and not self.returned and self._left.get(lane, 1) > 0
+
+    def hungry(self, lane: int = 0) -> bool:
+        """Tell whether it is time to ask for more, for the sake of a lane."""
+        return self.may_come(lane) and self._lasting(lane) < WINDOW_MIN // 2
 
     def word(self, now_ns: int, ahead_ns: int) -> LeaseWord:
         """Say how the lease stands, and want what `ahead_ns` will take at the rate of late."""
         drawn, took_ns = self.drawn - self.asked_drawn, max(now_ns - self.asked_ns, 1)
         window = min(max(WINDOW_MIN, drawn * ahead_ns // took_ns), WINDOW_MAX)
         self.asked_drawn, self.asked_ns = self.drawn, now_ns
-        wants = 0 if self.returned else self.total - len(self.queue) + window
-        unsent = spans_of(position for position, _ in self.queue)
+        waiting = [position for position, _ in self.queued()]
+        # What waits in a lane that is held up must not keep the others from being given theirs.
+        growing = [lane for lane in self.queues if self._left.get(lane, 1) > 0]
+        shortest = min(map(self._lasting, growing), default=len(waiting))
+        extra = min(window - shortest, max(WINDOW_MAX - len(waiting), 0))
+        wants = 0 if self.returned else self.total + extra
         return LeaseWord(
-            self.epoch, self.known, wants, self.returned, unsent, spans_of(self.out), self.told
+            *(self.epoch, self.known, wants, self.returned),
+            *(spans_of(waiting), spans_of(self.out), self.told),
         )
+
+    def _lane(self, position: int) -> int:
+        return 0 if self._lane_of is None else self._lane_of[position]
+
+    def _lasting(self, lane: int) -> int:
+        """Return for how many draws, of whatever lane, a lane's queue lasts."""
+        queue = self.queues.get(lane, ())
+        share = self._sizes.get(lane)
+        return len(queue) * sum(self._sizes.values()) // share if share else len(queue)
 
 
 class Holder:
@@ -148,7 +194,7 @@ class Holder:
         """Say how all leases stand, for an ask with a new number."""
         self.number += 1
         for lease in self._of.values():
-            if not (lease.more or lease.queue or lease.aside):
+            if not (lease.more or lease.queued() or lease.aside):
                 lease.returned = True
         now_ns = self._now_ns()
         return tuple(lease.word(now_ns, self._ahead_ns) for lease in self._of.values())
@@ -182,7 +228,8 @@ class Holder:
 
     def _end(self, lease: Held) -> None:
         lease.returned = lease.gone = True
-        lease.queue.clear()
+        for queue in lease.queues.values():
+            queue.clear()
 
     def _extend(self, lease: Held, given: LeaseGiven) -> Iterator[tuple[Held, int]]:
         """Take in new grants, and yield what of them is only to be watched."""
@@ -194,6 +241,7 @@ class Holder:
                 lease.out.update(range(start, stop))
                 yield from ((lease, position) for position in range(start, stop))
             else:
-                lease.queue.extend((position, attempt) for position in range(start, stop))
+                for position in range(start, stop):
+                    lease.enqueue(position, attempt)
         if given.recalled:
             lease.returned = True

@@ -11,7 +11,7 @@ import pytest
 from gevent import socket
 
 from e2e_data.commands import Channel, Outcome
-from e2e_data.ids import Correlation
+from e2e_data.ids import RETRY_ATTEMPT, Correlation
 from e2e_data.platform import Completion, HttpAnswer, Platform
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
@@ -25,8 +25,9 @@ with pytest.MonkeyPatch.context() as patched:
     from locust.env import Environment
 
     from locustfiles import conductor as conductors
+    from locustfiles.http_sender import HttpLine
     from locustfiles.statistics import feed_all
-    from locustfiles.users import HttpPaymentsUser
+    from locustfiles.users import PaymentsUser
 
 PATIENT_S = 10
 SHORT_S = 0.2
@@ -46,19 +47,18 @@ class Desk:
             expect=lambda place, command_id: self.expected.append(command_id)
         )
         self.gate = Gate(origin, HttpSettings.model_validate(http), timeout_s)
-        self.environment = Environment(user_classes=[HttpPaymentsUser])
+        self.environment = Environment(user_classes=[PaymentsUser])
         self.environment.create_local_runner()
-        conductors._CONDUCTORS[self.environment] = SimpleNamespace(
-            run=self.run, connect=self.gate.connect
-        )
-        self.user = HttpPaymentsUser(self.environment)
+        self.run.lines = {Channel.HTTP: HttpLine(self.gate)}
+        conductors._CONDUCTORS[self.environment] = SimpleNamespace(run=self.run)
+        self.user = PaymentsUser(self.environment)
         self.stage.begin()
         self.stage.pass_time(100)
 
     def send(self) -> None:
         """Send the next command."""
-        turn = self.run.take(Channel.HTTP)
-        self.user._send(self.run, turn, self.user._connection_to(self.run))
+        turn = self.run.take(self.user._seat_in(self.run))
+        self.user._sender(self.run, turn.channel).send(turn)
         feed_all(self.environment)
 
     def facts(self):
@@ -192,7 +192,7 @@ def test_a_keep_alive_race_is_repeated_under_the_same_id(tmp_path, end):
         Correlation.unpack(bytes.fromhex(header(request, b"X-Correlation-Id").decode()))
         for request in (first, again)
     ]
-    assert [attempt.attempt for attempt in attempts] == [0, 1]
+    assert [attempt.attempt for attempt in attempts] == [0, RETRY_ATTEMPT]
     assert attempts[0].index == attempts[1].index
     names = sorted(name for name, _ in desk.facts())
     assert names == ["ACKNOWLEDGED", "ACKNOWLEDGED", "SENT", "SENT", "SENT", "UNANSWERED"]
@@ -247,6 +247,9 @@ class Over:
     def set(self):
         """Nobody waits."""
 
+    def is_set(self):
+        return False
+
 
 @pytest.mark.parametrize(
     ("status", "waits"), [("429 Too Many", [7.0]), ("503 Busy", [7.0]), ("202 Accepted", [])]
@@ -256,9 +259,9 @@ def test_a_user_waits_as_the_platform_asks(tmp_path, status, waits):
     body = b'{"commandId":"c","status":"ACCEPTED","accountId":"acc-1"}'
     with serving(says(answer(body, status, b"Retry-After: 7\r\n"))) as peer:
         desk = Desk(tmp_path, peer.origin)
-        desk.run._work.over = Over()
+        desk.run.dealer.work.over = Over()
         desk.send()
-        assert desk.run._work.over.waited == waits
+        assert desk.run.dealer.work.over.waited == waits
     assert desk.run.tracker.tally.held_back == len(waits)
     assert bool(desk.expected) == (not status.startswith("429"))
 
@@ -322,7 +325,7 @@ def test_a_whole_task_sends_one_command_after_the_other(tmp_path):
         gevent.sleep(0)
         for place in list(desk.run.tracker.pending):
             desk.run.tracker.completed(place, Completion(Outcome.SETTLED))
-        desk.run.advance()
+        desk.stage.director.advance()
         task.kill()
         assert peer.connections == 1
     assert desk.run.tracker.tally.sent == 3

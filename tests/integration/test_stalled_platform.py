@@ -44,6 +44,9 @@ class ByTheClock:
     def set(self):
         self.is_over = True
 
+    def is_set(self):
+        return self.is_over
+
 
 @pytest.fixture(params=["overdue", "drop"])
 def played(tmp_path, request):
@@ -56,8 +59,8 @@ def played(tmp_path, request):
         "phases.accounts.drop_after_s=0.5",
     )
     stage.begin()
-    stage.run._work.over = ByTheClock(stage.clock)
-    began_ns = stage.run._work.arrivals.began_ns
+    stage.run.dealer.work.over = ByTheClock(stage.clock)
+    began_ns = stage.run.dealer.work.began_ns
     stall = (began_ns + BEGINS_S * S, began_ns + (BEGINS_S + STALL_S) * S)
 
     def send(turn):
@@ -75,7 +78,7 @@ def played(tmp_path, request):
         stage.yield_()
         assert stage.clock.ns < began_ns + 60 * S
     dropped = stage.run.arrivals()[2]
-    assert stage.run.advance() is State.SETTLING
+    assert stage.director.advance() is State.SETTLING
     gevent.killall(stage.users)
     return frame_of(stage), stall, dropped, request.param
 

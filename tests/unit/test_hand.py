@@ -7,17 +7,19 @@ from itertools import groupby
 import pytest
 
 from e2e_data import config
-from e2e_data.commands import Kind, Label
+from e2e_data.commands import Channel, Kind, Label
 from e2e_data.config_parts import HostileFlavours
 from e2e_data.ids import REPLAY_ATTEMPT, Ids, Namespace
 from e2e_data.pool import Pool
 from locustfiles.fleet.holder import WINDOW_MIN
 from locustfiles.hand import HELD_MAX, Hand
 from locustfiles.leases import WATCH
+from locustfiles.mix import Mix
 from tests.helpers_fleet import Office
 
 IDS = Ids(bytes(range(16)), 99)
 PAYING = (Kind.FUNDING, Kind.PAYMENT)
+HTTP = Mix.of({Channel.HTTP: 1})
 
 
 def pool_of(accounts: int, accounts_per_shard: int, payments=(5, 5)) -> Pool:
@@ -47,7 +49,7 @@ class Table:
         self.office = Office(self.sizes)
         self.agent = self.office.worker("me", room=HELD_MAX)
         self.hand = Hand(self.agent.holder, pool, IDS, self.ask)
-        self.hand.begin(sends)
+        self.hand.begin(sends, HTTP)
         self.most = 0
 
     @property
@@ -60,7 +62,7 @@ class Table:
 
     def draw(self):
         """Draw a card that is done at once."""
-        card = self.hand.draw()
+        card = self.hand.draw(Channel.HTTP)
         if card is not None:
             card.done()
         return card
@@ -146,7 +148,7 @@ def test_a_bounded_number_of_shards_is_held(pool):
 def test_what_is_put_back_is_drawn_again(pool):
     """A card that was surely not sent comes again, here, as the same command and attempt."""
     table = Table(pool)
-    first = table.hand.draw()
+    first = table.hand.draw(Channel.HTTP)
     first.put_back()
     again = [card.place for card in table.drawn()]
     assert again.count(first.place) == 1
@@ -156,7 +158,7 @@ def test_what_is_put_back_is_drawn_again(pool):
 def test_what_is_done_cannot_be_put_back(pool):
     """A command with an end does not come again, whoever lets go of its card late."""
     table = Table(pool)
-    first = table.hand.draw()
+    first = table.hand.draw(Channel.HTTP)
     first.done()
     first.put_back()
     assert first.place not in [card.place for card in table.drawn()]
@@ -175,12 +177,12 @@ def test_a_watched_command_has_a_card_too(pool):
 def test_while_more_may_come_a_hand_is_waiting(pool):
     """An empty hand tells whether there will be more for it, or nothing."""
     table = Table(pool)
-    assert not table.hand.waiting
+    assert not table.hand.may_come(Channel.HTTP)
     table.ask()
-    assert not table.hand.waiting, "each shard has less than a window"
+    assert not table.hand.may_come(Channel.HTTP), "each shard has less than a window"
     large = Table(pool_of(30, 30))
     large.ask()
-    assert large.hand.waiting
+    assert large.hand.may_come(Channel.HTTP)
 
 
 def test_a_phase_without_commands_has_nothing_to_draw():
@@ -193,7 +195,7 @@ def test_the_next_phase_begins_with_new_cards(pool):
     table = Table(pool, (Kind.ACCOUNT,))
     table.draw()
     table.office.desk.begin(1, [1] * pool.shard_count, 0)
-    table.hand.begin((Kind.OPENING_CREDIT,))
+    table.hand.begin((Kind.OPENING_CREDIT,), HTTP)
     table.ask()
     assert [card.kind for card in table.drawn()] == [Kind.OPENING_CREDIT] * 20
 

@@ -74,7 +74,7 @@ def test_a_held_lease_is_extended(desk):
     desk.give(lease(1, (0, 2, 0), (2, 4, 0)))
     desk.give(lease(1, (2, 4, 0), (4, 5, 1), first=1))
     [held] = desk.holder.held()
-    assert list(held.queue) == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1)]
+    assert held.queued() == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1)]
     assert (held.known, held.total) == (3, 5)
 
 
@@ -215,11 +215,11 @@ def test_a_lease_is_hungry_in_time(desk):
     """Before its window is used up there is time to ask, if there is more."""
     desk.give(lease(1, (0, WINDOW_MIN // 2, 0)))
     [held] = desk.holder.held()
-    assert not held.hungry
+    assert not held.hungry()
     held.draw()
-    assert held.hungry
+    assert held.hungry()
     held.more = False
-    assert not held.hungry
+    assert not held.hungry()
 
 
 def test_another_phase_ends_all_leases(desk):
@@ -230,3 +230,50 @@ def test_another_phase_ends_all_leases(desk):
     assert desk.holder.leases == []
     assert held.gone
     assert held.draw() is None
+
+
+def test_lanes_do_not_wait_for_one_another(desk):
+    """A lane that nobody draws from neither hides the others' positions, nor keeps more from coming."""
+    desk.give(lease(1, (0, 64, 0)))
+    [held] = desk.holder.held()
+    lane_of = [0, 1] * 500
+    held.split(lane_of)
+    assert [held.draw(1) for _ in range(3)] == [(1, 0), (3, 0), (5, 0)]
+    while held.draw(1):
+        pass
+    assert held.hungry(1)
+    assert not held.hungry(0)
+    [word] = desk.holder.words()
+    assert word.wants == 64 + WINDOW_MIN
+    assert word.unsent == [(position, position + 1) for position in range(0, 64, 2)]
+    held.put_back(5, 0)
+    assert held.draw(1) == (5, 0)
+
+
+def test_a_lane_that_is_exhausted_asks_for_nothing(desk):
+    """When a lane has all its positions, what is wanted follows the lanes that have not."""
+    desk.give(lease(1, (0, 100, 0)))
+    [held] = desk.holder.held()
+    held.split([1] * 10 + [0] * 190)
+    while held.draw(1):
+        pass
+    assert not held.may_come(1)
+    assert held.may_come(0)
+    assert not held.hungry(1)
+    [word] = desk.holder.words()
+    assert word.wants <= 100, "ninety of lane 0 wait, which is more than a window"
+
+
+def test_what_waits_in_a_lane_is_bounded():
+    """However long a lane is held up, no more than a window's most waits."""
+    quick = Desk(ahead_ns=100 * SECOND_NS)
+    quick.give(lease(1, (0, WINDOW_MAX, 0)))
+    [held] = quick.holder.held()
+    held.split([0, 1] * WINDOW_MAX)
+    while held.draw(1):
+        pass
+    quick.clock.ns += SECOND_NS
+    [word] = quick.holder.words()
+    waiting = len(held.queued())
+    assert waiting == WINDOW_MAX // 2
+    assert word.wants - WINDOW_MAX == WINDOW_MAX - waiting

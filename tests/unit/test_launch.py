@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from e2e_data.commands import Channel, Kind
+from e2e_data.commands import Kind
 from e2e_data.problems import Problems
 from locustfiles.arrivals import Arrival
 from locustfiles.hand import Card
@@ -59,7 +59,7 @@ def test_outcomes_reach_the_tracker(tmp_path):
     card = Card(0, SimpleNamespace(number=0), 5, Kind.ACCOUNT, 0, "the-id", "customer")
     with serving(reply) as peer:
         run = launch(settings_for(peer, tmp_path)).run
-        run.tracker.sending(card, 0, Channel.HTTP, Arrival(0, 0, 0))
+        run.tracker.sending(card, 0, Arrival(0, 0, 0))
         run.expect(card.place, card.command_id)
         with gevent.Timeout(PATIENT_S):
             while run.tracker.pending:

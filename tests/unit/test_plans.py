@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
 from e2e_data.problems import Problems
-from locustfiles.plans import SHIPPED, load_plan, shipped_plans
+from locustfiles import plans as plans_module
+from locustfiles.plans import SHIPPED, Plan, load_plan, shipped_plans
 
 PLAN = """
 name = "mine"
@@ -122,8 +123,8 @@ def test_a_plan_without_its_own_settings_has_sensible_ones(load):
         ),
         (
             '[pool]\npreset = "smoke"\n',
-            "[channels]\nmq = 100\n",
-            "channels = {'mq': 100}: this version sends over HTTP only: http = 100 (of http, mq, kafka)",
+            "[channels]\nhttp = 60\nfax = 40\n",
+            "channels = {'http': 60, 'fax': 40}: fax: channels are http, mq, kafka",
         ),
         (
             '["funding", "payment"]',
@@ -308,7 +309,10 @@ def test_a_phase_has_a_profile(settings, said):
         (["profile=ramp"], "over_s: a ramp takes some time"),
         (["profile=steps"], "steps: name them"),
         (["from_per_s=1"], 'from_per_s is for profile = "ramp", and this is "constant"'),
-        (["profile=ramp", "over_s=1", "steps=[]"], 'steps is for profile = "steps"'),
+        (
+            ["profile=ramp", "over_s=1", "steps=[{rate_per_s=1, for_s=1}]"],
+            'steps is for profile = "steps"',
+        ),
         (["profile=steps", "steps=[{rate_per_s=0, for_s=1}]"], "greater than 0"),
         (["profile=stairs"], "'constant', 'ramp' or 'steps'"),
         (["spacing=random"], "'even' or 'poisson'"),
@@ -328,3 +332,22 @@ def test_spacing_is_even_or_random():
     first, other = (plan.phases["payments"].pace(7, stream) for stream in (0, 1))
     assert even.due_ns(1) == 20_000_000
     assert first.due_ns(1) == plan.phases["payments"].pace(7).due_ns(1) != other.due_ns(1)
+
+
+@pytest.mark.parametrize("name", shipped_plans())
+def test_a_plan_survives_the_record_of_a_run(name):
+    """Workers, and whoever resumes a run, read the plan from its record: it is the same plan."""
+    plan = load_plan(name)
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+
+
+def test_channels_are_named_and_shared(monkeypatch):
+    """Shares are by the channels' names, for the plan or for a phase of its own; the mix is exact."""
+    monkeypatch.setattr(plans_module, "SENT_OVER", tuple(Channel))
+    changes = ["channels={http=60,mq=40}", "phases.payments.channels={http=1}"]
+    plan = load_plan("smoke", [*changes, "channels_by='account'"])
+    assert dict(plan.mix(plan.phases["accounts"]).weights) == {Channel.HTTP: 3, Channel.MQ: 2}
+    assert dict(plan.mix(plan.phases["payments"]).weights) == {Channel.HTTP: 1}
+    assert plan.channels_used == (Channel.HTTP, Channel.MQ)
+    assert plan.model_dump(mode="json")["channels"] == {"http": 60, "mq": 40}
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan

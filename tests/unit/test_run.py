@@ -14,7 +14,7 @@ from e2e_data.ids import REPLAY_ATTEMPT, Correlation, Ids
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion, Platform
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
-from locustfiles import run as run_module
+from locustfiles import dealer as dealer_module
 from locustfiles.director import LEAD_NS, Director
 from locustfiles.launch import direct
 from locustfiles.pacing import SECOND_NS
@@ -64,9 +64,9 @@ class Stage:
         """Start a user that takes turns; it sends as `sends` says, and settles them by default."""
 
         def play():
-            left = turns
+            left, seat = turns, self.run.roster.join()
             while left is None or left:
-                turn = self.run.take(Channel.HTTP)
+                turn = self.run.take(seat)
                 left = left and left - 1
                 if turn is None:
                     self.nones += 1
@@ -79,7 +79,7 @@ class Stage:
 
     def sent(self, turn) -> None:
         """Send a command whose answer never comes."""
-        self.run.tracker.sending(turn.card, turn.phase, Channel.HTTP, turn.arrival)
+        self.run.tracker.sending(turn.card, turn.phase, turn.arrival)
 
     def settle(self, turn, outcome=Outcome.SETTLED) -> None:
         """Send a command that is accepted, and completed at once."""
@@ -244,9 +244,9 @@ def test_making_a_shard_is_not_the_platforms_time(stage, monkeypatch):
     asked_ns = played.clock.ns
     draw = played.run.hand.draw
 
-    def slow_draw():
+    def slow_draw(channel):
         played.pass_time(30)
-        return draw()
+        return draw(channel)
 
     monkeypatch.setattr(played.run.hand, "draw", slow_draw)
     played.user(turns=1)
@@ -313,7 +313,7 @@ def test_commands_of_accounts_that_are_not_ready_are_written_down(stage, rejecte
 
 def blocked_phase(stage, monkeypatch):
     """Return a run whose opening credits are all blocked, five at a time."""
-    monkeypatch.setattr(run_module, "BLOCKED_AT_ONCE", 5)
+    monkeypatch.setattr(dealer_module, "BLOCKED_AT_ONCE", 5)
     played = stage("pool.accounts=18")
     played.begin()
     played.pass_time(100)
@@ -405,7 +405,7 @@ def test_a_user_that_comes_late_to_its_own_time_sends_nothing_of_the_phase_befor
         def set(self):
             self.over = True
 
-    played.run._work.over = OverJustAfterItsTime()
+    played.run.dealer.work.over = OverJustAfterItsTime()
     played.user(turns=1).join(timeout=PATIENT_S)
     assert (played.turns, played.nones) == ([], 1)
 
@@ -438,7 +438,8 @@ def test_a_phase_is_not_over_while_a_user_holds_a_command(stage):
     for _ in range(4):
         played.user()
     played.yield_()
-    assert (played.run._work.dry, played.run._work.in_hand) == (True, 3)
+    [lane] = played.run.dealer.work.lanes.values()
+    assert (lane.dry, lane.in_hand) == (True, 3)
     assert played.director.advance() is State.SENDING
     assert played.run.phase_name == "accounts"
 
@@ -530,7 +531,7 @@ def test_late_arrivals_are_warned_of_once_with_the_remedy(stage, late, said):
     played.user()
     played.play()
     assert played.notes("warning") == [
-        f"all 2 users are waiting for the platform: {said}. More users (-u) would keep the rate."
+        f"all 1 users of HTTP are waiting for the platform: {said}. More users (-u) would keep the rate."
     ]
 
 
@@ -734,5 +735,5 @@ def test_a_phase_that_ends_takes_its_waiting_replays_with_it(stage):
     played.director.stop("enough")
     played.play()
     assert len(played.turns) == sent
-    assert not played.run.tracker.set_aside.waiting
+    assert not played.run.tracker.set_aside.waits(Channel.HTTP)
     assert played.facts()[Fact.BLOCKED, WHY_NOT_COMPLETE] == 0

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from e2e_data.commands import Kind, Label
+from e2e_data.commands import Channel, Kind, Label
 from locustfiles.hand import Card
 from locustfiles.replays import WHY_NOT_COMPLETE, SetAside
 
+HTTP = Channel.HTTP
 SHARD = SimpleNamespace(number=2, label=np.full(20, Label.REPLAY))
 
 
@@ -30,7 +31,7 @@ def test_a_replay_of_what_is_over_need_not_wait(complete, why):
     aside.ended(place(1), 7, complete=complete)
     assert aside.admits(replay(9, 1))
     assert aside.blocked(replay(9, 1)) == why
-    assert not aside.waiting
+    assert not aside.waits(HTTP)
 
 
 @pytest.mark.parametrize(("complete", "why"), [(True, None), (False, WHY_NOT_COMPLETE)])
@@ -39,15 +40,15 @@ def test_a_replay_of_what_is_under_way_comes_back_when_that_ends(complete, why):
     aside = SetAside()
     for index, original in ((9, 1), (8, 2)):
         assert not aside.admits(replay(index, original))
-    assert aside.waiting
-    assert aside.take() is None
+    assert aside.waits(HTTP)
+    assert aside.take(HTTP) is None
     aside.ended(place(2), 7, complete=complete)
     assert aside.back
-    taken = aside.take()
+    taken = aside.take(HTTP)
     assert (taken.index, taken.ready_ns) == (8, 7)
     assert aside.admits(taken)
     assert aside.blocked(taken) == why
-    assert (aside.back, aside.waiting) == (False, True)
+    assert (aside.back, aside.waits(HTTP)) == (False, True)
 
 
 def test_giving_up_brings_all_back_to_be_blocked():
@@ -55,9 +56,9 @@ def test_giving_up_brings_all_back_to_be_blocked():
     aside = SetAside()
     cards = [replay(9, 1), replay(8, 2)]
     assert not any(map(aside.admits, cards))
-    aside.give_up(7)
-    assert not aside.waiting
-    assert [aside.take(), aside.take(), aside.take()] == [
+    aside.give_up(HTTP, 7)
+    assert not aside.waits(HTTP)
+    assert [aside.take(HTTP), aside.take(HTTP), aside.take(HTTP)] == [
         *(replace(card, ready_ns=7) for card in cards),
         None,
     ]
@@ -72,5 +73,5 @@ def test_nothing_is_left_of_a_phase_that_is_over():
     aside.ended(place(1), 7, complete=True)
     aside.ended(place(3), 7, complete=True)
     aside.clear()
-    assert (aside.waiting, aside.back, aside.take()) == (False, False, None)
+    assert (aside.waits(HTTP), aside.back, aside.take(HTTP)) == (False, False, None)
     assert not aside.admits(replay(7, 3))

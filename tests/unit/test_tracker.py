@@ -42,7 +42,7 @@ class Desk:
 
     def send(self, card, at_ns=1000):
         self.clock.ns = at_ns
-        return self.tracker.sending(card, PHASE, Channel.HTTP, ARRIVAL)
+        return self.tracker.sending(card, PHASE, ARRIVAL)
 
     def facts(self):
         """Return (fact, index, code, reason, at_ns) of each row, in the order of writing."""
@@ -155,7 +155,7 @@ def test_the_facts_of_a_replay_have_its_own_place_and_a_marked_attempt(desk):
     desk.send(card)
     desk.tracker.acknowledged(card.place, ACCEPTED, card.attempt)
     desk.tracker.completed(card.place, Completion(Outcome.SETTLED))
-    desk.tracker.blocked(card, PHASE, Channel.HTTP, "why")
+    desk.tracker.blocked(card, PHASE, "why")
     desk.journal.flush()
     rows = pq.read_table(next(desk.path.glob("me-*.parquet"))).to_pylist()
     assert {(row["index"], row["attempt"], row["phase"]) for row in rows} == {
@@ -181,7 +181,7 @@ def test_whoever_waits_for_a_command_is_told_how_it_ended(desk, end, complete):
     desk.send(original)
     assert not desk.tracker.set_aside.admits(waiting)
     end(desk.tracker)
-    back = desk.tracker.set_aside.take()
+    back = desk.tracker.set_aside.take(Channel.HTTP)
     assert (back is None) == (complete is None)
     if back is not None:
         assert (desk.tracker.set_aside.blocked(back) is None) is complete
@@ -216,7 +216,7 @@ def test_a_second_completion_does_not_count_twice(desk):
 def test_a_blocked_command_is_a_fact_and_never_pending(desk):
     """What may not be sent is written down with its reason."""
     desk.clock.ns = 1200
-    desk.tracker.blocked(card_of(4, Kind.PAYMENT), PHASE, Channel.HTTP, "not opened")
+    desk.tracker.blocked(card_of(4, Kind.PAYMENT), PHASE, "not opened")
     assert desk.facts() == [(Fact.BLOCKED, 4, 0, "not opened", 1200)]
     assert desk.tracker.tally == Tally(blocked=1)
     assert not desk.tracker.pending
@@ -229,7 +229,7 @@ def test_every_fact_is_a_movement(desk):
         (10, lambda: desk.send(card_of(1), 10)),
         (20, lambda: desk.tracker.unanswered((0, 5, 1), "cut off")),
         (30, lambda: desk.tracker.completed((0, 5, 1), Completion(Outcome.SETTLED))),
-        (40, lambda: desk.tracker.blocked(card_of(2), PHASE, Channel.HTTP, "x")),
+        (40, lambda: desk.tracker.blocked(card_of(2), PHASE, "x")),
     ):
         desk.clock.ns = at_ns
         act()

@@ -1,0 +1,161 @@
+"""The dealer: gives users the commands of the current phase, each when its time has come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+
+from e2e_data.commands import Channel
+from locustfiles.addressing import Addresser
+from locustfiles.arrivals import Arrival
+from locustfiles.bindings import Bindings
+from locustfiles.fleet.holder import Holder
+from locustfiles.hand import Card, Hand
+from locustfiles.pacing import SECOND_NS
+from locustfiles.roster import Roster, Seat
+from locustfiles.tracker import Tracker
+from locustfiles.work import Lane, Turn, Work
+
+log = logging.getLogger(__name__)
+
+BLOCKED_AT_ONCE = 1000
+"""So many blocked commands are recorded before others have their turn on the event loop."""
+
+
+class Dealer:
+    """Deals to one process's users. Whoever directs it sets `work` and opens and closes it."""
+
+    def __init__(
+        self,
+        now_ns: Callable[[], int],
+        hand: Hand,
+        holder: Holder,
+        bindings: Bindings,
+        tracker: Tracker,
+        addresser: Addresser,
+        roster: Roster,
+    ) -> None:
+        self._now_ns = now_ns
+        self._hand = hand
+        self._holder = holder
+        self._bindings = bindings
+        self._tracker = tracker
+        self._addresser = addresser
+        self._roster = roster
+        self.work: Work | None = None
+        self.open = Event()
+        """Set while users may take commands."""
+        self.warned: Callable[[str, str], None] = lambda _phase, _note: None
+        self._warned = False
+
+    def take(self, seat: Seat) -> Turn | None:
+        """Wait for the next command for a user's channel, and for its time.
+
+        None where the phase ended meanwhile, or the user is to serve another channel.
+        """
+        self.open.wait()
+        work, channel = self.work, seat.channel
+        if work is None or work.over.is_set():
+            return None
+        lane = work.lanes.get(channel)
+        if lane is None:
+            # Between phases the mix may change: the user's channel follows.
+            gevent.sleep(0)
+            return None
+        # Before a card is drawn: making it takes time, which is ours and not the platform's.
+        free_ns = self._now_ns()
+        card = self._draw(work, lane, seat)
+        if card is None:
+            while seat.channel is channel and not work.over.is_set():
+                lane.wait_for_news()
+            return None
+        lane.in_hand += 1
+        turn = None
+        try:
+            turn = self._turn(work, lane, card, free_ns)
+        finally:
+            lane.in_hand -= 1
+            if turn is None:
+                card.put_back()
+        return turn
+
+    def _turn(self, work: Work, lane: Lane, card: Card, free_ns: int) -> Turn | None:
+        """Wait for the time of a card; None where it may not be sent any more."""
+        arrival = self._arrival(work, lane, free_ns, card.ready_ns)
+        if arrival is None:
+            work.over.wait()
+            return None
+        # Made before the command's time, so that what is left to do then is little.
+        http = lane.channel is Channel.HTTP
+        draft = self._addresser.draft(card, work.number) if http else None
+        self._warn_overdue(work, lane)
+        if arrival.intended_ns > free_ns:
+            early_ns = arrival.intended_ns - self._now_ns()
+            if early_ns > 0:
+                work.over.wait(early_ns / SECOND_NS)
+        if work.over.is_set() or self.work is not work:
+            return None
+        if card.lease is not None and not self._holder.may_send(card.lease):
+            return None
+        return Turn(card, arrival, lane.channel, work.number, draft)
+
+    def _arrival(self, work: Work, lane: Lane, free_ns: int, ready_ns: int) -> Arrival | None:
+        """Wait until it is known which arrival is the next; None where there is none."""
+        while not work.over.is_set():
+            arrival = lane.arrivals.take(free_ns, not_before_ns=ready_ns)
+            if arrival is not None or lane.arrivals.ended:
+                return arrival
+            lane.wait_for_news()
+        return None
+
+    def _draw(self, work: Work, lane: Lane, seat: Seat) -> Card | None:
+        """Wait for a command that may be sent; those that may not are blocked, or wait."""
+        aside, channel = self._tracker.set_aside, lane.channel
+        while not work.over.is_set() and self.work is work and not lane.arrivals.ended:
+            card = aside.take(channel) or self._hand.draw(channel)
+            if card is None:
+                lane.dry = not self._hand.may_come(channel)
+                if not self._gave_up(work, lane):
+                    lane.wait_for_news()
+                if seat.channel is not channel:
+                    return None
+                continue
+            lane.wet(self._now_ns())
+            why = self._bindings.blocked(card.account_key, card.kind)
+            if why is None and card.original >= 0 and card.waits:
+                if not aside.admits(card):
+                    lane.aside_ns = self._now_ns()
+                    continue
+                why = aside.blocked(card)
+            if why is None:
+                return card
+            self._tracker.blocked(card, work.number, why)
+            if self._tracker.tally.blocked % BLOCKED_AT_ONCE == 0:
+                # A whole phase may be blocked: heartbeats and the journal need their turn.
+                gevent.sleep(0)
+        return None
+
+    def _gave_up(self, work: Work, lane: Lane) -> bool:
+        """Have the replays come back that wait in vain: nothing else is left, and nothing moves."""
+        aside = self._tracker.set_aside
+        quiet_ns = self._now_ns() - max(self._tracker.moved_ns, lane.aside_ns)
+        if (
+            not (lane.dry and aside.waits(lane.channel))
+            or work.in_hand
+            or quiet_ns < work.settle_ns
+        ):
+            return False
+        aside.give_up(lane.channel, self._now_ns())
+        return True
+
+    def _warn_overdue(self, work: Work, lane: Lane) -> None:
+        if self._warned:
+            return
+        note = lane.overdue_note(self._roster.count(lane.channel))
+        if note:
+            self._warned = True
+            log.warning("phase %s: %s", work.name, note)
+            self.warned(work.name, note)

@@ -1,0 +1,123 @@
+"""Sends commands over HTTP: one connection, one request at a time, and all that may come of it."""
+
+from __future__ import annotations
+
+import logging
+
+from gevent import GreenletExit
+
+from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.platform import Acknowledged, Acknowledgement, HttpAnswer
+from locustfiles.answers import fault_of
+from locustfiles.channels.faults import (
+    ClosedIdleError,
+    NotSentError,
+    RedirectedError,
+    UnansweredError,
+)
+from locustfiles.channels.gate import Gate
+from locustfiles.channels.http import HttpConnection, Requester
+from locustfiles.channels.retry_after import retry_after_s
+from locustfiles.hand import Card
+from locustfiles.lines import ABORTED
+from locustfiles.run import Run
+from locustfiles.statistics import Statistics
+from locustfiles.work import Turn
+
+log = logging.getLogger(__name__)
+
+_INVALID = int(Outcome.INVALID)
+_LABELS = tuple(kind.label for kind in Kind)
+
+
+class UnexpectedAnswerError(Exception):
+    """What Locust's statistics show of a command that was not answered as it should be."""
+
+
+class HttpLine:
+    """The way over HTTP: each user has a connection of its own."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def sender(self, run: Run, statistics: Statistics) -> HttpSender:
+        """Return a sender for one user."""
+        return HttpSender(run, self._gate.connect(), statistics)
+
+    def close(self) -> None:
+        """Do nothing: the gate is closed by whoever opened it."""
+
+
+class HttpSender:
+    """Sends one command after the other over a connection."""
+
+    def __init__(self, run: Run, connection: Requester, statistics: Statistics) -> None:
+        self._run = run
+        self._connection = connection
+        self._statistics = statistics
+
+    def send(self, turn: Turn) -> None:
+        """Send a command, and if need be once more, and record what came of it, whatever that is."""
+        self._send(turn)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _send(self, turn: Turn, *, again: bool = False) -> None:
+        run, card, tracker = self._run, turn.card, self._run.tracker
+        place, attempt = card.place, card.numbered(again=again)
+        sent_ns = tracker.sending(card, turn.phase, turn.arrival, again=again)
+        answer: HttpAnswer | None = None
+        problem: Exception | None = None
+        try:
+            answer = self._answer(turn, again=again)
+            acknowledgement = run.platform.read_acknowledgement(answer)
+            at_ns = tracker.acknowledged(place, acknowledgement, attempt)
+            run.measure(turn, at_ns)
+            if acknowledgement.status is not Acknowledged.ACCEPTED or card.expected & _INVALID:
+                problem = _unexpected(acknowledgement, card, answer)
+        except NotSentError as error:
+            at_ns, problem = tracker.not_sent(place, str(error), attempt), error
+        except UnansweredError as error:
+            at_ns, problem = tracker.unanswered(place, str(error), attempt), error
+        except GreenletExit:
+            tracker.unanswered(place, ABORTED, attempt)
+            raise
+        except Exception as error:
+            # An adapter's fault must not lose the command: whether it left is not known.
+            log.exception("the platform adapter failed on %s", card.command_id)
+            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}", attempt), error
+        utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
+        length = 0 if answer is None else len(answer.body)
+        if problem is None:
+            self._statistics.answered(_LABELS[card.kind], utc_ns, took_ms, length)
+        else:
+            self._statistics.fire(_LABELS[card.kind], utc_ns, took_ms, length, problem)
+            if isinstance(problem, ClosedIdleError) and run.platform.idempotent and not again:
+                # Most likely it was never read; and known by its id, it takes effect once at most.
+                self._send(turn, again=True)
+                return
+        if place in tracker.pending:
+            run.expect(place, card.command_id)
+        if problem is not None and answer is not None:
+            run.hold_back(retry_after_s(answer))
+
+    def _answer(self, turn: Turn, *, again: bool) -> HttpAnswer:
+        """Send an attempt; a request that is made already needs nothing but its bytes."""
+        run, connection, draft = self._run, self._connection, turn.draft
+        if draft is not None and not again and type(connection) is HttpConnection:
+            return connection.exchange(draft.line, draft.filled(turn.arrival.intended_ns // 1000))
+        return connection.request(run.platform.http_command(run.sending(turn, again=again)))
+
+
+def _unexpected(
+    acknowledgement: Acknowledgement, card: Card, answer: HttpAnswer
+) -> Exception | None:
+    """Return what Locust should count as a failure; None for what is right for this command."""
+    fault = fault_of(acknowledgement, Outcome(card.expected), Channel.HTTP)
+    if fault is None:
+        return None
+    if 300 <= answer.status < 400:
+        return RedirectedError(fault)
+    return UnexpectedAnswerError(fault)
