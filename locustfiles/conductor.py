@@ -219,9 +219,7 @@ class Conductor:
             log.exception("the run could not be closed")
             self._fail(f"the run could not be closed: {error}")
         try:
-            stage.launched.gate.close()
-            if stage.launched.sandbox:
-                stage.launched.sandbox.stop()
+            stage.launched.let_go()
             self._judge(stage.launched.director)
         finally:
             self._stage = None

@@ -67,6 +67,8 @@ class Director:
         self.machine = PhaseMachine([_times(phase) for phase in plan.phases.values()])
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
+        self.queues: Callable[[], Mapping[str, int]] = dict
+        """Tells how many messages there are on the queues that commands go over."""
         self.oldest: Callable[[], str] = lambda: "with a worker"
         """Describes the pending command that was sent first."""
         self.wake: Callable[[], None] = lambda: None
@@ -163,6 +165,7 @@ class Director:
                 cpu_percent=total.cpu_permille / 10,
                 retried=total.retried,
                 held_back=total.held_back,
+                queues=dict(self.queues()),
             )
         )
 

@@ -41,7 +41,10 @@ class EmbeddedSandbox:
             with gevent.Timeout(START_S):
                 assert self._process.stdout is not None
                 line = self._process.stdout.readline()
-            self.url = str(json.loads(line)["http"])
+            announced = json.loads(line)
+            self.url = str(announced["http"])
+            self.mq: str | None = announced.get("mq")
+            """Where its queue manager listens, if it was asked for one."""
         except (gevent.Timeout, ValueError, KeyError) as error:
             self.stop()
             raise Problems(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import platform as machine
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
+from locustfiles import mq_launch
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
@@ -48,6 +49,16 @@ class Launched:
     record: RunRecord
     gate: Gate
     sandbox: EmbeddedSandbox | None
+    depths: mq_launch.Depths | None = None
+    """Of the queues that the run sends over, where there are any."""
+
+    def let_go(self) -> None:
+        """End what was started for the run."""
+        self.gate.close()
+        if self.depths is not None:
+            self.depths.close()
+        if self.sandbox is not None:
+            self.sandbox.stop()
 
 
 def probe(gate: Gate, platform: Platform) -> None:
@@ -100,9 +111,10 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
-        sandbox = EmbeddedSandbox(*flags)
+        sandbox = EmbeddedSandbox(*flags, *mq_launch.sandbox_options(settings.plan))
         origin = Origin.parse(sandbox.url)
-    gate = None
+        settings = replace(settings, plan=mq_launch.with_sandbox(settings.plan, sandbox.mq))
+    gate = depths = None
     try:
         gate = open_gate(origin, settings.platform, settings.plan)
         directory, record, clock, resumed = (
@@ -124,14 +136,21 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             )
             direct(run, director)
             _connect(run, gate)
+        if mq_launch.sends(settings.plan):
+            depths = mq_launch.Depths(
+                settings.plan, lambda note: director.event("warning", "", note)
+            )
+            director.queues = depths
     except BaseException:
         if gate:
             gate.close()
+        if depths:
+            depths.close()
         if sandbox:
             sandbox.stop()
         raise
     _keep_for_good()
-    return Launched(director, run, record, gate, sandbox)
+    return Launched(director, run, record, gate, sandbox, depths)
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
@@ -184,6 +203,8 @@ def direct(run: Run, director: Director) -> None:
 def _connect(run: Run, gate: Gate) -> None:
     """Give a run the lines that its plan sends over, and a source of completions."""
     run.lines = {Channel.HTTP: HttpLine(gate)}
+    if mq_launch.sends(run.plan):
+        run.lines[Channel.MQ] = mq_launch.line(run)
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )

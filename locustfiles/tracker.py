@@ -168,6 +168,19 @@ class Tracker:
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
             self._finished(place, complete=True)
 
+    def bound(self, place: Place, account_id: str) -> None:
+        """Take in the account id of a creation whose answer came late, where its outcome is awaited."""
+        pending = self.pending.get(place)
+        if pending is not None:
+            self._bindings.bind(pending.account, account_id)
+
+    def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
+        """Record that a command was put aside, and return the time; `attempt` where one is on the wire."""
+        if attempt is not None:
+            self._answered(place, attempt)
+        self.completed(place, Completion(Outcome.DEAD_LETTERED, reason))
+        return self.moved_ns
+
     def oldest(self) -> tuple[Place, Pending] | None:
         """Return the pending command that was sent first."""
         return next(iter(self.pending.items()), None)
