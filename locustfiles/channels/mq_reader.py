@@ -55,7 +55,8 @@ class Reader:
     def stop(self) -> None:
         """End once the get that is under way has: what it brings is taken."""
         self._stopping = True
-        self._greenlet.join(STOP_S)
+        if self._link.is_connected:
+            self._greenlet.join(STOP_S)
         self._greenlet.kill()
         self._link.close()
 
