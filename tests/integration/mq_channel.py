@@ -246,8 +246,8 @@ def exchanges():
 def own_gets():
     """Each user gets its own reply by correlation id; what comes late is gleaned."""
     with (
-        platform(lambda n: [("SETTLED", 0.9 if n == 3 else 0)]),
-        Tester(timeout_s=0.5, replies="own-get", connections=8) as tester,
+        platform(lambda n: [("SETTLED", 2.5 if n == 3 else 0)]),
+        Tester(timeout_s=1.5, replies="own-get", connections=8) as tester,
     ):
         ended = tester.send_all(24)
         until(lambda: len(tester.access.replies) == 0)
@@ -278,11 +278,11 @@ def odd_replies():
     def answer(n):
         return {
             0: [("SETTLED", 0), ("SETTLED", 0)],
-            1: [("ACCEPTED", 0.7), ("SETTLED", 0.8)],
+            1: [("ACCEPTED", 2), ("SETTLED", 2.1)],
             2: [],
         }[n]
 
-    with platform(answer), Tester(timeout_s=0.4) as tester:
+    with platform(answer), Tester(timeout_s=1.2) as tester:
         ended = [tester.send(n) for n in range(3)]
         until(lambda: tester.ledger.facts["settled", 1])
         link = Sessions().link()
@@ -336,11 +336,11 @@ def put_asides():
 
 def full():
     """What a full queue does not take is not sent; when there is room, sending goes on."""
-    with Tester(timeout_s=0.2, connections=2, syncpoint=False) as tester:
-        ended = tester.send_all(DEPTH + 5, users=40)
+    with Tester(timeout_s=2, connections=2, syncpoint=False) as tester:
+        ended = tester.send_all(DEPTH + 5, users=DEPTH + 5)
         left = emptied(COMMANDS)
-        after = tester.send(1000)
-    emptied(COMMANDS)
+        with platform(both):
+            after = tester.send(1000)
     return {"ended": ended, "left": left, "after": after, "awaited": len(tester.access.replies)}
 
 

@@ -75,6 +75,7 @@ def test_run_hands_every_option_over(started):
         "--rate": "5",
         "--duration": "2s",
         "--pool": "somewhere",
+        "--channels": "http=1",
         "--set": "users=9",
         "--platform": "mine.py:Mine",
         "--workers": "3",

@@ -6,10 +6,18 @@ import pytest
 from configargparse import ArgumentParser
 
 from e2e_data import config
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.settings import EMBEDDED, OPTIONS, add_options, as_allowed, plan_for, read_settings
+from locustfiles.settings import (
+    EMBEDDED,
+    OPTIONS,
+    _too_few,
+    add_options,
+    as_allowed,
+    plan_for,
+    read_settings,
+)
 
 
 class Parser(ArgumentParser):
@@ -182,3 +190,37 @@ def test_a_rate_that_is_none(rate):
         f"--rate {rate}: give a number of commands per second above 0",
         "--duration: 'soon' is no duration; write 90s, 2m or 1h30m",
     )
+
+
+def test_channels_are_set_for_all_phases():
+    """--channels replaces the plan's shares, and those of phases that have their own."""
+    own = ["phases.payments.channels={http=1}"]
+    found = plan_for("smoke", own, None, None, channels="http=60", fixed_pool=False)
+    assert found.channels == {Channel.HTTP: 60}
+    assert found.phases["payments"].channels == {Channel.HTTP: 60}
+    assert found.phases["accounts"].channels is None
+
+
+def test_channels_that_are_none_are_refused():
+    """The message has what was given, and which channels there are."""
+    with pytest.raises(Problems) as caught:
+        plan_for("smoke", [], None, None, channels="fax=1", fixed_pool=False)
+    assert "fax: channels are http, mq, kafka" in str(caught.value)
+
+
+def test_each_channel_needs_a_user_in_each_process():
+    """With fewer users than channels, some commands would lie about for ever."""
+    two = PlanOfTwo()
+    assert _too_few(two, 4, 2) == []
+    assert _too_few(two, 3, 2) == [
+        "users = 3: give at least 4 (-u), since each channel needs a user in each of 2 workers"
+    ]
+    assert _too_few(two, 1, 0) == [
+        "users = 1: give at least 2 (-u), since each channel needs a user"
+    ]
+
+
+class PlanOfTwo:
+    """As much of a plan over two channels as matters."""
+
+    channels_used = (Channel.HTTP, Channel.KAFKA)
