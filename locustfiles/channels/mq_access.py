@@ -89,6 +89,7 @@ class MqAccess:
     def open(self) -> None:
         """Make sure that everything is there, and begin to read. Raises Problems with all that is not."""
         probe(self._desk, purge=self.settings.purge_replies, say=self._say)
+        self._links.warm()
         if self.settings.replies == "reader":
             self._reader = self._reading(self._reply_queue, self.replies.take)
             self._reader.is_open.wait(self._timeout_s)

@@ -144,6 +144,14 @@ class Link:
             lane.retire(session.close if session is not None else _nothing)
 
 
+def _warmed(link: Link) -> None:
+    try:
+        link.once(lambda _: None)
+    except MqError as error:
+        # Whoever uses it tries again, and says it.
+        log.debug("%s", error)
+
+
 def _nothing() -> None:
     """Do nothing."""
 
@@ -185,6 +193,11 @@ class Links:
             yield link
         finally:
             self._free.put(link)
+
+    def warm(self) -> None:
+        """Connect all, so that nobody's first command has to wait for that; together, and once each."""
+        greenlets = [gevent.spawn(_warmed, link) for link in self._all]
+        gevent.joinall(greenlets)
 
     def close(self) -> None:
         """Let go of all connections."""
