@@ -16,7 +16,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import mq_launch
+from locustfiles import mq_launch, mq_target
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
@@ -111,9 +111,9 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
-        sandbox = EmbeddedSandbox(*flags, *mq_launch.sandbox_options(settings.plan))
+        sandbox = EmbeddedSandbox(*flags, *mq_target.sandbox_options(settings.plan))
         origin = Origin.parse(sandbox.url)
-        settings = replace(settings, plan=mq_launch.with_sandbox(settings.plan, sandbox.mq))
+        settings = replace(settings, plan=mq_target.with_sandbox(settings.plan, sandbox.mq))
     gate = depths = None
     try:
         gate = open_gate(origin, settings.platform, settings.plan)
@@ -136,7 +136,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             )
             direct(run, director)
             _connect(run, gate)
-        if mq_launch.sends(settings.plan):
+        if mq_target.sends(settings.plan):
             depths = mq_launch.Depths(
                 settings.plan, lambda note: director.event("warning", "", note)
             )
@@ -203,7 +203,7 @@ def direct(run: Run, director: Director) -> None:
 def _connect(run: Run, gate: Gate) -> None:
     """Give a run the lines that its plan sends over, and a source of completions."""
     run.lines = {Channel.HTTP: HttpLine(gate)}
-    if mq_launch.sends(run.plan):
+    if mq_target.sends(run.plan):
         run.lines[Channel.MQ] = mq_launch.line(run)
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed

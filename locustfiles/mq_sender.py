@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from gevent import GreenletExit
 
@@ -17,8 +18,11 @@ from locustfiles.channels.mq_access import MqAccess
 from locustfiles.channels.mq_replies import Awaited
 from locustfiles.lines import ABORTED
 from locustfiles.run import Run
-from locustfiles.statistics import Statistics
 from locustfiles.work import Turn
+
+if TYPE_CHECKING:
+    # Importing Locust patches the standard library, which the command line must be spared.
+    from locustfiles.statistics import Statistics
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import mq_launch
+from locustfiles import mq_target
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
@@ -199,7 +199,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         workers = workers_wanted(values["--workers"])
     if plan is not None:
         problems += _too_few(plan, options.num_users or plan.users, workers)
-        problems += mq_launch.check(plan, embedded=origin is None)
+        problems += mq_target.check(plan, embedded=origin is None)
     if problems:
         raise Problems(problems)
     assert plan is not None

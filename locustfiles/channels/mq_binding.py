@@ -70,9 +70,9 @@ def load(choice: str, library: Path | None = None) -> Binding:
 
 def _imported(name: str) -> Any:
     if name == "ibmmq":
-        from sandbox import mqbinding
+        from sandbox.mqbinding import is_installed
 
-        if mqbinding.is_installed():
+        if is_installed():
             raise Problems(
                 [
                     "mq: this process has loaded the sandbox's stand-in for ibmmq, which reaches no "
@@ -83,10 +83,10 @@ def _imported(name: str) -> Any:
 
 
 def _stand_in() -> Binding:
-    from sandbox import mqbinding
+    from sandbox.mqbinding import install
 
     try:
-        mqbinding.install()
+        install()
     except RuntimeError as error:
         raise Problems([f'mq: binding = "sandbox": {error}']) from error
     try:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import gevent
-from gevent.threadpool import ThreadPool
 
 Made = TypeVar("Made")
 
@@ -46,6 +45,9 @@ class OsThread:
     """Runs calls on an OS thread, which lives as long as the lane; gevent patches its own threads."""
 
     def __init__(self) -> None:
+        # Not at import: this module of gevent's imports its patches, which a command line is spared.
+        from gevent.threadpool import ThreadPool
+
         self._pool = ThreadPool(1)
 
     def run(self, call: Callable[..., Made], *args: Any) -> Made:
