@@ -13,6 +13,7 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
+from locustfiles.mq_target import PLAN_HELP, reached_by
 from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
@@ -127,15 +128,35 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
 @click.command("try")
 @click.option("--host", metavar="URL", required=True, help="Where the platform listens.")
 @click.option("--platform", metavar="FILE:CLASS", help="The adapter of your platform.")
-def try_(host: str, platform: str | None) -> None:
+@click.option(
+    "--channel",
+    "channels",
+    type=click.Choice(["http", "mq"]),
+    multiple=True,
+    default=["http"],
+    show_default=True,
+    help="Over which channel; may be repeated.",
+)
+@click.option(
+    "--plan",
+    "plan_file",
+    metavar="PLAN",
+    help=PLAN_HELP,
+)
+def try_(host: str, platform: str | None, channels: tuple[str, ...], plan_file: str | None) -> None:
     """Walk one account's life through, and print what goes out and what comes back.
 
     Creates an account, opens it, funds it and pays, one command after the other, and names the
     step at which the adapter and the platform do not understand each other.
     """
+    from locustfiles.mq_trial import MqTrial
     from locustfiles.trial import Trial, TrialError
 
+    console = Console(highlight=False)
     try:
-        Trial(host, platform, Console(highlight=False)).walk()
+        if "http" in channels:
+            Trial(host, platform, console).walk()
+        if "mq" in channels:
+            MqTrial(host, platform, console, reached_by(plan_file)).walk()
     except TrialError as error:
         raise Problems([str(error)]) from error

@@ -9,28 +9,23 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from e2e_data.exits import Exit
-from e2e_data.problems import Problems, of_validation
+from e2e_data.problems import Problems
 from e2e_data.progress import Bar
 from locustfiles.channels.mq_binding import load as load_binding
 from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Login, Session
-from locustfiles.channels.mq_settings import PORT, MqSettings, connection_name, from_environment
+from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.mq_dlq import Aside, look
 from locustfiles.mq_dlq import retry as put_back
 from locustfiles.mq_load import Job, Loader, State
-from locustfiles.plans import load_plan
+from locustfiles.mq_target import PLAN_HELP, reached_by
 from reports.quantities import counted
 
 SHOWN_MAX = 4000
-_PLAN_HELP = (
-    "A plan whose table [mq] says how to connect; without it the environment does: MQ_HOST, MQ_PORT, "
-    "MQ_QMGR, MQ_CHANNEL, MQ_USER with MQ_PASSWORD, MQ_BINDING."
-)
 
 
 @click.group()
@@ -62,7 +57,7 @@ def mq() -> None:
     metavar="SECONDS",
     help="How long the queue may stay full, or the queue manager be away.",
 )
-@click.option("--plan", metavar="PLAN", help=_PLAN_HELP)
+@click.option("--plan", metavar="PLAN", help=PLAN_HELP)
 def load(
     file: Path,
     queue: str,
@@ -76,7 +71,7 @@ def load(
     Messages are put in units of work. Lines that are no JSON objects, or too long, are named in
     FILE.errors.jsonl and passed over; then the command exits with 20.
     """
-    settings = _settings(plan)
+    settings = reached_by(plan)
     connect = _connector(settings)
     _said(connect).close()  # what is wrong with the connection is said before anything is put
     job = Job(file, queue, settings.queue_manager, rate, resume, give_up_s)
@@ -104,7 +99,7 @@ def dlq() -> None:
 
 
 def _on_queue(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.option("--plan", metavar="PLAN", help=_PLAN_HELP)(command)
+    command = click.option("--plan", metavar="PLAN", help=PLAN_HELP)(command)
     return click.option(
         "--queue", help="The queue that has it; the backout queue of [mq] without this."
     )(command)
@@ -199,20 +194,6 @@ def _end(told: str, code: Exit) -> NoReturn:
     sys.exit(code)
 
 
-def _settings(plan: str | None) -> MqSettings:
-    """Return how to connect: as a plan says, or else the environment. Raises Problems."""
-    if plan is not None:
-        settings = load_plan(plan).mq
-    else:
-        try:
-            settings = MqSettings.model_validate(from_environment())
-        except ValidationError as error:
-            raise of_validation("environment", error) from error
-    if not settings.hosts and not settings.ccdt:
-        return settings.model_copy(update={"hosts": (connection_name("localhost", PORT),)})
-    return settings
-
-
 def _connector(settings: MqSettings) -> Callable[[], Session]:
     binding, login = load_binding(settings.binding, settings.library), Login.of(settings)
     return lambda: Session(binding, login)
@@ -229,7 +210,7 @@ def _said(connect: Callable[[], Session]) -> Session:
 @contextmanager
 def _session(plan: str | None) -> Iterator[tuple[Session, MqSettings]]:
     """Have a session until the end of the block. Raises Problems for what goes wrong."""
-    settings = _settings(plan)
+    settings = reached_by(plan)
     session = _said(_connector(settings))
     try:
         yield session, settings

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from e2e_data.commands import Channel
-from e2e_data.problems import Problems
+from e2e_data.problems import Problems, of_validation
 from locustfiles.channels.mq_session import Login
-from locustfiles.channels.mq_settings import CHANNEL, QUEUE_MANAGER
-from locustfiles.plans import Plan
+from locustfiles.channels.mq_settings import CHANNEL, QUEUE_MANAGER, MqSettings, connection_name
+from locustfiles.plans import Plan, load_plan
 
 WHERE = 'hosts = ["mq.example(1414)"] in the plan\'s table [mq], or MQ_HOST'
+
+PLAN_HELP = (
+    "A plan whose table [mq] says how to connect; without it the environment does: MQ_HOST, MQ_PORT, "
+    "MQ_QMGR, MQ_CHANNEL, MQ_USER with MQ_PASSWORD, MQ_BINDING."
+)
 
 
 def sends(plan: Plan) -> bool:
@@ -57,3 +64,17 @@ def with_sandbox(plan: Plan, address: str | None) -> Plan:
         "binding": "sandbox" if plan.mq.binding == "auto" else plan.mq.binding,
     }
     return plan.model_copy(update={"mq": plan.mq.model_copy(update=there)})
+
+
+def reached_by(plan: str | None) -> MqSettings:
+    """Return how a command reaches its queue manager: as a plan says, or else the environment.
+
+    Raises Problems.
+    """
+    try:
+        settings = load_plan(plan).mq if plan else MqSettings.model_validate({})
+    except ValidationError as error:
+        raise of_validation("environment", error) from error
+    if settings.hosts or settings.ccdt:
+        return settings
+    return settings.model_copy(update={"hosts": (connection_name("localhost"),)})
