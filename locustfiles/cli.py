@@ -14,6 +14,7 @@ from rich.console import Console
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.mq_target import PLAN_HELP, reached_by
+from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
@@ -93,6 +94,7 @@ def run(
 
         given = Pool.open(Path(pool)) if pool else None
         chosen = chosen.model_copy(update={"users": users or chosen.users})
+        chosen = chosen if host or values["channels"] else sandboxed(chosen)
         show(chosen, host, Console(highlight=False), given)
         return
     _become_locust(host, users, values)

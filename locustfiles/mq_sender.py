@@ -77,13 +77,13 @@ class MqLine:
             )
             self._warn(f"replies over IBM MQ: {told}")
 
-    def message(self, run: Run, turn: Turn) -> MqMessage:
+    def message(self, run: Run, turn: Turn, reply_to: str) -> MqMessage:
         """Return what is to be put for a turn. Raises whatever the adapter does."""
         return run.platform.mq_message(
             run.sending(turn),
             message_id=next(self._message_ids),
             timestamp=timestamp(datetime.now(UTC)),
-            reply_to=self.access.reply_queue,
+            reply_to=reply_to,
         )
 
 
@@ -99,14 +99,16 @@ class MqSender:
     def send(self, turn: Turn) -> None:
         """Put a command, wait for its reply, and record what came of it, whatever that is."""
         run, card, tracker = self._run, turn.card, self._run.tracker
-        message, problem = self._made(turn)
+        reply_to = self._line.access.next_reply_queue()
+        message, problem = self._made(turn, reply_to)
         attempt = card.attempt
         sent_ns = tracker.sending(card, turn.phase, turn.arrival)
-        awaited = Awaited(card.place, attempt, card.command_id, card.kind is Kind.ACCOUNT)
+        account = card.account_key if card.kind is Kind.ACCOUNT else None
+        awaited = Awaited(card.place, attempt, card.command_id, account)
         if message is None:
             at_ns = tracker.not_sent(card.place, f"adapter: {problem!r}", attempt)
         else:
-            at_ns, problem = self._exchanged(turn, message, awaited)
+            at_ns, problem = self._exchanged(turn, message, reply_to, awaited)
         utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
         label = _LABELS[card.kind]
         if problem is None:
@@ -114,22 +116,22 @@ class MqSender:
         else:
             self._statistics.fire(label, utc_ns, took_ms, awaited.length, problem)
 
-    def _made(self, turn: Turn) -> tuple[MqMessage | None, Exception | None]:
+    def _made(self, turn: Turn, reply_to: str) -> tuple[MqMessage | None, Exception | None]:
         """Have the adapter make the message; where it fails, nothing is sent."""
         try:
-            return self._line.message(self._run, turn), None
+            return self._line.message(self._run, turn, reply_to), None
         except Exception as error:
             log.exception("the platform adapter failed on %s", turn.card.command_id)
             return None, error
 
     def _exchanged(
-        self, turn: Turn, message: MqMessage, awaited: Awaited
+        self, turn: Turn, message: MqMessage, reply_to: str, awaited: Awaited
     ) -> tuple[int, Exception | None]:
         """Put the message and wait; return when it ended, and what was wrong."""
         run, tracker = self._run, self._run.tracker
         place, attempt = awaited.place, awaited.attempt
         try:
-            self._line.access.exchange(message, awaited)
+            self._line.access.exchange(message, reply_to, awaited)
         except GreenletExit:
             if not awaited.answered.is_set():
                 tracker.unanswered(place, ABORTED, attempt)

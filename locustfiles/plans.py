@@ -250,6 +250,8 @@ class Plan(Part):
     pool: PoolChoice = PoolChoice()
     channels: Channels = {Channel.HTTP: 100}
     """The share of commands that goes over each channel."""
+    sandbox_channels: Channels | None = None
+    """The same, where the platform is the embedded sandbox, which has every channel."""
     channels_by: Literal["command", "account"] = "command"
     """Whether each command has a channel of its own, or an account's commands keep to one."""
     http: HttpSettings = HttpSettings()

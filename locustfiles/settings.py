@@ -20,6 +20,7 @@ from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.pacing import SECOND_NS, Even
 from locustfiles.plans import Phase, Plan, load_plan
+from locustfiles.sandboxed import sandboxed
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
             Gate(origin, plan.http, plan.timeout_s)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
+    if plan is not None and origin is None and values["--channels"] is None:
+        plan = sandboxed(plan)
     if plan is not None:
         problems += _too_few(plan, options.num_users or plan.users, workers)
         problems += mq_target.check(plan, embedded=origin is None)

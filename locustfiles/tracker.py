@@ -168,11 +168,9 @@ class Tracker:
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
             self._finished(place, complete=True)
 
-    def bound(self, place: Place, account_id: str) -> None:
-        """Take in the account id of a creation whose answer came late, where its outcome is awaited."""
-        pending = self.pending.get(place)
-        if pending is not None:
-            self._bindings.bind(pending.account, account_id)
+    def bound(self, account: Key, account_id: str) -> None:
+        """Take in the id of an account, from an answer that came after its creation's user had gone."""
+        self._bindings.bind(account, account_id)
 
     def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
         """Record that a command was put aside, and return the time; `attempt` where one is on the wire."""

@@ -82,7 +82,8 @@ class MqAccess:
         self._shared = shared
         self._expiry = UNLIMITED if settings.expiry_s is None else round(10 * settings.expiry_s)
         self._links = Links(self._desk.link, settings.connections)
-        self._reader: Reader | None = None
+        self._readers: list[Reader] = []
+        self._turn = 0
         self._backout: Reader | None = None
         self._gleaner: Greenlet[..., None] | None = None
 
@@ -91,8 +92,12 @@ class MqAccess:
         probe(self._desk, purge=self.settings.purge_replies, say=self._say)
         self._links.warm()
         if self.settings.replies == "reader":
-            self._reader = self._reading(self._reply_queue, self.replies.take)
-            self._reader.is_open.wait(self._timeout_s)
+            self._readers = [
+                self._reading(self._reply_queue, self.replies.take)
+                for _ in range(self.settings.readers)
+            ]
+            for reader in self._readers:
+                reader.is_open.wait(self._timeout_s)
         else:
             self._gleaner = gevent.spawn(self._glean, self._desk.link())
         backout = self.settings.backout_queue
@@ -103,17 +108,21 @@ class MqAccess:
         """Read no more, and let go of all connections."""
         if self._gleaner is not None:
             self._gleaner.kill()
-        for reader in filter(None, (self._reader, self._backout)):
-            reader.stop()
+        readers = [*self._readers, *([self._backout] if self._backout else [])]
+        gevent.joinall([gevent.spawn(reader.stop) for reader in readers])
         self._links.close()
 
-    @property
-    def reply_queue(self) -> str:
-        """Where replies are read now."""
-        return self._reader.queue if self._reader is not None else self.settings.reply_queue
+    def next_reply_queue(self) -> str:
+        """Where the reply to the next command is to go: the readers take turns."""
+        if not self._readers:
+            return self.settings.reply_queue
+        self._turn = (self._turn + 1) % len(self._readers)
+        return self._readers[self._turn].queue
 
-    def exchange(self, message: MqMessage, awaited: Awaited) -> None:
+    def exchange(self, message: MqMessage, reply_to: str, awaited: Awaited) -> None:
         """Put a command and wait until it is answered or put aside: `awaited` then says what.
+
+        The reply is to go to `reply_to`, a name that `next_reply_queue` gave.
 
         Raises NotSentError where nothing was put, and UnansweredError where that is not known, or no
         reply came in time.
@@ -122,7 +131,7 @@ class MqAccess:
         self.replies.expect(message.correl_id, awaited)
         try:
             with self._links.one(self._timeout_s) as link:
-                self._put(link, message, until_s)
+                self._put(link, message, reply_to, until_s)
                 if self.settings.replies == "own-get":
                     self._get(link, message.correl_id, until_s)
             if not awaited.answered.wait(max(until_s - time.monotonic(), 0)):
@@ -133,13 +142,13 @@ class MqAccess:
         finally:
             awaited.give_up()
 
-    def _put(self, link: Link, message: MqMessage, until_s: float) -> None:
+    def _put(self, link: Link, message: MqMessage, reply_to: str, until_s: float) -> None:
         settings = self.settings
         put = Put(
             body=message.body,
             correl_id=message.correl_id,
             msg_id=message.correl_id if settings.reply_match == "msg-id" else NO_ID,
-            reply_to=self.reply_queue,
+            reply_to=reply_to,
             expiry_tenths=self._expiry,
             format=message.format,
             ccsid=message.ccsid,
@@ -188,7 +197,7 @@ class MqAccess:
                     self.replies.take(got)
 
     def _reply_queue(self, session: Session) -> str:
-        """Name the queue of a new connection; each process of a fleet has one of its own."""
+        """Name the queue of a new connection; in a fleet, each reader has one of its own."""
         if self._shared:
             return session.own_queue(self.settings.reply_model)
         return self.settings.reply_queue

@@ -2,7 +2,7 @@
 
 reply for a command that waits            acknowledges it; completes it where its status is final
 reply for one whose user waits no more    completes it, late
-another reply after the final one         written down again: an outcome is never taken back; repeated
+another final reply                       written down again: an outcome is never taken back; repeated
 reply about another command than its id   misdirected
 reply to another run                      foreign: it was on the queue before, or somebody shares it
 reply whose id is nobody's                orphan
@@ -26,6 +26,8 @@ from locustfiles.channels.mq_session import Got
 
 Place = tuple[int, int, int]
 """(lap, shard, index) of a command."""
+Key = tuple[int, int, int]
+"""(lap, shard, number) of an account; the number is the index of the command that creates it."""
 
 
 class Ledger(Protocol):
@@ -44,8 +46,8 @@ class Ledger(Protocol):
         """Record a final outcome."""
         ...
 
-    def bound(self, place: Place, account_id: str) -> None:
-        """Take in the account id of a creation that is pending."""
+    def bound(self, account: Key, account_id: str) -> None:
+        """Take in the id of an account, from a reply that acknowledges nothing."""
         ...
 
     def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
@@ -74,8 +76,8 @@ class Awaited:
     place: Place
     attempt: int
     command_id: str
-    creates_account: bool = False
-    """Whether the account id of its reply is one to remember."""
+    creates: Key | None = None
+    """The account that it creates, whose id is in its reply; None for other commands."""
     answered: Event = field(default_factory=Event)
     """Set when a user who waits has what it waits for."""
     at_ns: int = 0
@@ -156,7 +158,7 @@ class Replies:
         self._count("dead_lettered", f"command {awaited.command_id} stands on the backout queue")
 
     def _told(self, key: bytes, awaited: Awaited, reply: Reply, length: int) -> None:
-        account_id = reply.account_id if awaited.creates_account else None
+        account_id = reply.account_id if awaited.creates is not None else None
         if awaited.is_on_wire:
             awaited.is_on_wire = False
             awaited.answer = Acknowledgement(Acknowledged.ACCEPTED, account_id)
@@ -168,8 +170,8 @@ class Replies:
         else:
             if awaited.answer is None:
                 self._count("late", f"the reply to command {awaited.command_id} came late")
-            if account_id is not None:
-                self._ledger.bound(awaited.place, account_id)
+            if awaited.creates is not None and account_id is not None:
+                self._ledger.bound(awaited.creates, account_id)
         if reply.outcome:
             del self._awaited[key]
             self._ledger.completed(awaited.place, _completion(reply))
@@ -189,11 +191,12 @@ class Replies:
         if not _agrees(key, reply, own_id):
             self._misdirected(reply)
             return
+        if reply.account_id is not None and correlation.kind is Kind.ACCOUNT:
+            self._ledger.bound(place, reply.account_id)
         if place in self._ledger.pending:
             self._count("late", f"the reply to command {own_id} came late")
-            if reply.account_id is not None and correlation.kind is Kind.ACCOUNT:
-                self._ledger.bound(place, reply.account_id)
-        else:
+        elif reply.outcome:
+            # One that only acknowledges may be overtaken by the final one, with several readers.
             self._count("repeated", f"command {own_id} was answered once more")
         # A replay's own place is not in its id, and what it repeats has an outcome by itself.
         if reply.outcome and not correlation.attempt & REPLAY_ATTEMPT:

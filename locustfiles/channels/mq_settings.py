@@ -108,7 +108,7 @@ class MqSettings(BaseModel):
     command_queue: QueueName = COMMAND_QUEUE
     reply_queue: QueueName = REPLY_QUEUE
     reply_model: QueueName = MODEL_QUEUE
-    """Of which each process of a fleet makes a reply queue of its own, for one reader each."""
+    """Of which each reader of a fleet makes a reply queue of its own."""
     backout_queue: QueueName | None = BACKOUT_QUEUE
     """Looked at, never emptied: a command that stands there was dead-lettered."""
     reply_to_manager: Annotated[str, AfterValidator(_named(_MANAGER, 48))] = ""
@@ -122,7 +122,9 @@ class MqSettings(BaseModel):
     reply_match: Literal["correl-id", "msg-id"] = "correl-id"
     """What the platform copies into a reply's CorrelId: the command's CorrelId, or its MsgId."""
     replies: Literal["reader", "own-get"] = "reader"
-    """One reader in a process tells all users of their replies; or each gets its own by CorrelId."""
+    """Readers in each process tell all users of their replies; or each gets its own by CorrelId."""
+    readers: int = Field(default=4, ge=1, le=64)
+    """So many gets wait at once, each on a connection of its own: one has to come back for the next."""
     connections: int = Field(default=8, ge=1, le=10_000)
     """Connections that put, in each process; users wait for a free one."""
     purge_replies: bool = False

@@ -108,9 +108,10 @@ class Tester:
     def send(self, index):
         key = key_of(index)
         body = json.dumps({"commandId": command_id(index), "correlationId": key.hex()})
-        awaited = Awaited((0, 0, index), 0, command_id(index), creates_account=True)
+        awaited = Awaited((0, 0, index), 0, command_id(index), (0, 0, index))
         try:
-            self.access.exchange(MqMessage(body.encode(), key), awaited)
+            reply_to = self.access.next_reply_queue()
+            self.access.exchange(MqMessage(body.encode(), key), reply_to, awaited)
         except (NotSentError, UnansweredError) as error:
             return str(error)
         return "answered" if awaited.answer else "put aside"
@@ -351,7 +352,7 @@ def own_queues():
         Tester(shared=True) as one,
         Tester(shared=True) as other,
     ):
-        queues = {one.access.reply_queue, other.access.reply_queue}
+        queues = {tester.access.next_reply_queue() for tester in (one, other) for _ in range(8)}
         ended = [one.send_all(20), other.send_all(20)]
         counts = [one.counts, other.counts]
     return {"queues": len(queues - {REPLIES}), "ended": ended, "counts": counts}

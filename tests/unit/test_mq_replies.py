@@ -49,8 +49,8 @@ class Desk:
         self.ledger, self.said = Ledger(), []
         self.replies = Replies(Platform(), IDS, self.ledger, self.said.append)
 
-    def expect(self, place=PLACE, attempt=0, *, creates_account=True):
-        awaited = Awaited(place, attempt, command_id(place), creates_account)
+    def expect(self, place=PLACE, attempt=0, *, creates=True):
+        awaited = Awaited(place, attempt, command_id(place), place if creates else None)
         self.replies.expect(correl_id(place, attempt), awaited)
         return awaited
 
@@ -126,7 +126,7 @@ def test_a_late_reply_is_late_and_not_dropped():
 def test_only_a_creations_reply_tells_an_accounts_id():
     """A reply to a payment names an account too: a wrong one must not become the account's own."""
     desk = Desk()
-    awaited = desk.expect(creates_account=False)
+    awaited = desk.expect(creates=False)
     desk.take("ACCEPTED", accountId="a-2")
     desk.take("SETTLED", accountId="a-2")
     assert awaited.answer.account_id is None
@@ -141,6 +141,16 @@ def test_a_second_reply_is_counted_and_written_down():
     desk.take("REJECTED", reason="X")
     assert [fact[0] for fact in desk.ledger.facts] == ["acknowledged", "completed", "completed"]
     assert desk.counted == {"repeated": 1}
+
+
+def test_an_acknowledgement_may_be_overtaken_by_the_final_reply():
+    """Several readers share a queue: that is no second reply, and its account id is one."""
+    desk = Desk()
+    desk.expect()
+    desk.take("SETTLED")
+    desk.take("ACCEPTED", accountId="a-1")
+    assert [fact[0] for fact in desk.ledger.facts] == ["acknowledged", "completed", "bound"]
+    assert desk.counted == {}
 
 
 def test_what_another_process_had_sent_is_late_where_its_outcome_is_awaited():

@@ -10,7 +10,7 @@ import pytest
 from e2e_data.commands import Channel, Outcome
 from e2e_data.ids import Correlation
 from e2e_data.mq import Reply
-from e2e_data.platform import Completion, Platform
+from e2e_data.platform import Platform
 from locustfiles.channels.mq_faults import InDoubtError, NoReplyError, NotPutError
 from locustfiles.channels.mq_replies import Replies
 from locustfiles.channels.mq_structs import Descriptor
@@ -37,13 +37,15 @@ class Statistics:
 class Access:
     """The way to a queue manager that does with a message what the test says."""
 
-    reply_queue = "REPLY.QUEUE"
-
     def __init__(self, run):
         self.replies = Replies(run.platform, run.ids, run.tracker, lambda _: None)
         self.does = lambda message, awaited: None
 
-    def exchange(self, message, awaited):
+    def next_reply_queue(self):
+        return "REPLY.QUEUE"
+
+    def exchange(self, message, reply_to, awaited):
+        assert reply_to == "REPLY.QUEUE"
         self.replies.expect(message.correl_id, awaited)
         self.message = message
         try:
@@ -240,15 +242,3 @@ def test_an_adapter_that_cannot_read_a_reply_loses_nothing(tmp_path):
     desk.send(does)
     assert desk.access.replies.counts.misdirected == 1
     assert [fact for fact, _ in desk.facts()] == ["SENT", "UNANSWERED"]
-
-
-def test_the_tracker_binds_only_what_is_awaited(tmp_path):
-    """A late account id of a command that nobody waits for is no news."""
-    desk = Desk(tmp_path)
-    tracker, card = desk.run.tracker, desk.turn.card
-    tracker.bound(card.place, "acc-9")
-    assert desk.run.bindings.account_id(card.account_key) is None
-    tracker.sending(card, desk.turn.phase, desk.turn.arrival)
-    tracker.bound(card.place, "acc-9")
-    assert desk.run.bindings.account_id(card.account_key) == "acc-9"
-    tracker.completed(card.place, Completion(Outcome.SETTLED))
