@@ -19,7 +19,7 @@ COVERAGE_PERCENT := 95
 # Each is a program of its own; measure.py is what they share.
 BENCHMARKS := $(filter-out %/__init__.py %/measure.py %_clients.py,$(wildcard benchmarks/*.py))
 
-.PHONY: demo test test-fast test-e2e lint bench clean
+.PHONY: demo test test-fast test-unit test-properties test-e2e lint bench clean
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -38,11 +38,16 @@ lint: $(VENV)/.test
 	$(call timed,types,$(BIN)/mypy)
 
 # Each suite in a process of its own, since some tests import Locust, which patches the libraries.
+# Those that need no time of their own to be right run side by side.
 test-fast: $(VENV)/.test
 	@$(BIN)/coverage erase
-	$(call timed,unit tests,$(PYTEST) tests/unit)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-unit test-properties
+
+test-unit: $(VENV)/.test
+	$(call timed,unit and golden tests,$(PYTEST) tests/unit tests/golden)
+
+test-properties: $(VENV)/.test
 	$(call timed,property tests,$(PYTEST) tests/properties)
-	$(call timed,golden tests,$(PYTEST) tests/golden)
 
 test-e2e: $(VENV)/.test
 	$(call timed,integration tests,$(PYTEST) tests/integration)

@@ -1,49 +1,60 @@
-"""What a fleet costs: python benchmarks/fleet.py [--workers 1000] [--seconds 20]
+"""What a fleet costs: its workers among each other, and its master.
 
-Two measurements, each as a ratio within one run on one machine:
+    python benchmarks/fleet.py            about five minutes
+    python benchmarks/fleet.py --quick    less than one, to see that it runs
 
-1. Commands per CPU-second of the sending processes, with one worker and with two, at the same rate:
-   their ratio is the efficiency that a second worker has.
-2. Many simulated workers, in two processes, send real Locust messages to one real master. Once they
-   send what every Locust worker sends; once asks, figures and accounts as well. The difference is
-   what our messages and merges cost the master, beside what Locust itself costs; and the time from
-   an ask to its answer is measured where it is waited for.
+1. One worker sends at a rate, then two at twice that rate together: the ratio of commands per CPU
+   second of the sending processes is the efficiency of the second, 1 if a fleet costs nothing. Two at
+   the rate of one show what a process costs that has little to do.
+2. Many simulated workers, in a few processes, send real Locust messages to one real master: once what
+   every Locust worker sends, once asks, figures and accounts as well. The difference is what our
+   messages and merges cost the master, beside what Locust itself costs. The master has a core to itself,
+   where there are two, and all the others share the rest. How fast it answers is seen by some of the
+   workers, that have a process of their own with precedence over the crowd's; each of Locust's own
+   heartbeats is answered too, and says how long Locust alone would have taken.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
+if __package__ in (None, ""):
+    # Instead of this folder, whose modules must not be taken for others of their names.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.measure import PAYSTORM, ROOT, Row, table
+
+CLIENTS = (sys.executable, "-m", "benchmarks.fleet_clients")
 SHARDS_PER_WORKER = 4
-PATIENT_S = 180
-PROCESSES = 2
-WATCHED = 40
+PER_S, PAYMENTS = 10, 100
+"""Payments of a simulated worker: so many a second, and so many in each of its shards."""
+SETTLED_S = 3
+"""After a phase began, so long is left out."""
+PATIENT_S = 150
+CROWDS = 2
+WATCHED = 60
+NICENESS = "15"
+GOAL_CORES = 0.5
+GOAL_MS = 50
 
 
 @contextmanager
 def sandbox() -> Iterator[str]:
     """Run a platform, and yield where it listens."""
-    command = [
-        sys.executable,
-        "-m",
-        "sandbox",
-        "--http-port",
-        "0",
-        "--announce",
-        "--stop-with-stdin",
-    ]
+    command = [*PAYSTORM, "sandbox", "--http-port", "0", "--announce", "--stop-with-stdin"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -52,132 +63,180 @@ def sandbox() -> Iterator[str]:
         process.communicate(timeout=30)
 
 
-# -- one worker and two -----------------------------------------------------------------------
+@contextmanager
+def confined(cores: Set[int]) -> Iterator[None]:
+    """Start processes that run on some cores only; where the system cannot do that, anywhere."""
+    if not hasattr(os, "sched_setaffinity") or not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
-def efficiency(rate: int, seconds: int) -> dict[str, float]:
-    """Return commands per CPU-second of one and of two workers, and their ratio."""
-    per_cpu_s = {workers: _commands_per_cpu_s(workers, rate, seconds) for workers in (1, 2)}
-    return {
-        "one_worker_per_cpu_s": round(per_cpu_s[1]),
-        "two_workers_per_cpu_s": round(per_cpu_s[2]),
-        "efficiency": round(per_cpu_s[2] / per_cpu_s[1], 3),
-    }
-
-
-def _commands_per_cpu_s(workers: int, rate: int, seconds: int) -> float:
-    with sandbox() as host, tempfile.TemporaryDirectory() as runs:
-        command = [sys.executable, "-m", "paystorm", "run", "demo", "--workers", str(workers)]
-        command += ["--rate", str(rate), "--duration", f"{seconds}s", "--host", host]
-        command += ["--runs-dir", runs]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        timeline = Path(runs) / "demo" / "latest" / "timeline.jsonl"
-        begun = _wait_for_row(timeline, process, lambda row: row.get("phase") == "payments")
-        crew = [
-            one for one in psutil.Process(process.pid).children() if "--worker" in one.cmdline()
-        ]
-        before_s, sent = _cpu_s(crew), begun["sent"]
-        time.sleep(seconds * 0.6)
-        row = json.loads(timeline.read_text().splitlines()[-1])
-        spent_s = _cpu_s(crew) - before_s
-        process.wait(timeout=PATIENT_S)
-        return float(row["sent"] - sent) / spent_s
-
-
-def _cpu_s(processes: list[psutil.Process]) -> float:
+def cpu_s(processes: list[psutil.Process]) -> float:
+    """Return the processor time that processes have taken."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def _wait_for_row(
+def wait_for_row(
     timeline: Path, process: subprocess.Popen[bytes], wanted: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
+    """Wait until a run's timeline has a row that is wanted, and return it."""
     until_s = time.monotonic() + PATIENT_S
     while time.monotonic() < until_s and process.poll() is None:
-        lines = timeline.read_text().splitlines() if timeline.exists() else []
+        lines = timeline.read_text().splitlines(keepends=True) if timeline.exists() else []
         for line in lines:
-            row: dict[str, Any] = json.loads(line)
+            row: dict[str, Any] = json.loads(line) if line.endswith("\n") else {}
             if "sent" in row and wanted(row):
                 return row
         time.sleep(0.2)
     raise SystemExit("the run did not come so far")
 
 
+# -- one worker and two -----------------------------------------------------------------------
+
+
+def commands_per_cpu_s(workers: int, rate: int, seconds: int) -> float:
+    """Return how many commands a CPU second of the sending processes sends."""
+    with sandbox() as host, tempfile.TemporaryDirectory() as runs:
+        command = [*PAYSTORM, "run", "demo", "--workers", str(workers), "--host", host]
+        command += ["--rate", str(rate), "--duration", f"{seconds + 2 * SETTLED_S}s"]
+        command += ["--runs-dir", runs]
+        for phase in ("accounts", "opening-credits"):
+            command += ["--set", f"phases.{phase}.rate_per_s={rate}"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            timeline = Path(runs) / "demo" / "latest" / "timeline.jsonl"
+            wait_for_row(timeline, process, lambda row: row["phase"] == "payments")
+            time.sleep(SETTLED_S)
+            crew = [
+                one for one in psutil.Process(process.pid).children() if "--worker" in one.cmdline()
+            ]
+            before_s, before = cpu_s(crew), _last_sent(timeline)
+            time.sleep(seconds)
+            spent_s, sent = cpu_s(crew) - before_s, _last_sent(timeline) - before
+        finally:
+            # Its workers end when their standard input does.
+            process.kill()
+            process.wait()
+        return sent / spent_s
+
+
+def _last_sent(timeline: Path) -> int:
+    rows = (json.loads(line) for line in timeline.read_text().rpartition("\n")[0].splitlines())
+    return max(int(row["sent"]) for row in rows if "sent" in row)
+
+
+def efficiency_rows(rate: int, seconds: int) -> Iterator[Row]:
+    """Measure one worker, two at twice its rate, and two at its rate; tell what came of it."""
+    one = commands_per_cpu_s(1, rate, seconds)
+    yield Row(f"one worker, {rate:,}/s", f"{one:,.0f} commands per CPU second", "", "")
+    for together in (2 * rate, rate):
+        two = commands_per_cpu_s(2, together, seconds)
+        told = f"{two:,.0f} commands per CPU second"
+        yield Row(f"two workers, {together:,}/s together", told, "", f"efficiency {two / one:.2f}")
+
+
 # -- very many workers ------------------------------------------------------------------------
 
 
-def crowd(workers: int, seconds: int) -> dict[str, float]:
-    """Return the master's CPU with Locust's own messages and with ours, and how fast answers come."""
-    bare, _ = _master_cpu(workers, seconds, "bare")
-    full, told = _master_cpu(workers, seconds, "full")
-    return {
-        "workers": workers,
-        "locust_itself_cores": round(bare, 3),
-        "with_ours_cores": round(full, 3),
-        "ours_cores": round(full - bare, 3),
-        **told,
-    }
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How long a kind of message waited for its answer."""
+
+    count: int
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def told(self) -> str:
+        """The percentiles in words."""
+        return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
 
 
-def _master_cpu(workers: int, seconds: int, mode: str) -> tuple[float, dict[str, float]]:
-    accounts = workers * SHARDS_PER_WORKER
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """A master under a crowd."""
+
+    cores: float
+    beats: Answered
+    """Locust's own."""
+    asks: Answered
+    stall: Answered
+    """How late a timer was in the process that saw the answers: a part of what it saw is its own."""
+
+
+def crowded(workers: int, seconds: int, mode: str) -> Crowded:
+    """Let a crowd work, "bare" or "full", and measure its master."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    own, others = set(cores[:1]), set(cores[1:] or cores)
     with sandbox() as host, tempfile.TemporaryDirectory() as runs:
-        settings = {
-            "pool.accounts": accounts,
-            "pool.accounts_per_shard": 1,
-            "pool.payments": "[200, 200]",
-            "pool.funding": "[2, 2]",
-            "phases.accounts.rate_per_s": workers * 4,
-            "phases.opening-credits.rate_per_s": workers * 4,
-            "phases.payments.rate_per_s": workers * 20,
-        }
-        command = [sys.executable, "-m", "locust", "-f", "locustfiles/payments.py", "--headless"]
-        command += ["--master", "--master-bind-port", "0", "--expect-workers", str(workers)]
-        command += ["--plan", "demo", "-u", str(workers), "-r", str(workers), "--host", host]
-        command += ["--runs-dir", runs, "--only-summary"]
-        for name, value in settings.items():
-            command += ["--set", f"{name}={value}"]
-        log = Path(runs) / "master.log"
-        with log.open("wb") as out:
-            master = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
-        port = _port_of(master)
-        # The waits are measured by a few workers that have a process, and its event loop, to
-        # themselves: in a crowd's, an answer lies about until its five hundred have had their turn.
-        counts = [(workers - WATCHED) // PROCESSES] * PROCESSES + [WATCHED]
-        crowds = [
-            subprocess.Popen(
-                [sys.executable, "benchmarks/crowd.py", str(port), str(count), mode, str(seconds)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            for count in counts
-        ]
+        with confined(own):
+            master = _master(workers, host, Path(runs))
+        with confined(others):
+            crowds = _crowds(workers, seconds, mode, _port_of(master))
+        told: list[dict[str, Any]] = []
         try:
             timeline = Path(runs) / "demo" / "latest" / "timeline.jsonl"
-            in_phase = "payments" if mode == "full" else ""
-            _wait_for_row(
-                timeline, master, lambda row: row["phase"] == in_phase and row["users_now"] >= 0
+            phase = "payments" if mode == "full" else ""
+            wait_for_row(
+                timeline,
+                master,
+                lambda row: row["phase"] == phase and (mode == "full" or row["at_ns"] > 5e9),
             )
-            if mode == "bare":
-                time.sleep(5)
+            time.sleep(SETTLED_S)
             watched = psutil.Process(master.pid)
-            before_s = _cpu_s([watched])
+            before_s = cpu_s([watched])
             time.sleep(seconds)
-            cores = (_cpu_s([watched]) - before_s) / seconds
+            used = (cpu_s([watched]) - before_s) / seconds
         finally:
             told = [json.loads(one.communicate(timeout=30)[0] or b"{}") for one in crowds]
             master.kill()
             master.wait()
-    if mode == "bare":
-        return cores, {}
-    return cores, {
-        "asks": sum(one["answers"] for one in told),
-        "answer_p50_ms": told[-1]["p50_ms"],
-        "answer_p99_ms": told[-1]["p99_ms"],
-        "of_answers": told[-1]["answers"],
+    asks, beats, stall = (Answered(**told[-1][name]) for name in ("asks", "beats", "stall"))
+    return Crowded(used, beats, asks, stall)
+
+
+def _master(workers: int, host: str, runs: Path) -> subprocess.Popen[bytes]:
+    settings = {
+        "pool.accounts": workers * SHARDS_PER_WORKER,
+        "pool.accounts_per_shard": 1,
+        "pool.payments": f"[{PAYMENTS}, {PAYMENTS}]",
+        "pool.funding": "[2, 2]",
+        "phases.accounts.rate_per_s": workers * 4,
+        "phases.opening-credits.rate_per_s": workers * 4,
+        "phases.payments.rate_per_s": workers * PER_S,
     }
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/payments.py", "--headless"]
+    command += ["--master", "--master-bind-port", "0", "--expect-workers", str(workers)]
+    command += ["--plan", "demo", "-u", str(workers), "-r", str(workers), "--host", host]
+    command += ["--runs-dir", str(runs), "--only-summary"]
+    for name, value in settings.items():
+        command += ["--set", f"{name}={value}"]
+    with (runs / "master.log").open("wb") as out:
+        return subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+
+
+def _crowds(workers: int, seconds: int, mode: str, port: int) -> list[subprocess.Popen[bytes]]:
+    """Start the crowd; its last process is the one that sees the answers."""
+    watched = min(WATCHED, workers // 2)
+    counts = [(workers - watched) // CROWDS] * CROWDS
+    counts.append(workers - sum(counts))
+    return [
+        subprocess.Popen(
+            ["nice", "-n", nice, *CLIENTS, str(port), str(count), mode, str(seconds)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for count, nice in zip(counts, [*[NICENESS] * CROWDS, "0"], strict=True)
+    ]
 
 
 def _port_of(process: subprocess.Popen[bytes]) -> int:
@@ -190,18 +249,35 @@ def _port_of(process: subprocess.Popen[bytes]) -> int:
     raise SystemExit("the master does not listen")
 
 
+def crowd_rows(workers: int, seconds: int) -> Iterator[Row]:
+    """Measure the master with Locust's own messages and with ours, and tell what came of it."""
+    bare, full = (crowded(workers, seconds, mode) for mode in ("bare", "full"))
+    ours = full.cores - bare.cores
+    yield Row("CPU of the master, Locust's messages alone", f"{bare.cores:.2f} cores", "", "")
+    yield Row("with ours", f"{full.cores:.2f} cores", "", f"{full.cores / bare.cores:.2f} times")
+    goal = f"< {GOAL_CORES} cores"
+    yield Row("ours", f"{ours:.2f} cores", goal, f"{ours / bare.cores:.2f} of Locust's own")
+    per_s = full.asks.count / seconds
+    ratio = f"{full.asks.p99_ms / max(full.beats.p99_ms, 0.01):.1f} of a heartbeat's"
+    what = f"from ask to answer, {per_s:.0f} a second seen"
+    yield Row(what, full.asks.told, f"p99 < {GOAL_MS} ms", ratio)
+    beats = f"{full.beats.p99_ms / max(bare.beats.p99_ms, 0.01):.1f} of those alone"
+    yield Row("from heartbeat to answer, Locust's messages alone", bare.beats.told, "", "")
+    yield Row("from heartbeat to answer, with ours", full.beats.told, "", beats)
+    yield Row("of which the seeing process's own lateness", full.stall.told, "", "")
+
+
 def main() -> None:
-    """Measure, and print what came of it as one line of JSON each."""
+    """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--rate", type=int, default=600)
+    parser.add_argument("--quick", action="store_true", help="see that it runs, in a minute")
     parser.add_argument("--only", choices=["efficiency", "crowd"])
     options = parser.parse_args()
+    rate, workers, seconds = (300, 40, 4) if options.quick else (600, 1000, 20)
     if options.only != "crowd":
-        print(json.dumps(efficiency(options.rate, options.seconds)), flush=True)
+        print(table("fleet: one worker and two", efficiency_rows(rate, seconds // 2)), end="\n\n")
     if options.only != "efficiency":
-        print(json.dumps(crowd(options.workers, options.seconds)), flush=True)
+        print(table(f"fleet: {workers:,} workers, one master", crowd_rows(workers, seconds)))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def _refuse_beside_resume(host: str | None, values: Mapping[str, Any]) -> None:
     """Raise Problems for what a run that goes on has from its directory."""
     given = [option.flag for option in OPTIONS if values[option.keyword]]
     given += ["--host"] if host else []
-    wrong = [flag for flag in given if flag not in ("--resume", "--workers")]
+    wrong = [flag for flag in given if flag not in ("--resume", "--workers", "--book")]
     if wrong:
         raise Problems(
             [f"--resume takes everything from its run: leave {', '.join(wrong)} out (--plan: PLAN)"]

@@ -37,7 +37,14 @@ from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
-from locustfiles.launch import Launched, launch, manifest_of, open_gate, order_of
+from locustfiles.launch import (
+    Launched,
+    keep_for_good,
+    launch,
+    manifest_of,
+    open_gate,
+    order_of,
+)
 from locustfiles.phases import State
 from locustfiles.pulse import Beat, Pulse, close_run
 from locustfiles.run import Run
@@ -45,6 +52,7 @@ from locustfiles.settings import Settings, as_allowed, read_settings
 from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
 from reports.book import take_snapshot
+from reports.workers import write_reported
 
 log = logging.getLogger(__name__)
 
@@ -175,6 +183,9 @@ class Conductor:
             return users, rate
         director = stage.launched.director
         if director.machine.state is State.WAITING and self._users_are_there(users):
+            if self._post is not None:
+                # By now there is something of each worker, and there may be a thousand of them.
+                keep_for_good()
             director.begin()
         if options.run_time and director.clock.now_ns() >= options.run_time * 1e9:
             director.stop(f"--run-time of {options.run_time} s is over")
@@ -239,6 +250,9 @@ class Conductor:
         stage.beat.stop()
         feed_all(self.environment)
         stage.csvs.close()
+        if self._post is not None:
+            # Whoever closes its journal only now is told farewell, and written down no more.
+            self._post.shut()
         director.close()
         if director.platform.has_statements:
             self._take_book(launched)
@@ -251,15 +265,19 @@ class Conductor:
             director.event("worker lost", note=f"{name}: its journal was never closed")
         if "://" in director.plan.fleet.journals:
             fetch(director.plan.fleet.journals, director.desk.run, director.directory)
-        for name in self._post.figures.workers():
-            director.event("worker figures", note=self._post.figures.told(name))
+        write_reported(director.directory, self._post.figures.reported())
 
     def _take_book(self, launched: Launched) -> None:
         director = launched.director
         try:
-            take_snapshot(
-                launched.gate.site, director.platform, launched.record.ids, director.directory
-            )
+            ids, directory = launched.record.ids, director.directory
+            if launched.book:
+                # Loaded where it is wanted: it takes its time.
+                from reports.book_sql import take_sql_snapshot
+
+                take_sql_snapshot(launched.book, director.platform, ids, directory)
+            else:
+                take_snapshot(launched.gate.site, director.platform, ids, directory)
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)

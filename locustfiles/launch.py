@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gevent import get_hub
+
 from e2e_data import manifest as manifests
 from e2e_data.commands import Channel
 from e2e_data.ids import Ids
@@ -25,6 +27,7 @@ from locustfiles.completions import PollingSource
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.fleet.messages import Ask
+from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
 from locustfiles.run import Run
@@ -49,6 +52,8 @@ class Launched:
     record: RunRecord
     gate: Gate
     sandbox: EmbeddedSandbox | None
+    book: str | None = None
+    """The database to read the book from; None where statements are asked for."""
     depths: mq_launch.Depths | None = None
     """Of the queues that the run sends over, where there are any."""
 
@@ -149,8 +154,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         if sandbox:
             sandbox.stop()
         raise
-    _keep_for_good()
-    return Launched(director, run, record, gate, sandbox, depths)
+    keep_for_good()
+    return Launched(director, run, record, gate, sandbox, settings.book, depths)
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
@@ -159,7 +164,9 @@ _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
 def _anew(settings: Settings, origin: Origin) -> _Begun:
     """Begin a run: with a directory, ids and a clock of its own."""
     directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
-    settings.pool.manifest.write(directory.pool / manifests.FILE_NAME)
+    # Without files every shard is made for it: on a thread, so that heartbeats are answered meanwhile.
+    manifest = get_hub().threadpool.apply(lambda: settings.pool.manifest)
+    manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
     record = _record(settings, directory, Ids.fresh(), clock, origin)
     directory.write_record(record)
@@ -173,6 +180,8 @@ def _again(settings: Settings) -> _Begun:
     record = directory.record()
     # Whoever has the log is the master; it is let go of for the director, who opens it himself.
     GrantLog(directory.grants).close()
+    if "://" in settings.plan.fleet.journals:
+        fetch(settings.plan.fleet.journals, record.run_id, directory)
     resumed = take_over(directory, record, settings.plan, settings.pool, settings.platform)
     record = record.model_copy(update={"masters": resumed.term, "workers": settings.workers})
     directory.write_record(record)
@@ -256,7 +265,7 @@ def serve(
     return run, gate
 
 
-def _keep_for_good() -> None:
+def keep_for_good() -> None:
     """Spare the garbage collector what is there now: it would look through all of it, again and again."""
     gc.unfreeze()  # of the run before
     gc.collect()

@@ -27,7 +27,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Protocol
 
 from e2e_data.ids import RETRY_ATTEMPT
@@ -93,6 +92,11 @@ class _Part:
     """Granted to a worker that was lost; with the attempt that sending again would be."""
     unsent: deque[Range] = field(default_factory=deque)
     lease: Lease | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether anything of it is still to be granted."""
+        return bool(self.doubt or self.unsent) or self.next < self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +165,12 @@ class LeaseBook:
 
     def offer(self, worker: str, count: int) -> list[Lease]:
         """Lease up to `count` free shards to `worker`, those first that it held before."""
-        groups = [worker, ""]
-        if self._now_ns() - self._opened_ns >= PREFER_NS:
-            groups += sorted(self._free.keys() - groups, key=lambda name: -len(self._free[name]))
         leases: list[Lease] = []
-        for group in groups:
-            for shard in list(islice(self._free.get(group, ()), max(count - len(leases), 0))):
-                self._unfree(shard)
-                if self._left(self._parts[shard]):
-                    leases.append(self._lease(shard, worker))
+        while len(leases) < count and (group := self._group_for(worker)) is not None:
+            shard = next(iter(self._free[group]))
+            self._unfree(shard)
+            if self._left(self._parts[shard]):
+                leases.append(self._lease(shard, worker))
         return leases
 
     def report(self, lease: Lease, known: int, unsent: Spans, out: Spans) -> None:
@@ -224,16 +225,13 @@ class LeaseBook:
         busiest = max(self._held, key=self._held.__getitem__, default="")
         if self._held[busiest] <= fair:
             return
-        mine = [lease for lease in self._of[busiest].values() if not lease.custody]
-        if sum(not lease.recalled for lease in mine) <= fair:
+        leases = self._of[busiest].values()
+        mine = [lease for lease in leases if not (lease.custody or lease.recalled)]
+        if len(mine) <= fair:
             return
-        left = {
-            lease: size([(self._parts[lease.shard].next, self._parts[lease.shard].size)])
-            for lease in mine
-            if not lease.recalled
-        }
-        most = max(left, key=lambda lease: left[lease])
-        most.recalled = left[most] >= RECALL_POSITIONS
+        left = [self._parts[lease.shard].size - self._parts[lease.shard].next for lease in mine]
+        most = max(left)
+        mine[left.index(most)].recalled = most >= RECALL_POSITIONS
 
     def lose(self, worker: str) -> int:
         """End all leases of a worker that is no more, and return how many commands are in doubt."""
@@ -252,8 +250,7 @@ class LeaseBook:
             self._unfree(shard)
             self._release(shard, "")
         del self._held[worker]
-        for shard in [shard for shard, holder in self._holder.items() if holder == worker]:
-            del self._holder[shard]
+        self._holder = {shard: who for shard, who in self._holder.items() if who != worker}
         return doubtful
 
     # -- what is to be seen ---------------------------------------------------------------------
@@ -280,6 +277,10 @@ class LeaseBook:
         """Tell whether a lease may still be extended."""
         return self._left(self._parts[lease.shard])
 
+    def unserved(self, shards: Iterable[int]) -> set[int]:
+        """Return those of some shards that have something left, and no holder."""
+        return {n for n in shards if self._parts[n].lease is None and self._parts[n].left}
+
     def left_of(self, lease: Lease) -> int:
         """Return how many positions could be sent under a lease from now on."""
         part = self._parts[lease.shard]
@@ -288,9 +289,8 @@ class LeaseBook:
     @property
     def exhausted(self) -> bool:
         """Whether nothing is left to be granted, and no worker has anything granted and unsent."""
-        return not any(
-            part.doubt or part.unsent or part.next < part.size for part in self._parts.values()
-        ) and not any(lease.unsent for lease in self._leases())
+        parts, leases = self._parts.values(), self._leases()
+        return not (any(part.left for part in parts) or any(lease.unsent for lease in leases))
 
     @property
     def awaited(self) -> int:
@@ -314,7 +314,7 @@ class LeaseBook:
     def _left(self, part: _Part) -> bool:
         """Tell whether anything can be granted now."""
         if self._sending:
-            return bool(part.doubt or part.unsent) or part.next < part.size
+            return part.left
         return self._watching and bool(part.doubt)
 
     def _lease(self, shard: int, worker: str) -> Lease:
@@ -341,6 +341,13 @@ class LeaseBook:
         lease.open, lease.unsent = without(lease.open, unsent), []
         self._release(lease.shard, "")
 
+    def _group_for(self, worker: str) -> str | None:
+        """Return the group of free shards that a worker should have one of next, if there is any."""
+        first = [group for group in (worker, "") if group in self._free]
+        if first or self._now_ns() - self._opened_ns < PREFER_NS:
+            return next(iter(first), None)
+        return max(self._free, key=lambda name: len(self._free[name]), default=None)
+
     def _unfree(self, shard: int) -> None:
         group = self._group.pop(shard)
         del self._free[group][shard]
@@ -354,9 +361,8 @@ class LeaseBook:
             del self._of[lease.worker]
 
     def _wanting(self, wants: Mapping[int, int], worker: str) -> Iterable[tuple[Lease, int]]:
-        mine = self._of.get(worker, {})
         for epoch, total in wants.items():
-            lease = mine.get(epoch)
+            lease = self._of.get(worker, {}).get(epoch)
             if lease is not None and not lease.custody and total > lease.total:
                 yield lease, total
 

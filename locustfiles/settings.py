@@ -78,6 +78,7 @@ OPTIONS = (
     Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
+    Option("--book", "read the book from this SQL database, not over HTTP", "URL"),
     Option("--workers", "start so many worker processes on this machine", "N"),
     Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
@@ -132,6 +133,8 @@ class Settings:
     workers: int
     """Worker processes to start on this machine; 0 where none are, or others start them."""
     runs_dir: Path
+    book: str | None = None
+    """The database with the platform's book; None where its statements are asked for."""
     resume: RunDirectory | None = None
     """The run to go on with; its own record says everything else."""
 
@@ -169,6 +172,7 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
         workers=workers,
         runs_dir=directory.path.parent.parent,
         resume=directory,
+        book=_book(options.paystorm_book),
     )
 
 
@@ -203,6 +207,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
     if plan is not None:
         problems += _too_few(plan, options.num_users or plan.users, workers)
         problems += mq_target.check(plan, embedded=origin is None)
+    with _collecting(problems):
+        _book(values["--book"])
     if problems:
         raise Problems(problems)
     assert plan is not None
@@ -217,6 +223,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         users=options.num_users or plan.users,
         workers=workers,
         runs_dir=Path(values["--runs-dir"]),
+        book=values["--book"] or None,
     )
 
 
@@ -230,6 +237,16 @@ def _too_few(plan: Plan, users: int, workers: int) -> list[str]:
         f"users = {users}: give at least {channels * processes} (-u), since each channel needs a user"
         f"{where}"
     ]
+
+
+def _book(url: str | None) -> str | None:
+    """Return where the book is, once it can be read there. Raises Problems."""
+    if url:
+        # Loaded where it is wanted: it takes its time.
+        from reports.book_sql import check_source
+
+        check_source(url)
+    return url or None
 
 
 def platform_of(options: argparse.Namespace | None) -> Platform:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from e2e_data.ids import Ids, Namespace
-from e2e_data.platform import BookAccount, BookCommand, HttpRequest, Platform, StatementEnd
+from e2e_data.platform import (
+    BookAccount,
+    BookCommand,
+    HttpRequest,
+    Platform,
+    Posting,
+    StatementEnd,
+)
 from e2e_data.problems import Problems
 from reports.rundir import RunDirectory
 from reports.site import Site
@@ -50,6 +57,7 @@ COMMANDS = pa.schema(
         ("decided_ns", pa.int64()),
         ("account_seq", pa.int64()),
         ("legs", pa.int16()),
+        ("own_account_id", pa.string()),
         ("own_minor", pa.int64()),
         ("own_currency", pa.string()),
         ("other_minor", pa.int64()),
@@ -58,7 +66,10 @@ COMMANDS = pa.schema(
         ("balance_after_minor", pa.int64()),
     ]
 )
-"""`own` sums the legs on the command's own account, `other` those on all others."""
+"""`own` sums the legs on the command's own account, `other` those on all others.
+
+Where none of several legs is on the command's account, the first is taken to be its own, gone astray.
+"""
 
 
 def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirectory) -> int:
@@ -75,7 +86,7 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             platform.read_account_row,
             directory.book / "accounts.parquet",
             ACCOUNTS,
-            lambda rows: _account_table(rows, ids),
+            lambda rows: account_table(rows, ids),
         )
         commands_as_of = _fetch(
             site,
@@ -83,7 +94,7 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             platform.read_command_row,
             directory.book / "commands.parquet",
             COMMANDS,
-            lambda rows: _command_table(rows, ids),
+            lambda rows: command_table(rows, ids),
         )
         if accounts_as_of == commands_as_of:
             end = {"as_of": accounts_as_of, "taken_utc_ns": time.time_ns()}
@@ -157,7 +168,8 @@ def _lines(site: Site, request: HttpRequest) -> Iterator[bytes]:
         connection.close()
 
 
-def _account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
+def account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
+    """Make columns of accounts, with the places that their customers' ids name."""
     place = ids.decode([row.customer_id for row in rows], Namespace.CUSTOMER)
     columns = {
         "known": place.known,
@@ -172,10 +184,10 @@ def _account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
     return _cast(columns, ACCOUNTS)
 
 
-def _command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
+def command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
+    """Make columns of commands, with the places that their ids name."""
     place = ids.decode([row.command_id for row in rows])
-    own = [[leg for leg in row.postings if leg.account_id == row.account_id] for row in rows]
-    other = [[leg for leg in row.postings if leg.account_id != row.account_id] for row in rows]
+    own, other = zip(*map(_legs, rows), strict=True) if rows else ((), ())
     columns = {
         "known": place.known,
         "lap": place.lap,
@@ -188,6 +200,7 @@ def _command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
         "decided_ns": [row.decided_ns for row in rows],
         "account_seq": [row.account_seq for row in rows],
         "legs": [len(row.postings) for row in rows],
+        "own_account_id": [legs[0].account_id if legs else "" for legs in own],
         "own_minor": [sum(leg.amount_minor for leg in legs) for legs in own],
         "own_currency": [legs[0].currency if legs else "" for legs in own],
         "other_minor": [sum(leg.amount_minor for leg in legs) for legs in other],
@@ -196,6 +209,14 @@ def _command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
         "balance_after_minor": [row.balance_after_minor for row in rows],
     }
     return _cast(columns, COMMANDS)
+
+
+def _legs(row: BookCommand) -> tuple[Sequence[Posting], Sequence[Posting]]:
+    """Return the legs of a command's own account, and the others."""
+    own = [leg for leg in row.postings if leg.account_id == row.account_id]
+    if not own and len(row.postings) > 1:
+        return row.postings[:1], row.postings[1:]
+    return own, [leg for leg in row.postings if leg.account_id != row.account_id]
 
 
 def _cast(columns: dict[str, object], schema: pa.Schema) -> pa.Table:

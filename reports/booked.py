@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind
+from e2e_data.model.decisions import Decisions
 from e2e_data.shard import Shard
 from reports.columns import NEVER, Ints
 
@@ -19,11 +20,15 @@ class Booked:
     """What the book says, one row per command; where it has several of one, their sum."""
 
     rows: Ints
+    account_id: NDArray[np.object_]
+    """The account that the row names."""
     outcome: Ints
     """Outcome flags; 0 where the book has no row, or has not decided."""
     reason: NDArray[np.object_]
     legs: Ints
     own_minor: Ints
+    landed_minor: Ints
+    """What of it was posted to the account that the row names, and not to another."""
     own_currency: NDArray[np.object_]
     other_minor: Ints
     other_currency: NDArray[np.object_]
@@ -32,6 +37,10 @@ class Booked:
     account_seq: Ints
     balance_after_minor: Ints
     """NEVER where the row does not say."""
+    decisions: Decisions
+    """All rows one by one, for the reference model."""
+    beyond: int
+    """Rows of commands that the shard does not have."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,16 @@ def _placed(table: pa.Table, size: int) -> tuple[pa.Table, Ints]:
 
 def read_commands(table: pa.Table, size: int) -> Booked:
     """Read the book's rows of a shard of `size` commands."""
+    every = table.num_rows
     table, index = _placed(table, size)
+
+    def whole(column: str) -> Ints:
+        values: Ints = pc.fill_null(table[column].cast(pa.int64()), NEVER).to_numpy()
+        return values
 
     def numbers(column: str, nothing: int = 0) -> Ints:
         result = np.full(size, nothing, dtype=np.int64)
-        values = pc.fill_null(table[column].cast(pa.int64()), NEVER)
-        result[index] = values.to_numpy()
+        result[index] = whole(column)
         return result
 
     def sums(column: str) -> Ints:
@@ -70,19 +83,29 @@ def read_commands(table: pa.Table, size: int) -> Booked:
         np.add.at(result, index, table[column].cast(pa.int64()).to_numpy())
         return result
 
+    astray = pc.and_(
+        pc.not_equal(table["own_account_id"], table["account_id"]),
+        pc.not_equal(table["own_account_id"], ""),
+    )
+    landed = np.where(pc.fill_null(astray, fill_value=False).to_numpy(), 0, whole("own_minor"))
+
     def texts(column: str) -> NDArray[np.object_]:
         result = np.full(size, "", dtype=np.object_)
         result[index] = table[column].to_numpy(zero_copy_only=False)
         return result
 
     outcome = np.zeros(size, dtype=np.int64)
-    np.bitwise_or.at(outcome, index, table["outcome"].cast(pa.int64()).to_numpy())
+    np.bitwise_or.at(outcome, index, whole("outcome"))
+    landed_minor = np.zeros(size, dtype=np.int64)
+    np.add.at(landed_minor, index, landed)
     return Booked(
         rows=np.bincount(index, minlength=size),
+        account_id=texts("account_id"),
         outcome=outcome,
         reason=texts("reason"),
         legs=sums("legs"),
         own_minor=sums("own_minor"),
+        landed_minor=landed_minor,
         own_currency=texts("own_currency"),
         other_minor=sums("other_minor"),
         other_currency=texts("other_currency"),
@@ -90,6 +113,16 @@ def read_commands(table: pa.Table, size: int) -> Booked:
         decided_ns=numbers("decided_ns"),
         account_seq=numbers("account_seq"),
         balance_after_minor=numbers("balance_after_minor", NEVER),
+        decisions=Decisions(
+            command=index,
+            outcome=whole("outcome"),
+            reason=table["reason"].to_numpy(zero_copy_only=False),
+            account_seq=whole("account_seq"),
+            decided_ns=whole("decided_ns"),
+            balance_after_minor=whole("balance_after_minor"),
+            posted_minor=landed,
+        ),
+        beyond=every - len(index),
     )
 
 

@@ -7,7 +7,9 @@ is UNKNOWN with the cause, never silent.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,10 +18,11 @@ from reports.classes import Judged
 from reports.columns import Bools
 from reports.findings import Gathering
 from reports.judgement import Check, Finding, Status
+from reports.model import Terms
 from reports.rundir import PhaseRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grounds:
     """What the checks can rely on."""
 
@@ -34,6 +37,20 @@ class Grounds:
     """Rows of the book's commands with ids of this run."""
     platform_accounts: dict[str, int]
     """Account id -> balance in the book, of the accounts that are no customer's."""
+    epoch_utc_ns: int
+    clock_error_ns: int
+    """The most that times of different processes may be off against each other."""
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What the book is replayed by."""
+        return Terms(
+            rules=self.platform.rules,
+            shared=self.foreign > 0,
+            epoch_utc_ns=self.epoch_utc_ns,
+            observers_off_ns=self.clock_error_ns,
+            platform_off_ns=round(self.platform.clock_off_ms * 1e6),
+        )
 
 
 class Invariant(ABC):
@@ -49,18 +66,20 @@ class Invariant(ABC):
         self.examined = 0
         self._open = 0
         self._gatherings: dict[str, Gathering] = {}
+        self.gathering: Callable[..., Gathering] = Gathering
+        """What makes the gathering of a kind of fault."""
         self._crash = ""
 
     def gather(self, name: str, consequence_of: str = "") -> Gathering:
         """Return the gathering of a kind of fault, apart for each cause; made at the first use."""
         title = f"{name} ({consequence_of})" if consequence_of else name
         if title not in self._gatherings:
-            self._gatherings[title] = Gathering(title, self.grounds.phases, consequence_of)
+            self._gatherings[title] = self.gathering(title, self.grounds.phases, consequence_of)
         return self._gatherings[title]
 
     def look(self, judged: Judged) -> None:
         """Look at one shard; a crash is kept as the reason for an UNKNOWN."""
-        if self._crash or self._unavailable():
+        if self._crash or self._unavailable() or self.not_asked():
             return
         try:
             self.examine(judged)
@@ -79,6 +98,20 @@ class Invariant(ABC):
         By default none: what the book and the grants say needs no journal.
         """
         return np.zeros(len(judged.final), np.bool_)
+
+    def not_asked(self) -> str:
+        """Say what the platform's adapter declares that it cannot provide; empty for nothing."""
+        if self.needs_book and not self.grounds.platform.has_statements:
+            return "the platform's adapter declares no statements"
+        return ""
+
+    def lacking(self) -> str:
+        """Say which evidence is missing, though it was declared; empty for none."""
+        return ""
+
+    def remark(self) -> str:
+        """Say what is to be known of a check that holds; empty for nothing."""
+        return ""
 
     def conclude(self) -> str:
         """Say what only the whole run shows to be wrong; empty when nothing is."""
@@ -103,12 +136,12 @@ class Invariant(ABC):
     def _status(self, findings: tuple[Finding, ...], concluded: str) -> tuple[Status, str]:
         if findings or concluded:
             return Status.VIOLATED, "; ".join(filter(None, (concluded, self._crash)))
-        if self.needs_book and not self.grounds.platform.has_statements:
-            return Status.NOT_ASKED, "the platform's adapter declares no statements"
-        for reason in (self._crash, self._unavailable(), self._unfinished()):
+        if not_asked := self.not_asked():
+            return Status.NOT_ASKED, not_asked
+        for reason in (self._crash, self._unavailable(), self._unfinished(), self.lacking()):
             if reason:
                 return Status.UNKNOWN, reason
-        return Status.HOLDS, ""
+        return Status.HOLDS, self.remark()
 
     def _unavailable(self) -> str:
         missing = self.needs_book and not self.grounds.has_book

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind, Outcome
+from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged
 from reports.booked import Booked
 from reports.columns import NEVER, Bools, Ints
@@ -15,20 +15,24 @@ from reports.evidence import Evidence
 from reports.judgement import Class
 
 PRECEDENCE = (
+    Class.UNEXPECTED,
     Class.DUPLICATED,
     Class.WRONG_AMOUNT,
     Class.WRONG_OUTCOME,
+    Class.LOST_BEFORE,
     Class.LOST,
     Class.PENDING,
     Class.RECOVERED,
     Class.UNKNOWN,
     Class.REFUSED,
     Class.INVALID,
+    Class.DEAD_LETTERED,
     Class.SETTLED_LATE,
     Class.SETTLED,
     Class.REJECTED_LATE,
     Class.REJECTED,
     Class.BLOCKED,
+    Class.DROPPED,
     Class.NOT_SENT,
 )
 """Where several would fit, the first one is a command's class."""
@@ -44,6 +48,7 @@ class Judged:
     """A shard's commands with what the rules derive from the evidence, one row per command."""
 
     evidence: Evidence
+    epoch_utc_ns: int
     final: Ints
     """The final outcome, by the book where there is one, else as observed; 0 for none.
 
@@ -57,6 +62,10 @@ class Judged:
     taken: Bools
     """Accepted, though a correct platform cannot even understand it."""
     lost: Bools
+    stored: Bools
+    """A broker acknowledged it, and the platform never did."""
+    unexpected: Bools
+    """In the book, outside every grant; nothing is sent by the id of a replay's own row."""
     untold: Bools
     """No outcome is known, and it may have been in the journal of a process that died."""
     taken_back: Bools
@@ -74,6 +83,8 @@ class _Told:
     """What the tester was told of its commands, each row by itself."""
 
     accepted: Bools
+    stored: Bools
+    """A broker has it; whether the platform does was not told."""
     invalid: Bools
     refused: Bools
     known: Bools
@@ -87,8 +98,10 @@ class _Told:
 def _told(evidence: Evidence) -> _Told:
     seen = evidence.seen
     accepted = seen.acknowledged == Acknowledged.ACCEPTED
+    stored = accepted & (seen.channel == Channel.KAFKA)
+    put_aside = stored & (evidence.expected & _BOTH == 0) & (seen.outcomes == 0)
     # What was observed was acknowledged by that; what was sent and has no further fact was not.
-    known = accepted | (seen.outcomes != 0)
+    known = (accepted & ~put_aside) | (seen.outcomes != 0)
     silent = evidence.sent & (seen.acknowledged < 0) & ~known
     unknown = seen.acknowledged == Acknowledged.UNKNOWN
     invalid = seen.acknowledged == Acknowledged.INVALID
@@ -96,12 +109,13 @@ def _told(evidence: Evidence) -> _Told:
     # An attempt that nobody answered may have had effect, whatever was said to the next.
     perhaps_done = evidence.in_doubt | (seen.unanswered & (seen.acknowledged >= 0))
     return _Told(
-        accepted=accepted,
+        accepted=accepted & ~stored,
+        stored=stored,
         invalid=invalid,
         refused=refused,
         known=known,
         # An attempt that nobody answered is forgotten once another is accepted.
-        open_end=(seen.unanswered & ~accepted) | unknown | evidence.in_doubt | silent,
+        open_end=(seen.unanswered & ~accepted) | unknown | evidence.in_doubt | silent | put_aside,
         no_effect=(refused | invalid) & ~known & ~perhaps_done,
     )
 
@@ -131,28 +145,10 @@ def judge_shard(
     wrong_outcome = (
         _wrong_outcome(evidence, final, told.invalid) | (no_effect & (final != 0)) | taken
     )
-    late = _late(evidence, deadline_ns, epoch_utc_ns)
-    settled, rejected = final == Outcome.SETTLED, final == Outcome.REJECTED
-    fits = {
-        Class.DUPLICATED: duplicated,
-        Class.WRONG_AMOUNT: wrong_amount,
-        Class.WRONG_OUTCOME: wrong_outcome | taken_back,
-        Class.LOST: lost,
-        Class.PENDING: undecided,
-        Class.RECOVERED: told.open_end & (final != 0),
-        Class.UNKNOWN: told.open_end | untold,
-        Class.REFUSED: told.refused,
-        Class.INVALID: told.invalid,
-        Class.SETTLED_LATE: settled & late,
-        Class.SETTLED: settled,
-        Class.REJECTED_LATE: rejected & late,
-        Class.REJECTED: rejected,
-        Class.BLOCKED: seen.blocked,
-        Class.NOT_SENT: np.ones(len(final), np.bool_),
-    }
-    classes = np.select([fits[name] for name in PRECEDENCE], list(range(len(PRECEDENCE))))
-    return Judged(
+    granted = evidence.united(evidence.granted) & ~evidence.is_replay
+    judged = Judged(
         evidence=evidence,
+        epoch_utc_ns=epoch_utc_ns,
         final=final,
         accepted=known & ~taken & ~evidence.is_replay,
         duplicated=duplicated,
@@ -160,12 +156,47 @@ def judge_shard(
         wrong_outcome=wrong_outcome & ~taken_back,
         taken=taken,
         lost=lost & ~evidence.is_replay,
+        stored=told.stored & (seen.outcomes == 0),
+        unexpected=~granted & (False if booked is None else booked.rows > 0),
         untold=untold,
         taken_back=taken_back,
         no_effect=no_effect,
-        late=late,
-        classes=classes,
+        late=_late(evidence, deadline_ns, epoch_utc_ns),
+        classes=np.zeros(len(final), dtype=np.int64),
     )
+    return replace(judged, classes=_classes(judged, told, lost=lost, undecided=undecided))
+
+
+def _classes(judged: Judged, told: _Told, *, lost: Bools, undecided: Bools) -> Ints:
+    """Return the first class of PRECEDENCE that fits each command."""
+    final, late = judged.final, judged.late
+    settled, rejected = final == Outcome.SETTLED, final == Outcome.REJECTED
+    ended = final & _BOTH != 0
+    put_aside = final & Outcome.DEAD_LETTERED != 0
+    everything = np.ones(len(final), np.bool_)
+    fits = {
+        Class.UNEXPECTED: judged.unexpected & ~judged.evidence.is_replay,
+        Class.DUPLICATED: judged.duplicated,
+        Class.WRONG_AMOUNT: judged.wrong_amount,
+        Class.WRONG_OUTCOME: judged.wrong_outcome | judged.taken_back,
+        Class.LOST_BEFORE: lost & judged.stored,
+        Class.LOST: lost,
+        Class.PENDING: undecided,
+        Class.RECOVERED: told.open_end & ended,
+        Class.UNKNOWN: (told.open_end | judged.untold) & ~put_aside,
+        Class.REFUSED: told.refused,
+        Class.INVALID: told.invalid,
+        Class.DEAD_LETTERED: put_aside,
+        Class.SETTLED_LATE: settled & late,
+        Class.SETTLED: settled,
+        Class.REJECTED_LATE: rejected & late,
+        Class.REJECTED: rejected,
+        Class.BLOCKED: judged.evidence.seen.blocked,
+        # Which of those whose turn never came would have been next, only the whole run tells.
+        Class.DROPPED: ~everything,
+        Class.NOT_SENT: everything,
+    }
+    return np.select([fits[name] for name in PRECEDENCE], list(range(len(PRECEDENCE))))
 
 
 def expected_own_minor(evidence: Evidence) -> Ints:
@@ -188,7 +219,9 @@ def _final(evidence: Evidence, reached: Bools) -> Ints:
     if booked is None:
         final = evidence.observed.copy()
     else:
-        final = np.where(booked.rows > 0, booked.outcome, 0)
+        # What was put aside never came so far as the book.
+        put_aside = evidence.seen.outcomes & Outcome.DEAD_LETTERED
+        final = np.where(booked.rows > 0, booked.outcome, put_aside)
     own = evidence.seen.outcomes[rows]
     final[rows] = np.where(reached[rows], np.where(own != 0, own, final[originals]), 0)
     return final
@@ -217,11 +250,23 @@ def _wrong_amount(evidence: Evidence, booked: Booked | None) -> Bools:
         & (booked.other_minor == expected_other_minor(evidence))
         & (booked.own_currency == own_currency)
         & (booked.other_currency == currencies[shard.credit_currency])
+        & ~astray(evidence)
     )
     moved_at_all = booked.legs > 0
     # Whatever a hostile command moved, it is the outcome that is wrong.
     wrong: Bools = np.where(moves_money, ~right & ~evidence.inert, moved_at_all)
     return wrong
+
+
+def astray(evidence: Evidence) -> Bools:
+    """Tell which commands were posted to another account than their own."""
+    booked, accounts = evidence.booked, evidence.accounts
+    assert booked is not None
+    assert accounts is not None
+    known = (accounts.rows == 1)[evidence.account] & ~evidence.inert
+    elsewhere = known & (booked.account_id != accounts.account_id[evidence.account])
+    stray: Bools = (booked.legs > 0) & (elsewhere | (booked.own_minor != booked.landed_minor))
+    return stray
 
 
 def _wrong_outcome(evidence: Evidence, final: Ints, invalid: Bools) -> Bools:

@@ -54,6 +54,10 @@ class Evidence:
     seen: Seen
     booked: Booked | None
     accounts: BookedAccounts | None
+    strays_minor: Ints
+    """What commands of other accounts posted to each account, by the book."""
+    has_strays: Bools
+    """The accounts to which any did."""
     bound: list[str]
     """The account ids that the platform gave, one for each account; empty where none was seen."""
 
@@ -101,6 +105,12 @@ class Evidence:
         united[self.replays.originals] |= flags[self.replays.rows]
         return united
 
+    def earliest(self, at_ns: Ints) -> Ints:
+        """Return times with those of replays given to their originals too, the first of each."""
+        first_ns = np.where(at_ns == NEVER, np.iinfo(np.int64).max, at_ns)
+        np.minimum.at(first_ns, self.replays.originals, first_ns[self.replays.rows])
+        return np.where(first_ns == np.iinfo(np.int64).max, NEVER, first_ns)
+
     @cached_property
     def observed(self) -> Ints:
         """The outcomes that were observed; that of a replay counts where its original has none."""
@@ -123,6 +133,7 @@ class RunEvidence:
         self._grants = read_grants(directory.grants)
         # A chunk whose name begins with a dot was being written when its process died.
         chunks = sorted(directory.journal.glob("[!.]*.parquet"))
+        self.closed = self._grants.closed
         self.open_workers = self._grants.open_workers | _with_gaps(chunks, self._grants.closed)
         self._granted = _by_shard(self._grants.grants)
         self._journal = open_dataset(chunks, journal.SCHEMA)
@@ -142,6 +153,21 @@ class RunEvidence:
     def own_commands(self) -> int:
         """Return how many rows of the book have ids of this run."""
         return self._count(ds.field("known"))
+
+    @cached_property
+    def _strays(self) -> dict[str, int]:
+        """Account id -> what was posted to it by commands whose rows name another account."""
+        if self._commands is None:
+            return {}
+        astray = ds.field("own_account_id") != ds.field("account_id")
+        with readable():
+            table = self._commands.to_table(
+                columns=["own_account_id", "own_minor"],
+                filter=astray & (ds.field("own_account_id") != ""),
+            )
+        sums = table.group_by("own_account_id").aggregate([("own_minor", "sum")])
+        ids, minors = sums["own_account_id"].to_pylist(), sums["own_minor_sum"].to_pylist()
+        return dict(zip(ids, minors, strict=True))
 
     def _count(self, wanted: pc.Expression) -> int:
         if self._commands is None:
@@ -167,6 +193,32 @@ class RunEvidence:
             for number in group:
                 yield self._evidence(number, facts, commands, accounts)
 
+    def of_shard(self, number: int) -> Evidence:
+        """Return the evidence of one shard."""
+        only = range(number, number + 1)
+        return self._evidence(
+            number,
+            Sliced(self._journal, only),
+            Sliced(self._commands, only),
+            Sliced(self._accounts, only),
+        )
+
+    def facts(self, number: int) -> pa.Table:
+        """Return the journals' facts about the commands of a shard."""
+        return Sliced(self._journal, range(number, number + 1)).of(number)
+
+    def account_called(self, account_id: str) -> tuple[int, int] | None:
+        """Return shard and number of the account that the platform gave an id; None for no such one."""
+        for (_, shard, number), bound in self._bound.items():
+            if bound == account_id:
+                return shard, number
+        if self._accounts is None:
+            return None
+        ours = ds.field("known") & (ds.field("account_id") == account_id)
+        with readable():
+            rows = self._accounts.to_table(columns=["shard", "index"], filter=ours).to_pylist()
+        return (rows[0]["shard"], rows[0]["index"]) if rows else None
+
     def _groups(self) -> Iterator[range]:
         start, held = 0, 0
         for number in range(self._pool.shard_count):
@@ -191,6 +243,8 @@ class RunEvidence:
         # A refusal says only of its own attempt that it had no effect.
         silent = (seen.acknowledged < 0) | (seen.acknowledged == Acknowledged.REFUSED)
         silent &= (seen.outcomes == 0) & ~seen.blocked
+        booked_accounts = read_accounts(accounts.of(number), shard) if self.has_book else None
+        ids = [] if booked_accounts is None else booked_accounts.account_id.tolist()
         return Evidence(
             shard=shard,
             ids=self._ids,
@@ -199,7 +253,9 @@ class RunEvidence:
             incomplete=dead & ~seen.blocked,
             seen=seen,
             booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
-            accounts=read_accounts(accounts.of(number), shard) if self.has_book else None,
+            accounts=booked_accounts,
+            strays_minor=np.array([self._strays.get(one, 0) for one in ids], dtype=np.int64),
+            has_strays=np.array([one in self._strays for one in ids], dtype=np.bool_),
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
         )
 

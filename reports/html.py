@@ -26,6 +26,7 @@ _LATENCY_ORDER: tuple[Latency, ...] = ("response", "completion", "service", "lag
 _NUMBERS = {
     *("Examined", "Faults", "Measured", "Samples", "No end", *tables.PERCENTILES),
     *("Began", "Ended", "Sent", "Intended per s", "Sent per s", "At", "Amount", "Count"),
+    *("Answered", "Response p50", "Response p99"),
     *("Intended", "Acknowledged", "Completed", "Total"),
 }
 _PROSE = {"Note", "Invariant", "SLO", "Rule", "What", "Value", "Commands"}
@@ -104,6 +105,7 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         if len(frame := tables.latencies(judgement, latency))
     ]
     classes = _table("Commands by class and kind", tables.classes(judgement), total=True)
+    workers = tables.workers(judgement)
     labels = _table("By label, responses in ms", tables.labels(judgement), counts=True)
     patterns = _table("Detection of behaviours", tables.patterns(judgement), counts=True)
     return {
@@ -112,6 +114,7 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "fitness": _table("Fitness of the load generator", tables.fitness(judgement.fitness)),
         "phases": _table("Phases", tables.phases(judgement)),
         "events": _table("What happened when", tables.events(events)),
+        "workers": _table("Workers, by what they reported, responses in ms", workers),
         "latencies": latencies,
         "classes": classes,
         "labels": labels,

@@ -10,33 +10,39 @@ from numpy.typing import NDArray
 from e2e_data.commands import Outcome
 from e2e_data.money import to_wire
 from e2e_data.platform import Acknowledged
+from reports.agreement import ToldAsBooked, outcomes_text
+from reports.amounts import AMOUNT_FAULTS, ASTRAY, amount_faults
 from reports.causes import (
+    APPLIED_ANYWAY,
     DUPLICATED,
     LOST,
+    LOST_BEFORE,
+    LOST_UPDATE,
     MISSING,
     NEVER_SENT,
     OFF,
     REPLAY_DIFFERS,
     STEP,
+    TAKEN_BACK,
     TWO_OUTCOMES,
     UNEXPECTED,
-    WRONG_AMOUNT,
     WRONG_CURRENCY,
     WRONG_OUTCOME,
     any_of_account,
+    applied_anyway,
     balances_off,
     in_wrong_currency,
     missing,
     never_sent,
     per_account,
-    unexpected,
-    unexplained_steps,
+    steps,
 )
 from reports.checks import Grounds, Invariant
 from reports.classes import Judged, expected_other_minor, expected_own_minor
 from reports.columns import NEVER, Bools, Ints
 from reports.findings import Text
 from reports.outcomes import OutcomeInSet
+from reports.replayed import InOrder, OutcomeOfReplay, WithinBounds
 
 
 class OneFinalOutcome(Invariant):
@@ -52,21 +58,19 @@ class OneFinalOutcome(Invariant):
         self.examined += int(judged.accepted.sum())
         seen, booked = judged.evidence.seen, judged.evidence.booked
         where = "it is not in the book" if booked is not None else "no outcome was observed"
-        self.gather(LOST).add(
-            judged,
-            judged.lost,
-            lambda i: f"{_acknowledged(judged, i)}; {where}",
-        )
+        for name, lost in (
+            (LOST, judged.lost & ~judged.stored),
+            (LOST_BEFORE, judged.lost & judged.stored),
+        ):
+            self.gather(name).add(judged, lost, lambda i: f"{_acknowledged(judged, i)}; {where}")
         undecided = judged.accepted & (judged.final == 0) & ~judged.lost & self.grounds.drained
         undecided &= ~judged.untold
         self.gather("never decided").add(judged, undecided, lambda _: "the book has it undecided")
-        self.gather(TWO_OUTCOMES).add(
+        # With a book, that is invariant 7's.
+        self.gather(TWO_OUTCOMES, "" if booked is None else TAKEN_BACK).add(
             judged,
             judged.taken_back,
-            lambda i: (
-                f"it was observed {_both(seen.outcomes[i])}"
-                + (f"; the book has it {_both(booked.outcome[i])}" if booked is not None else "")
-            ),
+            lambda i: f"it was observed {outcomes_text(seen.outcomes[i])}",
         )
 
     def leaves_open(self, judged: Judged) -> Bools:
@@ -75,16 +79,13 @@ class OneFinalOutcome(Invariant):
         return unheard
 
 
-def _both(outcomes: np.int64) -> str:
-    return " and ".join((part.name or "").lower() for part in Outcome(int(outcomes)))
-
-
 def _acknowledged(judged: Judged, index: int) -> str:
     seen = judged.evidence.seen
     if seen.acknowledged[index] == Acknowledged.ACCEPTED:
-        return f"acknowledged at {seen.acknowledged_ns[index] / 1e9:.3f} s"
+        who = "a broker" if judged.stored[index] else "the platform"
+        return f"acknowledged by {who} at {seen.acknowledged_ns[index] / 1e9:.3f} s"
     if seen.outcomes[index]:
-        return f"observed {_both(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
+        return f"observed {outcomes_text(seen.outcomes[index])} at {seen.completed_ns[index] / 1e9:.3f} s"
     return "acknowledged when it was repeated"
 
 
@@ -104,31 +105,40 @@ class AppliedOnce(Invariant):
             judged.duplicated,
             lambda i: _times(judged, i),
         )
-        unexplained, step = unexplained_steps(judged, gaps=self.grounds.foreign > 0)
-        beyond = np.where(unexplained, step - booked.own_minor, 0)
-        account, size = judged.evidence.account, judged.evidence.shard.counts.account
-        gone = per_account(
-            account, np.where(judged.lost, expected_own_minor(judged.evidence), 0), size
-        )
-        by_lost = ((gone != 0) & (per_account(account, beyond, size) == gone))[account]
+        self._steps(judged)
+
+    def _steps(self, judged: Judged) -> None:
+        evidence, booked = judged.evidence, judged.evidence.booked
+        assert booked is not None
+        account, size = evidence.account, evidence.shard.counts.account
+        moved = steps(judged, gaps=self.grounds.foreign > 0)
+        beyond = per_account(account, moved.beyond_minor, size)
+        gone = per_account(account, np.where(judged.lost, expected_own_minor(evidence), 0), size)
         # What has several rows is booked in several places, of which we know the last: a step
         # elsewhere is explained where all rows of the account together explain its balance.
         told = (booked.account_seq > 0) & (booked.balance_after_minor != NEVER)
-        moved = per_account(account, np.where(told, step - booked.own_minor, 0), size)
-        by_twice = ((moved == 0) & any_of_account(judged, judged.duplicated))[account] & ~by_lost
-        for cause, chosen in (
-            ("", ~by_lost & ~by_twice),
-            (LOST, by_lost),
-            (DUPLICATED, by_twice),
-        ):
-            self.gather(STEP, cause).add(
-                judged,
-                unexplained & chosen,
-                lambda i: (
-                    f"the balance moved by {step[i]} minor units, its legs by {booked.own_minor[i]}"
-                ),
-                weight=np.abs(beyond),
-            )
+        all_moved = np.where(told, moved.step_minor - booked.landed_minor, 0)
+        twice = any_of_account(judged, judged.duplicated)
+        causes = np.select(
+            [
+                (gone != 0) & (beyond == gone),
+                evidence.has_strays,
+                twice & (per_account(account, all_moved, size) == 0),
+            ],
+            [np.str_(name) for name in (LOST, ASTRAY, DUPLICATED)],
+            default=np.str_(""),
+        )[account]
+        for name in (STEP, LOST_UPDATE):
+            for cause in np.unique(causes).tolist():
+                self.gather(name, cause).add(
+                    judged,
+                    moved.unexplained & (causes == cause) & (moved.fault == name),
+                    lambda i: (
+                        f"the balance moved by {moved.step_minor[i]} minor units, "
+                        f"its legs by {booked.landed_minor[i]}"
+                    ),
+                    weight=np.abs(moved.beyond_minor),
+                )
 
 
 def _times(judged: Judged, index: int) -> str:
@@ -159,7 +169,7 @@ class NothingUnexpected(Invariant):
         self._placed += int(booked.rows.sum())
         self.gather(UNEXPECTED).add(
             judged,
-            unexpected(judged),
+            judged.unexpected,
             lambda _: "the book has it, but no worker was ever allowed to send it",
         )
         self.gather(NEVER_SENT).add(
@@ -200,14 +210,16 @@ class BookIsExact(Invariant):
         assert booked is not None
         assert accounts is not None
         self.examined += len(accounts.rows)
-        self.gather(WRONG_AMOUNT).add(
-            judged,
-            judged.wrong_amount,
-            lambda i: (
-                f"legs of {booked.own_minor[i]} and {booked.other_minor[i]} minor units, not "
-                f"{expected_own_minor(evidence)[i]} and {expected_other_minor(evidence)[i]}"
-            ),
-        )
+        amounts = amount_faults(judged)
+        for name in AMOUNT_FAULTS:
+            self.gather(name).add(
+                judged,
+                amounts == name,
+                lambda i: (
+                    f"legs of {booked.own_minor[i]} and {booked.other_minor[i]} minor units, not "
+                    f"{expected_own_minor(evidence)[i]} and {expected_other_minor(evidence)[i]}"
+                ),
+            )
         off, causes = balances_off(judged, gaps=self.grounds.foreign > 0)
         _gather_accounts(
             self,
@@ -303,17 +315,18 @@ class BalanceWithinEvidence(Invariant):
             [
                 causes != "",
                 off != 0,
-                any_of_account(judged, unexpected(judged)),
+                any_of_account(judged, judged.unexpected),
                 any_of_account(judged, never_sent(judged)),
                 any_of_account(judged, judged.lost),
                 any_of_account(judged, judged.taken_back),
+                any_of_account(judged, applied_anyway(judged)),
                 any_of_account(judged, judged.wrong_outcome & evidence.is_replay),
                 any_of_account(judged, judged.wrong_outcome),
             ],
             [
                 causes,
-                *map(np.str_, (OFF, UNEXPECTED, NEVER_SENT, LOST, TWO_OUTCOMES)),
-                *map(np.str_, (REPLAY_DIFFERS, WRONG_OUTCOME)),
+                *map(np.str_, (OFF, UNEXPECTED, NEVER_SENT, LOST, TAKEN_BACK)),
+                *map(np.str_, (APPLIED_ANYWAY, REPLAY_DIFFERS, WRONG_OUTCOME)),
             ],
             default=np.str_(""),
         )
@@ -353,5 +366,9 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     NothingUnexpected,
     BookIsExact,
     BalanceWithinEvidence,
+    WithinBounds,
     OutcomeInSet,
+    OutcomeOfReplay,
+    ToldAsBooked,
+    InOrder,
 )

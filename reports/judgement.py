@@ -27,15 +27,19 @@ class Class(StrEnum):
     REJECTED = "rejected"
     REJECTED_LATE = "rejected late"
     INVALID = "answered as invalid"
+    DEAD_LETTERED = "dead-lettered"
     REFUSED = "refused"
     UNKNOWN = "unknown"
     RECOVERED = "recovered"
     LOST = "lost in the platform"
+    LOST_BEFORE = "lost before the platform"
+    UNEXPECTED = "unexpected"
     DUPLICATED = "duplicated"
     WRONG_OUTCOME = "wrong outcome"
     WRONG_AMOUNT = "wrong amount"
     PENDING = "pending"
     BLOCKED = "not sent: blocked"
+    DROPPED = "not sent: arrival dropped"
     NOT_SENT = "not sent: phase ended"
 
 
@@ -85,7 +89,7 @@ class Check:
     """How many commands or accounts were looked at."""
     findings: tuple[Finding, ...] = ()
     note: str = ""
-    """Why a status is UNKNOWN or NOT_ASKED."""
+    """Why a status is UNKNOWN or NOT_ASKED, or what was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +179,27 @@ class PhaseRow:
     ended_ns: int | None
     sent: int
     rate_per_s: float
-    """Commands sent per second, from the first to the last of them."""
+    """Commands sent per second, from when the first was intended to when the last was sent."""
     intended_per_s: float
     note: str = ""
     """Why it ended, where it was not because it was drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """How a worker of a fleet fared, by what it last told its master.
+
+    The percentiles are None where it reported nothing that was answered.
+    """
+
+    worker: str
+    answered: int
+    response_p50_ms: float | None
+    response_p99_ms: float | None
+    journal_complete: bool
+    """Whether its journal was closed, and all of it is there."""
+    note: str = ""
+    """When it was lost, replaced and back; empty where nothing happened to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +239,8 @@ class Judgement:
     patterns: tuple[PatternRow, ...] = ()
     """Empty where no flags were given, or the pool has no patterns."""
     regions: tuple[RegionRow, ...] = ()
+    workers: tuple[WorkerRow, ...] = ()
+    """Empty where one process sent by itself."""
     facts: dict[str, str] = field(default_factory=dict)
     """Versions, host, seed, nonce and the like: what it takes to reproduce the run."""
 

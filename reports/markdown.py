@@ -34,6 +34,7 @@ def to_markdown(judgement: Judgement, last_seen_s: float = 0.0) -> str:
             tables.fitness(judgement.fitness),
             "There is no evidence of the load generator's fitness.",
         ),
+        *_workers(judgement),
         *_section("Commands", tables.classes(judgement), ""),
         *_gap(judgement),
         *_labels(judgement),
@@ -72,6 +73,13 @@ def _gap(judgement: Judgement) -> Iterator[str]:
     gap = tables.classes_gap(judgement)
     if gap:
         yield f"**{gap}**"
+
+
+def _workers(judgement: Judgement) -> Iterator[str]:
+    if judgement.workers:
+        yield from _section(
+            "Workers (as they reported, responses in ms)", tables.workers(judgement), ""
+        )
 
 
 def _labels(judgement: Judgement) -> Iterator[str]:

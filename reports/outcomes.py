@@ -7,25 +7,30 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import Acknowledged
+from reports.amounts import AMOUNT_FAULTS, amount_faults
 from reports.causes import (
+    APPLIED_ANYWAY,
     BREAKDOWN,
     DUPLICATED,
     HOSTILE_ACCEPTED,
     HOSTILE_SETTLED,
     REPLAY_DIFFERS,
+    TAKEN_BACK,
     TWO_OUTCOMES,
     UNEXPECTED,
-    WRONG_AMOUNT,
     WRONG_OUTCOME,
     WRONG_REASON,
     any_of_account,
+    applied_anyway,
     hostile_settled,
+    replay_causes,
     under_own_id,
 )
 from reports.checks import Invariant
 from reports.classes import Judged, right_outcomes
 from reports.columns import Bools
 from reports.findings import Text
+from reports.model import RULE_FAULTS, modelled
 
 
 class OutcomeInSet(Invariant):
@@ -46,11 +51,23 @@ class OutcomeInSet(Invariant):
         self.gather(HOSTILE_SETTLED).add(judged, settled, _text(judged))
         accepted = own & judged.taken & ~settled
         self.gather(HOSTILE_ACCEPTED).add(judged, accepted, _text(judged))
-        follows = _consequences(judged)
+        anyway = own & applied_anyway(judged) & ~settled & ~accepted
+        self.gather(APPLIED_ANYWAY).add(judged, anyway, _text(judged))
+        follows = self._causes(judged)
         for cause in np.unique(follows).tolist():
-            chosen = own & ~settled & ~accepted & (follows == cause)
+            chosen = own & ~settled & ~accepted & ~anyway & (follows == cause)
             self.gather(WRONG_OUTCOME, cause).add(judged, chosen, _text(judged))
         self._hostile(judged)
+
+    def _causes(self, judged: Judged) -> NDArray[np.str_]:
+        """Return, for each command, the finding that explains an outcome outside its set."""
+        if judged.evidence.booked is None:
+            nothing = np.full(len(judged.final), np.str_(""))
+            return _consequences(judged, nothing, nothing)
+        by_rules = modelled(judged, self.grounds.terms).fault
+        follows = _consequences(judged, amount_faults(judged), by_rules)
+        why = replay_causes(judged)
+        return np.select([by_rules == "", why != ""], [follows, why], by_rules)
 
     def leaves_open(self, judged: Judged) -> Bools:
         """Without a book, an outcome that only the missing journal had is not known."""
@@ -62,12 +79,17 @@ class OutcomeInSet(Invariant):
         original_of = dict(zip(rows.tolist(), originals.tolist(), strict=True))
         turned = np.zeros(len(judged.final), np.bool_)
         turned[rows] = judged.taken_back[originals]
-        for cause, chosen in (("", ~turned), (TWO_OUTCOMES, turned)):
+        for cause, chosen in (("", ~turned), (self._taken_back, turned)):
             self.gather(REPLAY_DIFFERS, cause).add(
                 judged,
                 judged.wrong_outcome & judged.evidence.is_replay & chosen,
                 lambda i: f"{_text(judged)(i)}, as of the original (index {original_of[i]})",
             )
+
+    @property
+    def _taken_back(self) -> str:
+        """The name of the finding on an outcome that was taken back."""
+        return TAKEN_BACK if self.grounds.has_book else TWO_OUTCOMES
 
     def _hostile(self, judged: Judged) -> None:
         """Find rejections for the wrong reason, and answers that show a breakdown."""
@@ -108,7 +130,9 @@ def _text(judged: Judged) -> Text:
     return text
 
 
-def _consequences(judged: Judged) -> NDArray[np.str_]:
+def _consequences(
+    judged: Judged, amounts: NDArray[np.str_], by_rules: NDArray[np.str_]
+) -> NDArray[np.str_]:
     """Return, for each command, the finding that may have spent or brought the money it needed.
 
     The sets hold for a platform that is right about the account's other commands.
@@ -119,9 +143,10 @@ def _consequences(judged: Judged) -> NDArray[np.str_]:
     open_to = (shard.kind == Kind.PAYMENT) & by_funds & ~judged.no_effect & ~judged.evidence.inert
     causes = {
         DUPLICATED: judged.duplicated,
-        WRONG_AMOUNT: judged.wrong_amount,
+        **{name: amounts == name for name in AMOUNT_FAULTS},
         HOSTILE_SETTLED: hostile_settled(judged),
         UNEXPECTED: under_own_id(judged),
+        **{name: by_rules == name for name in RULE_FAULTS},
     }
     return np.select(
         [open_to & any_of_account(judged, commands)[account] for commands in causes.values()],

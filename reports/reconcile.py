@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from e2e_data.pool import Pool
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER
-from reports.evidence import RunEvidence
+from reports.evidence import Evidence, RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
@@ -24,7 +25,9 @@ from reports.latencies import Latencies, sent_commands
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
+from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness, judge_slo
+from reports.workers import read_reported, worker_rows
 
 Timeline = tuple[list[Second], list[Event]]
 
@@ -78,7 +81,7 @@ class Reconciled(NamedTuple):
     latencies: Latencies
 
 
-class _Spans:
+class Spans:
     """When each phase's commands were intended and sent: how many, the first and the last."""
 
     def __init__(self) -> None:
@@ -96,8 +99,12 @@ class _Spans:
                 self._ends[number, column] = min(first, low), max(last, high)
 
     def rate_per_s(self, phase: int, column: str) -> float:
-        """Return commands per second between the first and the last."""
-        first, last = self._ends.get((phase, column), (0, 0))
+        """Return commands per second, from when the first was intended to the last of a column.
+
+        A first command that was sent late must not make the rate look higher than it was.
+        """
+        first, _ = self._ends.get((phase, "intended_ns"), (0, 0))
+        _, last = self._ends.get((phase, column), (0, 0))
         return (self.sent[phase] - 1) / ((last - first) / 1e9) if last > first else 0.0
 
 
@@ -109,25 +116,36 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     pool = Pool.of_manifest(manifests.read(directory.pool))
     evidence = RunEvidence(directory, pool)
     record = evidence.record
-    checks = _checks(evidence)
-    counts, spans, latencies, seconds = _Counts(), _Spans(), Latencies(), Seconds()
+    checks = checks_of(evidence)
+    counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
+    timeline = read_timeline(directory.timeline)
+    dropped = Dropped(record.phases, timeline[1])
     for shard in evidence.shards():
-        judged = judge_shard(
-            shard,
-            drained=record.drained,
-            deadline_ns=round(record.completion_deadline_s * 1e9),
-            epoch_utc_ns=record.epoch_utc_ns,
-        )
+        judged = judged_by(record, shard)
+        dropped.tell(judged)
         counts.add(judged)
         sent = sent_commands(shard)
         for sum_of in (spans, latencies, seconds, counts.labels.responses):
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
-    timeline = read_timeline(directory.timeline)
     _give_up(latencies, record, timeline[1])
     judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    workers = worker_rows(
+        timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
+    )
+    judgement = replace(judgement, workers=tuple(workers))
     return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+
+
+def judged_by(record: RunRecord, evidence: Evidence) -> Judged:
+    """Derive what became of each command of a shard, by the run's record."""
+    return judge_shard(
+        evidence,
+        drained=record.drained,
+        deadline_ns=round(record.completion_deadline_s * 1e9),
+        epoch_utc_ns=record.epoch_utc_ns,
+    )
 
 
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
@@ -138,7 +156,8 @@ def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> No
             latencies.give_up(numbers[event.phase], event.dropped)
 
 
-def _checks(evidence: RunEvidence) -> list[Invariant]:
+def checks_of(evidence: RunEvidence) -> list[Invariant]:
+    """Return the checks of a run, before they have looked at anything."""
     grounds = Grounds(
         phases=evidence.record.phases,
         drained=evidence.record.drained,
@@ -148,6 +167,8 @@ def _checks(evidence: RunEvidence) -> list[Invariant]:
         foreign=evidence.foreign_commands,
         own_rows=evidence.own_commands(),
         platform_accounts=evidence.platform_accounts(),
+        epoch_utc_ns=evidence.record.epoch_utc_ns,
+        clock_error_ns=evidence.record.clock_error_ns,
     )
     return [invariant(grounds) for invariant in INVARIANTS]
 
@@ -157,7 +178,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[_Spans, Latencies],
+    measured: tuple[Spans, Latencies],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -199,7 +220,7 @@ def _judgement(
     )
 
 
-def _phase_rows(record: RunRecord, spans: _Spans, events: list[Event]) -> Iterator[PhaseRow]:
+def _phase_rows(record: RunRecord, spans: Spans, events: list[Event]) -> Iterator[PhaseRow]:
     for number, phase in enumerate(record.phases):
         began = [
             event.at_ns
@@ -222,6 +243,14 @@ def _phase_rows(record: RunRecord, spans: _Spans, events: list[Event]) -> Iterat
         )
 
 
+def _clocks(record: RunRecord) -> dict[str, str]:
+    """Say how far times of different processes may be off; nothing where there was one process."""
+    if not record.clock_error_ns:
+        return {}
+    error_ms = record.clock_error_ns / 1e6
+    return {"clocks": f"times of different processes agree to within {error_ms:.3f} ms"}
+
+
 def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
     """Return what it takes to reproduce the run."""
     return {
@@ -231,5 +260,6 @@ def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
         "adapter": record.platform or "default",
         "nonce": f"{record.nonce:016x}",
         "key": record.key,
+        **_clocks(record),
         **record.versions,
     }

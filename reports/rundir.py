@@ -5,7 +5,7 @@ pool/               the pool's manifest, from which its commands are made again
 journal/            facts as Parquet chunks, one series per process; grants.jsonl
 bindings/           which account id the platform gave to which account
 book/               the platform's statements, taken after the drain
-latency/            histograms of the latencies, in the log format of HdrHistogram
+latency/            histograms of the latencies, in the log format of HdrHistogram; workers.jsonl
 timeline.jsonl      one row per second, and what happened when
 locust_stats*.csv   Locust's own statistics
 findings.json  summary.json  report.html  report.md  junit.xml   written by the judge

@@ -19,6 +19,8 @@ class Seen:
     """What the journal says, one row per command. Times are ns since the epoch, or NEVER."""
 
     sent_ns: Ints
+    left_ns: Ints
+    """When the first attempt left: no effect was before it."""
     intended_ns: Ints
     free_ns: Ints
     phase: Ints
@@ -35,6 +37,8 @@ class Seen:
     completed_ns: Ints
     reason: NDArray[np.object_]
     """Why it was blocked, unanswered, refused or rejected; empty where nothing was said."""
+    told_reason: NDArray[np.object_]
+    """Why it was rejected, by what was observed of its outcome."""
     flags: NDArray[np.object_]
     """What was flagged about it, as one text; empty where nothing was."""
 
@@ -96,14 +100,13 @@ def seen_of(table: pa.Table, size: int) -> Seen:
     completed = fact == Fact.COMPLETED
     outcomes = np.zeros(size, dtype=np.int64)
     np.bitwise_or.at(outcomes, index[completed], code[completed])
-    phase = np.where(
-        blocked, first(fact == Fact.BLOCKED, "phase", -1), first(sent & of_chosen, "phase", -1)
-    )
+    phase = first(sent & of_chosen, "phase", -1)
     return Seen(
         sent_ns=first(sent & of_chosen, "at_ns", NEVER),
+        left_ns=first(sent, "at_ns", NEVER),
         intended_ns=first(sent & of_chosen, "intended_ns", NEVER),
         free_ns=first(sent & of_chosen, "free_ns", NEVER),
-        phase=phase,
+        phase=np.where(blocked, first(fact == Fact.BLOCKED, "phase", -1), phase),
         channel=first(sent & of_chosen, "channel", -1),
         acknowledged=acknowledged,
         acknowledged_ns=np.where(
@@ -115,6 +118,7 @@ def seen_of(table: pa.Table, size: int) -> Seen:
         outcomes=outcomes,
         completed_ns=first(completed, "at_ns", NEVER),
         reason=_texts(table, "reason", index, size),
+        told_reason=_texts(table.filter(pa.array(completed)), "reason", index[completed], size),
         flags=_texts(table, "flags", index, size),
     )
 

@@ -214,6 +214,23 @@ def phases(judgement: Judgement) -> pd.DataFrame:
     return _frame(rows, columns)
 
 
+def workers(judgement: Judgement) -> pd.DataFrame:
+    """Return one row per worker of a fleet: its responses in ms, its journal, what became of it."""
+    rows = (
+        (
+            row.worker,
+            count(row.answered),
+            significant(row.response_p50_ms),
+            significant(row.response_p99_ms),
+            "complete" if row.journal_complete else "not complete",
+            row.note,
+        )
+        for row in judgement.workers
+    )
+    columns = ("Worker", "Answered", "Response p50", "Response p99", "Journal", "Note")
+    return _frame(rows, columns)
+
+
 def events(happened: Sequence[Event]) -> pd.DataFrame:
     """Return what happened when: At, Event, Phase, Note; at most EVENTS_MAX, then how many more."""
     in_order = sorted(happened, key=lambda item: item.at_ns)

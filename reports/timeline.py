@@ -48,9 +48,10 @@ class Event:
     at_ns: int
     event: str
     """One of: run began, run resumed, phase began, phase settles, phase goes on, phase ended, worker
-    joined, worker lost, worker back, worker figures, stop asked, warning, run ended."""
+    joined, worker lost, worker replaced, worker back, stop asked, warning, run ended."""
     phase: str = ""
     note: str = ""
+    """Of a worker: its name, and after a colon what became of it."""
     dropped: int = 0
     """Of "phase settles": the arrivals that the phase gave up."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +15,12 @@ from sandbox import server
 from sandbox.account_ids import SCHEMES
 from sandbox.defects import DEFECTS, parse_rates
 from sandbox.flags import FLAGS
+from sandbox.kafka_options import KafkaOptions, kafka_options
 from sandbox.mq_options import MqOptions, address_of, mq_options
 from sandbox.mq_service import MqService, MqSettings
+
+if TYPE_CHECKING:
+    from sandbox.kafka_service import KafkaService
 
 _MAX_LATENCY_MS = 3_600_000
 
@@ -33,6 +40,24 @@ def _defect_rates(
         return parse_rates(texts)
     except ValueError as error:
         raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _ledger_url(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    if url is None:
+        return None
+    # Loaded where it is wanted: it takes its time.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url)
+    except ArgumentError:
+        raise click.BadParameter(
+            f"{url!r} is no address of a database; sqlite:///book.db would be one",
+            context,
+            parameter,
+        ) from None
+    return url
 
 
 @click.command()
@@ -72,9 +97,17 @@ def _defect_rates(
     "as the files of `paystorm pool export` do.",
 )
 @click.option(
+    "--ledger",
+    "ledger_url",
+    metavar="URL",
+    callback=_ledger_url,
+    help="Keep the book in a SQL database, such as sqlite:///book.db or postgresql+psycopg://…: what "
+    "was answered survives the process. In memory without it.",
+)
+@click.option(
     "--announce",
     is_flag=True,
-    help='Print one line of JSON, {"http": ADDRESS, "mq": ADDRESS}, once it listens, and nothing else.',
+    help='Print one line of JSON, {"http": ADDRESS, "mq": ADDRESS, "kafka": ADDRESS}, once it listens, and nothing else.',
 )
 @click.option(
     "--stop-with-stdin",
@@ -82,6 +115,7 @@ def _defect_rates(
     help="End when standard input ends, so as never to outlive whoever started it.",
 )
 @mq_options
+@kafka_options
 def sandbox(
     *,
     http_host: str,
@@ -91,14 +125,18 @@ def sandbox(
     seed: int,
     flags: bool,
     account_ids: str,
+    ledger_url: str | None,
     announce: bool,
     stop_with_stdin: bool,
     mq: MqOptions,
+    kafka: KafkaOptions,
 ) -> None:
-    """Run a payments platform to test against: correct, in memory, wrong only where asked to be."""
+    """Run a payments platform to test against: correct, and wrong only where asked to be."""
     logging.basicConfig(level=logging.WARNING, format="sandbox: %(message)s")
     server.log.setLevel(logging.INFO)
-    problems = mq.problems()
+    problems = mq.problems() + kafka.problems()
+    if mq.only and kafka.only:
+        problems.append("--mq-only and --kafka-only: each is a process of its own")
     if problems:
         raise _Unusable("\n".join(problems))
     mq_listener = None if mq.port is None else _listen(mq.host, mq.port, "--mq-port")
@@ -107,15 +145,40 @@ def sandbox(
     if mq.only:
         assert service is not None, "--mq-only needs --mq-port"
         hello = json.dumps(addresses) if announce else mq.hello(addresses["mq"])
-        server.run_queue_manager(
-            service, lambda: click.echo(hello), stop_with_stdin=stop_with_stdin
-        )
+        server.run_alone(service, lambda: click.echo(hello), stop_with_stdin=stop_with_stdin)
+        return
+    broker = _kafka_service(kafka)
+    if broker is not None:
+        addresses["kafka"] = broker.address
+    if kafka.only:
+        assert broker is not None, "--kafka-only needs --kafka-port"
+        hello = json.dumps(addresses) if announce else _kafka_hello(broker.address)
+        server.run_alone(broker, lambda: click.echo(hello), stop_with_stdin=stop_with_stdin)
         return
     listener = _listen(http_host, http_port, "--http-port")
     addresses = {"http": server.url_of(listener), **addresses}
-    hello = json.dumps(addresses) if announce else _human_hello(addresses, defect_rates, mq)
-    settings = server.Settings(latency_ms, defect_rates, seed, stop_with_stdin, flags, account_ids)
-    server.run(listener, settings, lambda: click.echo(hello), service)
+    hello = json.dumps(addresses) if announce else _human_hello(addresses, defect_rates, mq, kafka)
+    settings = server.Settings(
+        latency_ms, defect_rates, seed, stop_with_stdin, flags, account_ids, ledger_url
+    )
+    services = [one for one in (service, broker) if one is not None]
+    with _usable(ledger_url):
+        server.run(listener, settings, lambda: click.echo(hello), services)
+
+
+@contextmanager
+def _usable(ledger_url: str | None) -> Iterator[None]:
+    """Turn what a database says into a line for people."""
+    if ledger_url is None:
+        yield
+        return
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        why = str(getattr(error, "orig", None) or error)
+        raise _Unusable(f"--ledger {ledger_url}: {why}; is the database there?") from None
 
 
 class _Unusable(click.ClickException):
@@ -148,10 +211,33 @@ def _mq_service(mq: MqOptions, listener: socket.socket | None) -> MqService | No
         raise _Unusable(f"--mq-store: {error}; name a file of its own") from None
 
 
-def _human_hello(addresses: dict[str, str], defect_rates: dict[str, float], mq: MqOptions) -> str:
+def _kafka_service(kafka: KafkaOptions) -> KafkaService | None:
+    if not kafka.wanted:
+        return None
+    # Loaded where it is wanted: librdkafka takes its time.
+    from sandbox.kafka_service import KafkaService, KafkaSettings
+
+    listener = _listen("127.0.0.1", kafka.port, "--kafka-port") if kafka.port else None
+    return KafkaService(KafkaSettings(kafka.client(), listener))
+
+
+def _kafka_hello(address: str) -> str:
+    return (
+        f"sandbox: a stand-in broker, librdkafka's mock cluster and not Apache Kafka, at {address}"
+    )
+
+
+def _human_hello(
+    addresses: dict[str, str], defect_rates: dict[str, float], mq: MqOptions, kafka: KafkaOptions
+) -> str:
     on = [f"{name}={rate:g}" for name, rate in defect_rates.items() if rate > 0]
     hello = (
         "sandbox: a stand-in payments platform for tests and demos, listening on"
         f" {addresses['http']}; defects: {', '.join(on) or 'none'}"
     )
-    return f"{hello}\n{mq.hello(addresses['mq'])}" if "mq" in addresses else hello
+    lines = [hello]
+    if "mq" in addresses:
+        lines.append(mq.hello(addresses["mq"]))
+    if "kafka" in addresses and kafka.at is None:
+        lines.append(_kafka_hello(addresses["kafka"]))
+    return "\n".join(lines)

@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 LOSE = "lose"
+STALL = "stall"
+ERROR_ANSWER = "error-answer"
 APPLY_TWICE = "apply-twice"
+APPLY_ON_RETRY = "apply-on-retry"
+APPLY_ON_RACE = "apply-on-race"
+NO_POSTINGS = "no-postings"
+DROP_LEG = "drop-leg"
+WRONG_AMOUNT = "wrong-amount"
+ROUND_UP = "round-up"
+WRONG_RATE = "wrong-rate"
+SWAP_ACCOUNTS = "swap-accounts"
+LOSE_UPDATE = "lose-update"
+OVERDRAW = "overdraw"
+IGNORE_LIMIT = "ignore-limit"
+EXCLUSIVE_LIMIT = "exclusive-limit"
+REJECT = "reject"
+REJECT_UNDETERMINED = "reject-undetermined"
+WRONG_REASON = "wrong-reason"
+TAKE_BACK = "take-back"
+REORDER = "reorder"
+FORGET = "forget"
 
 DEFECTS: dict[str, str] = {
-    LOSE: "acknowledge a command with 202, then forget it: never decided, in no statement",
+    LOSE: "acknowledge a command, then forget it: never decided, in no statement",
+    STALL: "acknowledge a command and never decide it",
+    ERROR_ANSWER: "answer a payment with 422, and carry it out all the same",
     APPLY_TWICE: "post a settled transaction or payment twice: both in its row and in the balance",
+    APPLY_ON_RETRY: "apply a settled command once more when it comes again",
+    APPLY_ON_RACE: "apply a command twice when it comes again before it is decided",
+    NO_POSTINGS: "settle a command and post nothing",
+    DROP_LEG: "post a settled command to its account alone, and not to clearing",
+    WRONG_AMOUNT: "post one per cent too much",
+    ROUND_UP: "credit one minor unit too much in another currency",
+    WRONG_RATE: "credit another currency at a rate that is two per cent too high",
+    SWAP_ACCOUNTS: "post a command to another account of the same currency",
+    LOSE_UPDATE: "overwrite a balance with one that was read before the last decision",
+    OVERDRAW: "settle a payment for which there is not enough money",
+    IGNORE_LIMIT: "settle a payment above a limit",
+    EXCLUSIVE_LIMIT: "reject a payment that meets a limit exactly",
+    REJECT: "reject a payment that there is nothing against",
+    REJECT_UNDETERMINED: "reject a payment once its account was asked for more than is surely there",
+    WRONG_REASON: "reject rightly, for a reason that is not the right one",
+    TAKE_BACK: "tell that a payment is settled, and then that it is rejected",
+    REORDER: "decide a command after the others that wait for the same account",
+    FORGET: "with --ledger: write to the database every two seconds, and wait for nothing",
 }
 """Name -> what goes wrong. Help and documentation are made from this table."""
 
@@ -26,7 +65,7 @@ class Defects:
     def __init__(self, rates: Mapping[str, float], seed: int = 0) -> None:
         self._seed = seed
         self._thresholds = {name: rate * 2**64 for name, rate in rates.items() if rate > 0}
-        self._struck: Counter[str] = Counter()
+        self._struck: dict[str, set[str]] = {name: set() for name in self._thresholds}
 
     def hits(self, name: str, command_id: str) -> bool:
         """Say whether the defect is on and `command_id` is among the commands it hits."""
@@ -36,13 +75,21 @@ class Defects:
         key = f"{self._seed}/{name}/{command_id}".encode()
         return int.from_bytes(blake2b(key, digest_size=8).digest()) < threshold
 
-    def count(self, name: str) -> None:
-        """Note that the defect took effect once."""
-        self._struck[name] += 1
+    def is_on(self, name: str) -> bool:
+        """Say whether a defect is on at all."""
+        return name in self._thresholds
+
+    def count(self, name: str, command_id: str) -> None:
+        """Note that the defect took effect on a command."""
+        self._struck[name].add(command_id)
+
+    def struck_by(self, name: str) -> frozenset[str]:
+        """Return the ids of the commands on which a defect took effect so far."""
+        return frozenset(self._struck.get(name, ()))
 
     def struck(self) -> dict[str, int]:
-        """Return how often each defect that is on took effect so far."""
-        return {name: self._struck[name] for name in self._thresholds}
+        """Return on how many commands each defect that is on took effect so far."""
+        return {name: len(ids) for name, ids in self._struck.items()}
 
 
 def parse_rates(texts: Iterable[str]) -> dict[str, float]:

@@ -25,6 +25,7 @@ from sandbox.openapi import DESCRIPTION
 from sandbox.platform import Platform
 
 MAX_BODY_BYTES = 256 * 1024
+MAX_CORRELATION_CHARS = 200
 
 _JSON = b"application/json"
 _NDJSON = b"application/x-ndjson"
@@ -71,7 +72,9 @@ class Submission:
         try:
             body = await _body(receive)
             if body is not None:
-                await _answer(send, 202, self._accept(scope, body))
+                accepted = self._accept(scope, body)
+                await self._platform.durable()
+                await _answer(send, 202, accepted)
         except Refusal as refusal:
             await _answer(send, refusal.status, _error(refusal.error, refusal.reason))
         except Conflict as conflict:
@@ -80,7 +83,8 @@ class Submission:
     def _accept(self, scope: Scope, body: bytes) -> bytes:
         command_id = wire.command_id(_header(scope, b"idempotency-key"))
         command = self._read(command_id, wire.json_object(body))
-        entry = self._platform.accept(command)
+        correlation_id = _header(scope, b"x-correlation-id") or ""
+        entry = self._platform.accept(command, correlation_id[:MAX_CORRELATION_CHARS])
         if isinstance(command, CreateAccount):
             return (
                 f'{{"commandId":"{command_id}","status":"ACCEPTED",'
@@ -94,6 +98,7 @@ class CommandState:
 
     def __init__(self, platform: Platform) -> None:
         self._find = platform.ledger.find
+        self._told = platform.told
         self._flags_of = platform.flags_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -104,7 +109,7 @@ class CommandState:
             await _answer(send, 404, _error("not-found", f"no command {shown(command_id)}"))
         else:
             flags = self._flags_of(entry.command.command_id)
-            await _answer(send, 200, statements.status_line(entry, flags).encode())
+            await _answer(send, 200, statements.status_line(self._told(entry), flags).encode())
 
 
 class Statement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from sandbox.account_ids import NewAccountId, at_random
@@ -77,10 +77,9 @@ class Ledger:
         self._as_of += 1
         return entry
 
-    def decide(self, command_id: str, *, times: int = 1) -> Entry:
+    def decide(self, command_id: str) -> Entry:
         """Decide a received command now; one already decided is returned as it stands.
 
-        `times` is how often a settled command's postings are booked: 1, but for a defect.
         Raises KeyError for a command that was never received.
         """
         entry = self._entries[command_id]
@@ -90,10 +89,32 @@ class Ledger:
         if isinstance(entry.command, CreateAccount):
             decision = self._open(entry.command, entry.account_id, decided_ns)
         else:
-            decision = self._move(entry.command, decided_ns, times)
+            decision = self._move(entry.command, decided_ns)
         entry = self._entries[command_id] = replace(entry, decision=decision)
         self._as_of += 1
         return entry
+
+    def restore(self, entries: Iterable[Entry], decided: Iterable[str]) -> None:
+        """Take over a book as it was left: entries in order of receipt, ids in order of decision."""
+        for entry in entries:
+            self._entries[entry.command.command_id] = entry
+            self._as_of += 1
+        for command_id in decided:
+            self._restore(self._entries[command_id])
+            self._as_of += 1
+
+    def balances(self, entry: Entry) -> dict[str, tuple[str, int]]:
+        """Return account id -> currency and balance, of the accounts that a decision moved or made."""
+        assert entry.decision is not None, "only what is decided moves anything"
+        ids = {leg.account_id: leg.currency for leg in entry.decision.postings}
+        found = {}
+        for account_id in (*ids, entry.account_id):
+            account = self._accounts.get(account_id)
+            if account is not None:
+                found[account_id] = account.currency, account.balance
+            elif account_id in ids:
+                found[account_id] = ids[account_id], self._clearing[ids[account_id]]
+        return found
 
     def accounts(self) -> Snapshot[AccountRow]:
         """Return all customers' accounts in order of creation, then the clearing accounts."""
@@ -135,14 +156,34 @@ class Ledger:
         opened = Money(0, command.currency)
         return Decision(Status.SETTLED, None, decided_ns, account.next_seq(), (), opened)
 
-    def _move(self, command: Transaction | Payment, decided_ns: int, times: int) -> Decision:
+    def _restore(self, entry: Entry) -> None:
+        command, decision = entry.command, entry.decision
+        assert decision is not None, "what was decided has a decision"
+        self._last_decided_ns = max(self._last_decided_ns, decision.decided_ns)
+        settled = decision.status is Status.SETTLED
+        if isinstance(command, CreateAccount):
+            self._new_account_id(command)
+            if settled:
+                self._open(command, entry.account_id, decision.decided_ns)
+            return
+        account = self._accounts.get(command.account_id)
+        if account is not None:
+            account.next_seq()
+            if settled:
+                self._spend(command, account, decision.decided_ns)
+        self._post(decision.postings)
+
+    def _move(self, command: Transaction | Payment, decided_ns: int) -> Decision:
         account = self._accounts.get(command.account_id)
         if account is None:
             return Decision(
                 Status.REJECTED, Reason.UNKNOWN_ACCOUNT, decided_ns, None, (), balance_after=None
             )
-        reason = _objection_to_moving(command, account, decided_ns)
-        postings = () if reason else self._post(command, account, decided_ns, times)
+        reason = self._objection(command, account, decided_ns)
+        postings = () if reason else self._postings(command, account)
+        if reason is None:
+            self._spend(command, account, decided_ns)
+            self._post(postings)
         return Decision(
             Status.REJECTED if reason else Status.SETTLED,
             reason,
@@ -152,19 +193,35 @@ class Ledger:
             Money(account.balance, account.currency),
         )
 
-    def _post(
-        self, command: Transaction | Payment, account: Account, decided_ns: int, times: int
+    def _objection(
+        self, command: Transaction | Payment, account: Account, decided_ns: int
+    ) -> Reason | None:
+        """Say why a command cannot be settled, or None if it can."""
+        return _objection_to_moving(command, account, decided_ns)
+
+    def _postings(
+        self,
+        command: Transaction | Payment,
+        account: Account,  # noqa: ARG002
     ) -> tuple[Posting, ...]:
-        own, clearing = _postings_of(command)
+        """Return what a settled command posts: to its account, and to clearing."""
+        return _postings_of(command)
+
+    def _spend(self, command: Transaction | Payment, account: Account, decided_ns: int) -> None:
+        own, _ = _postings_of(command)
         if own.minor < 0 and account.spending is not None:
-            # Once, whatever `times` says: it is the posting that is doubled, not the decision.
             account.spending.add(-own.minor, decided_ns)
-        account.balance += own.minor * times
-        self._clearing[clearing.currency] += clearing.minor * times
-        if own.currency != clearing.currency:
-            self._fx[own.currency] -= own.minor * times
-            self._fx[clearing.currency] -= clearing.minor * times
-        return (own, clearing) * times
+
+    def _post(self, postings: Sequence[Posting]) -> None:
+        """Move balances, and the bank's own position where the legs are of two currencies."""
+        for posting in postings:
+            account = self._accounts.get(posting.account_id)
+            if account is None:
+                self._clearing[posting.currency] += posting.minor
+            else:
+                account.balance += posting.minor
+            if len({leg.currency for leg in postings}) > 1:
+                self._fx[posting.currency] -= posting.minor
 
 
 def same_or_conflict(known: Entry, command: Command) -> Entry:

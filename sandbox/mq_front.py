@@ -116,7 +116,8 @@ class MqFront:
         """Have the platform accept a command and reply, or get rid of what is none."""
         try:
             read = envelope.read(without_headers(request, body)[1])
-            entry = self._platform.accept(read.command)
+            entry = self._platform.accept(read.command, read.correlation_id)
+            await self._platform.durable()
         except (Refusal, Conflict) as why:
             await self._reject(link, source, request, body, why)
             return
@@ -130,10 +131,13 @@ class MqFront:
     def _await_decision(self, sender: Sender, command_id: str) -> None:
         """Reply when the command is decided, or soon if it already is; not where it is lost."""
         entry = self._platform.ledger.find(command_id)
-        if entry is not None and entry.decision is not None:
-            self._send(sender, entry)
-        elif entry is not None:
+        if entry is None:
+            return
+        told = self._platform.told(entry)
+        if told.decision is None:
             self._waiting.setdefault(command_id, []).append(sender)
+        else:
+            self._send(sender, told)
 
     async def _reject(
         self, link: Link, source: Source, request: Descriptor, body: bytes, why: Exception

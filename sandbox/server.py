@@ -10,26 +10,44 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 
 from sandbox.account_ids import SCHEMES
-from sandbox.defects import Defects
+from sandbox.defects import FORGET, Defects
+from sandbox.faulty import FaultyLedger
+from sandbox.faulty_platform import FaultyPlatform
 from sandbox.flags import Monitor
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
-from sandbox.mq_service import MqService
 from sandbox.platform import Platform
 from sandbox.processor import Processor
+
+if TYPE_CHECKING:
+    from sandbox.sql_store import SqlStore
 
 log = logging.getLogger("sandbox")
 
 _BACKLOG = 2048
 _GRACE_S = 2
 _NEVER = 2**31 - 1
+
+
+class Service(Protocol):
+    """What brings commands to the platform beside HTTP."""
+
+    async def start(self, platform: Platform | None) -> None:
+        """Begin, on the event loop; without a platform, what it is beside it: a broker."""
+        ...
+
+    async def stop(self) -> None:
+        """End in good order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,8 @@ class Settings:
     """Whether the platform's monitoring flags payments."""
     account_ids: str = "random"
     """One of account_ids.SCHEMES."""
+    ledger_url: str | None = None
+    """Where the book is kept; None for memory alone."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -72,62 +92,101 @@ def run(
     listener: socket.socket,
     settings: Settings,
     on_started: Callable[[], None],
-    mq: MqService | None = None,
+    services: Sequence[Service] = (),
 ) -> None:
     """Serve until SIGTERM, SIGINT or, if so set, the end of standard input; then return.
 
-    `on_started` is called once requests are answered, over MQ too where that is there.
+    `on_started` is called once requests are answered, over the other channels too.
     """
     # The book only grows and has no cycles: searching all of it for garbage would find nothing and
     # stop the platform for half a second per half million commands. Young garbage is still found.
     gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
-    asyncio.run(_serve(listener, settings, on_started, mq))
+    asyncio.run(_serve(listener, settings, on_started, services))
 
 
-def run_queue_manager(
-    mq: MqService, on_started: Callable[[], None], *, stop_with_stdin: bool
-) -> None:
-    """Serve MQ clients alone, as long and as told as above."""
-    asyncio.run(_serve_queue_manager(mq, on_started, stop_with_stdin=stop_with_stdin))
+def run_alone(service: Service, on_started: Callable[[], None], *, stop_with_stdin: bool) -> None:
+    """Serve a queue manager's or a broker's clients alone, as long and as told as above."""
+    asyncio.run(_serve_alone(service, on_started, stop_with_stdin=stop_with_stdin))
 
 
-async def _serve_queue_manager(
-    mq: MqService, on_started: Callable[[], None], *, stop_with_stdin: bool
+async def _serve_alone(
+    service: Service, on_started: Callable[[], None], *, stop_with_stdin: bool
 ) -> None:
     stopped = asyncio.Event()
     _call_at_end(stopped.set, with_stdin=stop_with_stdin)
-    await mq.start(None)
+    await service.start(None)
     on_started()
     await stopped.wait()
-    await mq.stop()
+    await service.stop()
 
 
 async def _serve(
     listener: socket.socket,
     settings: Settings,
     on_started: Callable[[], None],
-    mq: MqService | None,
+    services: Sequence[Service],
 ) -> None:
     processor = Processor(settings.latency_ms)
-    defects = Defects(settings.defect_rates, settings.seed)
-    monitor = Monitor() if settings.flags else None
-    ledger = Ledger(new_account_id=SCHEMES[settings.account_ids]())
-    platform = Platform(ledger, defects, processor.enqueue, monitor)
+    store = None if settings.ledger_url is None else _store(settings)
+    platform = _platform(settings, processor, store)
     server = _Server(_config(platform), on_started)
     _call_at_end(server.stop, with_stdin=settings.stop_with_stdin)
-    processing = asyncio.create_task(processor.run(platform.decide))
+    tasks = [processor.run(platform.decide)]
+    unpublished = [] if store is None else _go_on(platform, store)
+    if store is not None:
+        tasks.append(store.run())
     # Processing ends before the server only by a fault; then nobody should be left waiting.
-    processing.add_done_callback(lambda _: server.stop())
-    if mq is not None:
-        await mq.start(platform)
+    working = [asyncio.create_task(task) for task in tasks]
+    for task in working:
+        task.add_done_callback(lambda _: server.stop())
+    for service in services:
+        await service.start(platform)
+    platform.tell_again(unpublished)
     await server.serve(sockets=[listener])
-    if mq is not None:
-        await mq.stop()
-    for name, struck in defects.struck().items():
+    for service in services:
+        await service.stop()
+    for name, struck in platform.defects.struck().items():
         log.info("defect %s struck %d commands", name, struck)
-    if processing.done():
-        processing.result()
-    processing.cancel()
+    for task in working:
+        if task.done():
+            task.result()
+        task.cancel()
+    if store is not None:
+        await asyncio.gather(*working, return_exceptions=True)
+        store.close()
+
+
+def _store(settings: Settings) -> SqlStore:
+    # Loaded where it is wanted: it takes its time.
+    from sandbox.sql_store import FLUSH_S, SqlStore
+
+    assert settings.ledger_url is not None
+    forgets = settings.defect_rates.get(FORGET, 0) > 0
+    return SqlStore(settings.ledger_url, FLUSH_S if forgets else 0)
+
+
+def _go_on(platform: Platform, store: SqlStore) -> Sequence[str]:
+    """Take over the book as it was left; return the commands whose decisions may not be told."""
+    kept = store.load()
+    platform.ledger.restore(kept.entries, kept.decided)
+    platform.resume(kept.undecided, kept.correlation_ids)
+    if kept.entries:
+        log.info(
+            "went on with %d commands, %d of them undecided", len(kept.entries), len(kept.undecided)
+        )
+    return kept.unpublished
+
+
+def _platform(settings: Settings, processor: Processor, store: SqlStore | None) -> Platform:
+    """Put a platform together: a sound one, unless defects are asked for."""
+    defects = Defects(settings.defect_rates, settings.seed)
+    monitor = Monitor() if settings.flags else None
+    new_account_id = SCHEMES[settings.account_ids]()
+    if not any(settings.defect_rates.values()):
+        ledger = Ledger(new_account_id=new_account_id)
+        return Platform(ledger, defects, processor.enqueue, monitor, store)
+    faulty = FaultyLedger(defects, time.time_ns, new_account_id)
+    return FaultyPlatform(faulty, defects, processor.enqueue, monitor, store)
 
 
 def _config(platform: Platform) -> uvicorn.Config:

@@ -20,23 +20,26 @@ import pyarrow.parquet as pq
 
 from e2e_data import config as pool_config
 from e2e_data import manifest as manifests
-from e2e_data.commands import Channel, Kind, Label, Outcome
+from e2e_data.commands import Channel, Command, Kind, Label, Outcome
 from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged, Platform, Sending, StatementEnd
 from e2e_data.pool import Pool
 from e2e_data.sequence import interleave
 from reports import book
-from reports.classes import PRECEDENCE, judge_shard
+from reports.classes import PRECEDENCE
 from reports.evidence import RunEvidence
 from reports.grants import Grant, GrantLog
 from reports.journal import Fact, Journal
 from reports.judgement import Check, Class, Finding, Judgement
 from reports.lines import LineLog
-from reports.reconcile import reconcile
+from reports.reconcile import judged_by, reconcile
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.timeline import Event, Second
 from sandbox import statements, wire
+from sandbox.account_ids import NewAccountId
 from sandbox.book import Decision, Entry, Reason, Status
+from sandbox.defects import APPLY_TWICE, Defects
+from sandbox.faulty import FaultyLedger
 from sandbox.flags import Monitor
 from sandbox.ledger import Ledger
 from sandbox.limits import Spending
@@ -140,6 +143,7 @@ class Options:
     """How a run is spoiled as a whole."""
 
     seed: int = 0
+    pools: int = POOL_SEEDS
     accounts: int = 4
     drained: bool = True
     has_book: bool = True
@@ -154,6 +158,12 @@ class Options:
     timeline: bool = True
     special: bool = False
     """The pool has hostile commands, replays, behaviours and regions; the platform gives flags."""
+    settings: tuple[tuple[str, object], ...] = ()
+    """Settings of the pool, in place of those that it has."""
+    channel: Channel = Channel.HTTP
+    """Over Kafka it is a broker that acknowledges; what cannot be understood is put aside."""
+    dropped: int = 0
+    """So many arrivals are given up in the last phase."""
     spread: bool = True
     """Decisions come in any order; otherwise each command is over before the next is sent."""
 
@@ -184,7 +194,13 @@ SPECIAL = {
 
 
 @lru_cache(maxsize=64)
-def tiny_pool(seed: int = 0, accounts: int = 4, *, special: bool = False) -> tuple[Pool, bytes]:
+def tiny_pool(
+    seed: int = 0,
+    accounts: int = 4,
+    *,
+    special: bool = False,
+    settings: tuple[tuple[str, object], ...] = (),
+) -> tuple[Pool, bytes]:
     """Return a pool of two shards, and its manifest as it stands in a run directory."""
     config = pool_config.load(
         "smoke",
@@ -195,11 +211,24 @@ def tiny_pool(seed: int = 0, accounts: int = 4, *, special: bool = False) -> tup
             "funding": (1, 3),
             "fx_percentage": 30,
             **(SPECIAL if special else {}),
+            **dict(settings),
         },
     )
     pool = Pool.in_memory(config, seed)
     text = orjson.dumps(pool.manifest.model_dump(mode="json"))
     return pool, text
+
+
+class _Chosen(Defects):
+    """The defects of single commands, as their fates have it."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__({APPLY_TWICE: 1})
+        self._history = history
+
+    def hits(self, name: str, command_id: str) -> bool:
+        """Say whether a command is to be applied twice."""
+        return name == APPLY_TWICE and command_id in self._history.twice
 
 
 class History:
@@ -211,15 +240,23 @@ class History:
         self.options = options or Options()
         self.fates = dict(fates or {})
         self.pool, self._manifest = tiny_pool(
-            self.options.seed % POOL_SEEDS, self.options.accounts, special=self.options.special
+            self.options.seed % self.options.pools,
+            self.options.accounts,
+            special=self.options.special,
+            settings=self.options.settings,
         )
         self.ids = Ids(bytes(range(16)), 0xC0FFEE + self.options.seed)
         self.platform = Platform()
+        self._command_ids: dict[int, list[str]] = {}
+        self._customer_ids: dict[int, list[str]] = {}
         self.directory = RunDirectory(path)
         self._random = Random(self.options.seed)
+        self.twice = {
+            self.command_id(key) for key, fate in self.fates.items() if fate is Fate.TWICE
+        }
         self._now_ns = EPOCH_UTC_NS
         numbers = (f"00000000-0000-4000-8000-{n:012x}" for n in count(1))
-        self.ledger = Ledger(lambda: self._now_ns, lambda _: next(numbers))
+        self.ledger = self._new_ledger(lambda _: next(numbers))
         self._bound: dict[Key, str] = {}
         self._opened: set[Key] = set()
         self._extra_rows: list[bytes] = []
@@ -230,6 +267,9 @@ class History:
         (directory := self.directory.pool / manifests.FILE_NAME).write_bytes(self._manifest)
         assert directory.is_file()
         self._write()
+
+    def _new_ledger(self, new_account_id: NewAccountId) -> Ledger:
+        return FaultyLedger(_Chosen(self), lambda: self._now_ns, new_account_id)
 
     # -- what tests ask -------------------------------------------------------------------------
 
@@ -247,12 +287,7 @@ class History:
         found: dict[Key, Class] = {}
         record = self.record
         for evidence in RunEvidence(self.directory, self.pool).shards():
-            judged = judge_shard(
-                evidence,
-                drained=record.drained,
-                deadline_ns=round(record.completion_deadline_s * 1e9),
-                epoch_utc_ns=record.epoch_utc_ns,
-            )
+            judged = judged_by(record, evidence)
             for index, number in enumerate(judged.classes.tolist()):
                 found[evidence.shard.number, index] = PRECEDENCE[number]
         return found
@@ -263,7 +298,12 @@ class History:
 
     def command_id(self, key: Key) -> str:
         """Return the id that a command has in the pool."""
-        return self.ids.command_ids(0, key[0], [key[1]])[0]
+        shard, index = key
+        if shard not in self._command_ids:
+            every = list(range(sum(self.pool.shard_counts(shard))))
+            self._command_ids[shard] = self.ids.command_ids(0, shard, every)
+            self._customer_ids[shard] = self.ids.customer_ids(0, shard, every)
+        return self._command_ids[shard][index]
 
     def sent_as(self, key: Key) -> Key:
         """Return the command that is sent: for a replay, its original."""
@@ -341,8 +381,10 @@ class History:
     ) -> int:
         told = [self._times(key, phase, began_ns + n * MS) for n, key in enumerate(keys)]
         self._hold_back(told)
-        facts = [fact for one in told for fact in self._facts(one, self._settle_fate(one.key))]
+        self._keep_order(told)
+        fates = {one.key: self._settle_fate(one.key) for one in told}
         self._play(told, bindings)
+        facts = [fact for one in told for fact in self._facts(one, fates[one.key])]
         for one in told:
             facts += self._completions(one)
         # A crash in the last phase: what the process had not written is gone.
@@ -373,6 +415,15 @@ class History:
                 late_ns = after_ns + 1 - one.sent_ns
                 for name in _TIMES:
                     setattr(one, name, getattr(one, name) + late_ns)
+
+    def _keep_order(self, told: list[_Told]) -> None:
+        """Have the commands of each account decided in the order in which they are received."""
+        latest_ns: dict[Key, int] = {}
+        for one in sorted(told, key=lambda one: one.received_ns):
+            account = one.key[0], int(self.pool.shard(one.key[0]).account_number[one.key[1]])
+            one.decided_ns = max(one.decided_ns, latest_ns.get(account, 0) + 1)
+            one.completed_ns = max(one.completed_ns, one.decided_ns)
+            latest_ns[account] = one.decided_ns
 
     def _play(self, told: list[_Told], bindings: list[LineLog]) -> None:
         """Let the platform receive and decide, each at its time."""
@@ -436,7 +487,7 @@ class History:
 
     def _facts(self, one: _Told, fate: Fate | None) -> list:
         place = (0, *one.key)
-        at = (place, 0, one.phase, Channel.HTTP)
+        at = (place, 0, one.phase, self.options.channel)
         if fate is Fate.UNGRANTED or fate is Fate.UNEXPECTED:
             return []
         if fate is Fate.BLOCKED:
@@ -472,16 +523,24 @@ class History:
         if fate is Fate.MISUNDERSTOOD:
             return Acknowledged.INVALID, "it is not understood"
         taken = fate in (Fate.HOSTILE_ACCEPTED, Fate.HOSTILE_SETTLED)
-        if not self._is_understood(key) and not taken:
+        by_platform = self.options.channel is Channel.HTTP
+        if not self._is_understood(key) and not taken and by_platform:
             return Acknowledged.INVALID, "it is not understood"
         return Acknowledged.ACCEPTED, ""
 
     def _completions(self, one: _Told) -> list:
         fate = self.fates.get(one.key)
         entry = self.entry(one.key)
+        at = ((0, *one.key), 0, one.phase, self.options.channel)
+        if not self._is_understood(one.key) and self.options.channel is Channel.KAFKA:
+            put_aside = _fact(
+                one.completed_ns, one.key, Fact.COMPLETED, at, code=Outcome.DEAD_LETTERED
+            )
+            return [] if fate in UNOBSERVED else [put_aside]
         if fate in UNOBSERVED or entry is None or entry.decision is None:
             return []
-        at = ((0, *one.key), 0, one.phase, Channel.HTTP)
+        entry = self._as_told(entry)
+        assert entry.decision is not None
         outcome = Outcome[entry.status.name]
         if Fate.TAKEN_BACK in self._fates_of_id(one.key):
             outcome = Outcome.SETTLED
@@ -503,6 +562,10 @@ class History:
             self._opened.add((shard, int(self.pool.shard(shard).account_number[index])))
         return facts
 
+    def _as_told(self, entry: Entry) -> Entry:
+        """Return how the platform tells that a command stands."""
+        return entry
+
     # -- the platform ---------------------------------------------------------------------------
 
     def _receive(self, one: _Told, bindings: list[LineLog]) -> None:
@@ -523,19 +586,23 @@ class History:
             others = [c for c in ("USD", "CAD", "GBP") if c not in
                       (command.credit_currency, command.account.currency)]  # fmt: skip
             command = replace(command, credit_currency=others[0])
-        sending = Sending(
-            command=command,
-            command_id=self.command_id(key),
-            customer_id=self.ids.customer_ids(0, shard, [command.account.number])[0],
-            correlation_id="00" * 24,
-            account_id=self._bound.get(account),
-            value_date="2026-11-20",
-        )
+        sending = self._sending(command, key)
         known = self.ledger.find(sending.command_id)
         entry = known or self.ledger.receive(read(self.platform, sending))
         if command.kind is Kind.ACCOUNT and fate not in NO_ANSWER:
             self._bound[account] = entry.account_id
             bindings[shard].write({"place": (0, *account), "account_id": entry.account_id})
+
+    def _sending(self, command: Command, key: Key) -> Sending:
+        account = key[0], command.account.number
+        return Sending(
+            command=command,
+            command_id=self.command_id(key),
+            customer_id=self._customer_ids[key[0]][command.account.number],
+            correlation_id="00" * 24,
+            account_id=self._bound.get(account),
+            value_date="2026-11-20",
+        )
 
     def _decide(self, key: Key) -> None:
         fate = self.fates.get(key)
@@ -550,6 +617,9 @@ class History:
             account.spending, kept = Spending((2**60,) * 5), account.spending
             self.ledger.decide(command_id)
             account.spending = kept
+            if kept is not None:
+                # It did happen, so it is counted; what comes after it is decided rightly.
+                kept.add(self.pool.shard(key[0]).command(key[1]).amount_minor, self._now_ns)
         elif fate is Fate.TAKEN_BACK:
             account = accounts[entry.account_id]
             balance = Money(account.balance, account.currency)
@@ -565,7 +635,7 @@ class History:
                 ),
             )
         else:
-            self.ledger.decide(command_id, times=2 if fate is Fate.TWICE else 1)
+            self.ledger.decide(command_id)
         if fate is Fate.WRONG_REASON:
             self._change(command_id, reason=Reason.INSUFFICIENT_FUNDS)
         if fate is Fate.TAMPERED:
@@ -596,7 +666,8 @@ class History:
         if fate not in (Fate.REPLAY_APPLIED, Fate.OWN_ID):
             return
         account = self.ledger._accounts[entry.account_id]
-        postings = self.ledger._post(entry.command, account, self._now_ns, 1)  # type: ignore[arg-type]
+        postings = Ledger._postings(self.ledger, entry.command, account)  # type: ignore[arg-type]
+        self.ledger._post(postings)
         decision = replace(
             entry.decision,
             postings=postings,
@@ -676,10 +747,10 @@ class History:
                 accounts[at] = row.replace(f'"{code}"'.encode(), b'"' + other + b'"')
         account_rows = [self.platform.read_account_row(line) for line in accounts]
         command_rows = [self.platform.read_command_row(line) for line in commands]
-        accounts_table = book._account_table(
+        accounts_table = book.account_table(
             [row for row in account_rows if not isinstance(row, StatementEnd)], self.ids
         )
-        commands_table = book._command_table(
+        commands_table = book.command_table(
             [row for row in command_rows if not isinstance(row, StatementEnd)], self.ids
         )
         pq.write_table(accounts_table, self.directory.book / "accounts.parquet")
@@ -692,6 +763,8 @@ class History:
         for number, phase in enumerate(PHASES):
             log.write(Event(number * SECOND, "phase began", phase.name))
             log.write(Second((number + 1) * SECOND, phase.name, *[0] * 11, 0.0, 0.0))  # type: ignore[arg-type]
+            dropped = self.options.dropped if number == len(PHASES) - 1 else 0
+            log.write(Event((number + 1) * SECOND, "phase settles", phase.name, dropped=dropped))
             log.write(Event((number + 1) * SECOND, "phase ended", phase.name))
         log.write(Event(ended_ns, "run ended"))
         log.close()

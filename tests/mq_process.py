@@ -1,4 +1,4 @@
-"""The sandbox with MQ in a process of its own, for tests that reach it as programs do."""
+"""The sandbox with MQ or Kafka in a process of its own, for tests that reach it as programs do."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Sandbox:
         self.process = process
         self.url = announced.get("http")
         self.mq = announced.get("mq")
+        self.kafka = announced.get("kafka")
 
     @property
     def port(self):

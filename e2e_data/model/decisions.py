@@ -79,7 +79,9 @@ class Observed:
     acknowledged_ns: Int64s
     completed_ns: Int64s
     uncertainty_ns: Int64s
-    """By how much each time may be off the platform's clock, or another observer's."""
+    """By how much each time may be off another observer's."""
+    platform_off_ns: int = 0
+    """By how much more the platform's clock may be off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

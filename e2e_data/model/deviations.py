@@ -191,7 +191,7 @@ def _time(grounds: Grounds, at: int) -> Told:
     got = _moment(at_ns)
     if observed is not None:
         row = line.row[at]
-        give_ns = int(observed.uncertainty_ns[row])
+        give_ns = int(observed.uncertainty_ns[row]) + observed.platform_off_ns
         sent_ns, completed_ns = int(observed.sent_ns[row]), int(observed.completed_ns[row])
         if sent_ns != UNTOLD and at_ns + give_ns < sent_ns:
             return (

@@ -100,7 +100,7 @@ def _mistimed(line: Line, rules: Rules, observed: Observed | None) -> Flags:
     if rules.gives_times:
         wrong |= ~timed
     if observed is not None:
-        give_ns = observed.uncertainty_ns[line.row]
+        give_ns = observed.uncertainty_ns[line.row] + observed.platform_off_ns
         sent_ns, completed_ns = observed.sent_ns[line.row], observed.completed_ns[line.row]
         wrong |= timed & (sent_ns != UNTOLD) & (at_ns + give_ns < sent_ns)
         wrong |= timed & (completed_ns != UNTOLD) & (at_ns - give_ns > completed_ns)

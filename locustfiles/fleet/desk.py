@@ -52,6 +52,18 @@ class Member:
     lost: bool = False
     room: int = 0
     """How many leases it can hold; 0 while it has no users, and when it leaves."""
+    left: int = 0
+    """Commands that it could send by what it holds: kept, since all are asked for at each decision."""
+
+
+@dataclass(slots=True)
+class _Loss:
+    """A worker that was lost, and its shards that nobody has taken over yet."""
+
+    worker: str
+    heard_ns: int
+    held: int
+    shards: set[int]
 
 
 class Desk:
@@ -75,6 +87,7 @@ class Desk:
         self.accounts = accounts or AccountBook()
         self.members: dict[str, Member] = {}
         self._living: set[str] = set()
+        self._losses: list[_Loss] = []
         self._able: set[str] = set()
         """The living that have room for leases: kept, since every ask needs to know how many."""
         self._now_ns = now_ns
@@ -102,6 +115,9 @@ class Desk:
         self.book.open(phase, sizes, known)
         self._phase, self._began_ns = phase, began_ns
         self._shares = Shares()
+        self._losses = []
+        for member in self.members.values():
+            member.left = 0
         self.send()
 
     def send(self) -> None:
@@ -138,12 +154,16 @@ class Desk:
         (self._able.add if ask.room else self._able.discard)(ask.worker)
         if member.lost:
             member.lost = False
-            self._tell("worker back", f"{ask.worker} asks again, without its leases")
+            self._tell("worker back", f"{ask.worker}: asks again, without its leases")
         member.number, member.heard_ns = ask.number, self._now_ns()
         member.turn, member.stopped = ask.turn, ask.stopped
         member.counts, member.error_ns, member.room = ask.counts, ask.error_ns, ask.room
         self._learn(member, ask)
         self._serve(ask)
+        member.left = ask.counts.in_hand_now + sum(
+            self.book.left_of(lease) for lease in self.book.leases_of(ask.worker).values()
+        )
+        self._tell_replaced()
         self._decide()
         member.answer = self._answer(ask, self._given(ask), over=self.over)
         return member.answer
@@ -268,8 +288,25 @@ class Desk:
         return self.book.lose(member.name)
 
     def _lose(self, member: Member, why: str) -> None:
+        held = {lease.shard for lease in self.book.leases_of(member.name).values()}
         doubtful = self._end(member)
         self._tell("worker lost", f"{member.name}: {why}; {doubtful} commands in doubt")
+        left = self.book.unserved(held)
+        if left:
+            self._losses.append(_Loss(member.name, member.heard_ns, len(left), left))
+
+    def _tell_replaced(self) -> None:
+        """Tell of lost workers whose last shard has just been taken over, and how long that took."""
+        for loss in list(self._losses):
+            loss.shards = self.book.unserved(loss.shards)
+            if not loss.shards:
+                self._losses.remove(loss)
+                took_s = (self._now_ns() - loss.heard_ns) / SECOND_NS
+                self._tell(
+                    "worker replaced",
+                    f"{loss.worker}: {loss.held} shards were taken over {took_s:.1f} s after it was "
+                    "last heard of",
+                )
 
     def progress(self) -> Progress:
         """Return how far the current phase has come, over the whole fleet."""
@@ -300,8 +337,7 @@ class Desk:
         if not self._shares.until_ns and not everybody and now_ns < self._began_ns:
             return
         left = {
-            member.name: member.counts.in_hand_now
-            + sum(self.book.left_of(lease) for lease in self.book.leases_of(member.name).values())
+            member.name: member.left
             for member in alive
             if now_ns - member.heard_ns < QUIET_ASKS * ask_ns
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind
+from reports.workers import Reported
 
 KEY = "paystorm"
 """Where a snapshot stands in Locust's reports."""
@@ -136,15 +137,12 @@ class FleetFigures:
         chosen = (one for (name, _), one in self._of.items() if worker in (None, name))
         return _summed(part for one in chosen for part in one.scopes.values())
 
-    def told(self, worker: str) -> str:
-        """Describe a worker's figures in words."""
-        counts = self.counts(worker)
-        if not counts.any():
-            return f"{worker}: nothing answered"
-        p50, p99 = (percentile_ms(counts, percent) for percent in (50, 99))
-        return (
-            f"{worker}: {int(counts.sum())} answered, response p50 {p50:.3g} ms, p99 {p99:.3g} ms"
-        )
+    def reported(self) -> Iterator[Reported]:
+        """Yield the figures of each worker by itself, so that a slow one is seen."""
+        for worker in self.workers():
+            counts = self.counts(worker)
+            p50, p99 = (percentile_ms(counts, percent) for percent in (50, 99))
+            yield Reported(worker, int(counts.sum()), p50, p99)
 
 
 def _summed(parts: Iterable[tuple[NDArray[np.int64], Counts]]) -> Counts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 import gevent
@@ -21,6 +22,9 @@ ASK, ANSWER, WAKE = "paystorm_ask", "paystorm_answer", "paystorm_wake"
 NOTE, PROBLEM = "paystorm_note", "paystorm_problem"
 PIECE, HAVE = "paystorm_piece", "paystorm_have"
 CLOSED, FAREWELL = "paystorm_closed", "paystorm_farewell"
+
+TURN_S = 0.01
+"""So long the messages may keep everybody else on the event loop waiting: ticks, timers, files."""
 
 
 class Runner(Protocol):
@@ -44,12 +48,16 @@ class Events(Protocol):
     """As much of Locust's events as the post needs."""
 
     worker_report: Any
+    heartbeat_sent: Any
 
 
-def listen(runner: Runner, kind: str, take: Callable[[Any, str], None]) -> None:
-    """Call `take` with (data, sender) of each message of a kind, outside of Locust's own loop.
+def listen(
+    runner: Runner, kind: str, take: Callable[[Any, str], None], *, apart: bool = True
+) -> None:
+    """Call `take` with (data, sender) of each message of a kind.
 
-    Locust does not catch what such a listener raises; what is no message of ours is only logged.
+    It is called `apart` from Locust's receiving loop, in a greenlet of its own, or inside it, where it
+    must not take long. What is no message of ours is only logged: Locust does not catch everything.
     """
 
     def listener(msg: Any, **_: Any) -> None:
@@ -58,7 +66,7 @@ def listen(runner: Runner, kind: str, take: Callable[[Any, str], None]) -> None:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("a message %s from %s cannot be read: %s", kind, msg.node_id, error)
 
-    runner.register_message(kind, listener, concurrent=True)
+    runner.register_message(kind, listener, concurrent=apart)
 
 
 class Post:
@@ -75,6 +83,7 @@ class Post:
         self._director: Director | None = None
         self._order: Mapping[str, Any] | None = None
         self._closed: set[str] = set()
+        self._turn_s = time.monotonic()
         self.figures = FleetFigures()
         """What the workers reported of response times."""
         self.clock_error_ns = 0
@@ -87,15 +96,34 @@ class Post:
             (PIECE, self._piece),
             (CLOSED, self._close),
         ):
-            listen(runner, kind, take)
+            # Inside the loop: as long as messages are there it never waits, and what it would start
+            # apart would begin only when the last of a thousand workers' messages is in.
+            listen(runner, kind, self._in_turn(take), apart=False)
         events.worker_report.add_listener(self._take_report)
+        events.heartbeat_sent.add_listener(lambda **_: self._give_turn())
+
+    def _in_turn(self, take: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+        """Have a message taken, and then everybody else have a turn who waits for too long."""
+
+        def taken(data: Any, sender: str) -> None:
+            try:
+                take(data, sender)
+            finally:
+                self._give_turn()
+
+        return taken
+
+    def _give_turn(self) -> None:
+        if time.monotonic() - self._turn_s >= TURN_S:
+            gevent.sleep(0)
+            self._turn_s = time.monotonic()
 
     def open(
         self, director: Director, order: Mapping[str, Any], manifest: Callable[[], str]
     ) -> None:
         """Begin to serve a run; its `manifest` goes to workers that do not see its directory."""
         self._director, self._order, self._closed = director, order, set()
-        self._manifest = manifest
+        self._manifest = cache(manifest)
         self._receiver = Receiver(director.directory)
         self.clock_error_ns, self.figures = 0, FleetFigures()
         director.wake = self.wake
@@ -147,6 +175,7 @@ class Post:
             self._runner.send_message(ANSWER, answer.packed(), client_id=sender)
 
     def _take_report(self, client_id: str, data: Mapping[str, Any]) -> None:
+        self._give_turn()
         raw = data.get(KEY)
         if raw is None or self._director is None:
             return

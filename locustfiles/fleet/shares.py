@@ -95,5 +95,6 @@ def _shared(from_ns: int, until_ns: int, left: Mapping[str, int]) -> _Decided:
     ranges = [range(int(end) - weight, int(end)) for end, weight in zip(ends, weights, strict=True)]
     # Evenly over the remainders, so that nobody's arrivals come in a lump.
     owners = np.searchsorted(ends, interleave(ranges), side="right")
-    mine = {name: tuple(np.flatnonzero(owners == n).tolist()) for n, name in enumerate(left)}
+    by_owner = np.split(np.argsort(owners, kind="stable"), ends[:-1])
+    mine = {name: tuple(slots.tolist()) for name, slots in zip(left, by_owner, strict=True)}
     return _Decided(from_ns, until_ns, int(ends[-1]), mine)

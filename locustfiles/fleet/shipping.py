@@ -179,11 +179,16 @@ def place_of(url: str, run: str) -> tuple[pafs.FileSystem, str]:
 
 
 def fetch(url: str, run: str, directory: RunDirectory) -> None:
-    """Bring what workers stored by URL into the run directory. Raises OSError or Problems."""
+    """Bring what workers stored by URL into the run directory. Raises Problems."""
     filesystem, root = place_of(url, run)
-    for place in PLACES:
-        found = filesystem.get_file_info(pafs.FileSelector(f"{root}/{place}", allow_not_found=True))
-        for entry in found:
-            if entry.is_file and NAME.fullmatch(entry.base_name):
-                with filesystem.open_input_stream(entry.path) as stream:
-                    (directory.path / place / entry.base_name).write_bytes(stream.read())
+    try:
+        for place in PLACES:
+            chosen = pafs.FileSelector(f"{root}/{place}", allow_not_found=True)
+            for entry in filesystem.get_file_info(chosen):
+                if entry.is_file and NAME.fullmatch(entry.base_name):
+                    with filesystem.open_input_stream(entry.path) as stream:
+                        (directory.path / place / entry.base_name).write_bytes(stream.read())
+    except OSError as error:
+        raise Problems(
+            [f"fleet.journals = {url}: what is there cannot be read: {error}"]
+        ) from error

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,28 +123,30 @@ class Sandbox:
         return self.process.communicate(timeout=30)[1]
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Callable[..., Sandbox]]:
-    """A function that starts sandboxes with options; they end with the test."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start_sandbox(*options: str) -> Sandbox:
-        process = subprocess.Popen(
-            [*PAYSTORM, "sandbox", "--http-port", "0", "--announce", "--stop-with-stdin", *options],
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
+@contextmanager
+def start_sandbox(*options: str) -> Iterator[Sandbox]:
+    """Start a sandbox with options; it ends with the context."""
+    process = subprocess.Popen(
+        [*PAYSTORM, "sandbox", "--http-port", "0", "--announce", "--stop-with-stdin", *options],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
         assert process.stdout is not None
         assert select.select([process.stdout], [], [], START_S)[0], "the sandbox did not start"
-        return Sandbox(json.loads(process.stdout.readline())["http"], process)
-
-    yield start_sandbox
-    for process in started:
+        yield Sandbox(json.loads(process.stdout.readline())["http"], process)
+    finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """A function that starts sandboxes with options; they end with the test."""
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(start_sandbox(*options))

@@ -1,14 +1,17 @@
-"""A fleet of real processes: killed, stopped, cut off from its master, joined late, resumed."""
+"""A fleet of real processes: whatever befalls it, what came of the run is as if nothing had.
+
+The runs are started a few at a time, since each of them mostly waits; each test looks at one of them.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,259 +19,248 @@ import psutil
 import pytest
 
 from e2e_data.exits import Exit
-from tests.e2e.conftest import (
-    ENVIRONMENT,
-    LOCUST,
-    PAYSTORM,
-    ROOT,
-    Ended,
-    Sandbox,
-    finish,
-    run,
-    start,
+from tests.e2e.conftest import PAYSTORM, Ended, Sandbox, finish, run, start_sandbox
+from tests.e2e.fleets import (
+    WAIT_S,
+    Fleet,
+    Outcome,
+    grants_of,
+    resume_fleet,
+    start_fleet,
 )
 
-WAIT_S = 60
-LEASE_S = 3
-PLAN = """
-name = "fleet"
-description = "Three phases that are long enough for something to happen in each."
-users = 24
-
-[pool]
-preset = "smoke"
-seed = 5
-accounts = 40
-
-[phases.accounts]
-sends = ["account"]
-rate_per_s = 15
-
-[phases.opening-credits]
-sends = ["opening credit"]
-rate_per_s = 15
-
-[phases.payments]
-sends = ["funding", "payment"]
-rate_per_s = 120
-
-[fleet]
-lease_s = 3
-
-# Several processes on a busy machine: how fast it is, is not what these tests are about.
-[fitness]
-lag_percentile = 50
-lag_below_ms = 60000
-"""
+AT_ONCE = 3
+QUICK = ("--set", "fleet.lease_s=3")
+TAKEN_OVER_S = 15
 
 
-@dataclass
-class Fleet:
-    """A run with workers in processes of their own."""
+class Play:
+    """One run: a platform and a folder of its own, and processes that end with it."""
 
-    process: subprocess.Popen[str]
-    runs: Path
-    joined: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self._stack = stack
+        self.platform: Sandbox = stack.enter_context(start_sandbox("--latency", "20"))
 
-    @property
-    def directory(self) -> Path:
-        """The run directory."""
-        return (self.runs / "fleet" / "latest").resolve()
+    def start(self, workers: int, *options: str) -> Fleet:
+        """Start a run with workers."""
+        fleet = start_fleet(self.folder, self.platform.url, workers, *options)
+        self._stack.callback(fleet.end)
+        return fleet
 
-    def workers(self) -> list[psutil.Process]:
-        """Return the workers that the master started, and that live."""
-        children = psutil.Process(self.process.pid).children()
-        found = [
-            child
-            for child in children
-            if child.status() != psutil.STATUS_ZOMBIE and "--worker" in child.cmdline()
-        ]
-        return sorted(found, key=lambda child: child.pid)
-
-    @property
-    def port(self) -> str:
-        """The port that the master listens on."""
-        command = self.workers()[0].cmdline()
-        return command[command.index("--master-port") + 1]
-
-    def events(self) -> list[dict[str, Any]]:
-        """Return what happened until now."""
-        timeline = self.directory / "timeline.jsonl"
-        lines = timeline.read_text().splitlines(keepends=True) if timeline.exists() else []
-        rows = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [row for row in rows if "event" in row]
-
-    def wait_for(self, event: str, phase: str | None = None, count: int = 1) -> dict[str, Any]:
-        """Wait until something happened so often, and return it."""
-        until = time.monotonic() + WAIT_S
-        while True:
-            found = [
-                row
-                for row in self.events()
-                if row["event"] == event and phase in (None, row["phase"])
-            ]
-            if len(found) >= count:
-                return found[count - 1]
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < until, f"{event} {phase}: {self.events()}"
-            time.sleep(0.05)
-
-    def wait_until_sent(self, sent: int) -> None:
-        """Wait until so many commands were sent."""
-        until = time.monotonic() + WAIT_S
-        while True:
-            rows = (self.directory / "timeline.jsonl").read_text().splitlines()
-            last = [json.loads(row)["sent"] for row in rows[-20:] if '"sent"' in row]
-            if last and last[-1] >= sent:
-                return
-            assert time.monotonic() < until
-            time.sleep(0.05)
-
-    def join(self) -> None:
-        """Start one more worker, as an operator would."""
-        command = [*LOCUST, "--worker", "--master-host", "127.0.0.1", "--master-port", self.port]
-        self.joined.append(
-            subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=ENVIRONMENT,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        )
+    def resume(self, before: Fleet, workers: int) -> Fleet:
+        """Go on with a run."""
+        fleet = resume_fleet(before, workers)
+        self._stack.callback(fleet.end)
+        return fleet
 
 
-@pytest.fixture
-def fleet(sandbox: Callable[..., Sandbox], tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
-    """A function that starts runs of the plan with workers; all processes end with the test."""
-    started: list[Fleet] = []
-    plan = tmp_path / "fleet.toml"
-    plan.write_text(PLAN)
-    platform = sandbox("--latency", "20")
-    runs = tmp_path / "runs"
-
-    def start_fleet(workers: int, *options: str) -> Fleet:
-        command = [*PAYSTORM, "run", *(() if "--resume" in options else (str(plan),))]
-        command += ["--workers", str(workers)] if workers else []
-        command += options
-        new = ["--runs-dir", str(runs), "--host", platform.url]
-        command += [] if "--resume" in options else new
-        started.append(Fleet(start(command, to_be_killed=True), runs))
-        return started[-1]
-
-    yield start_fleet
-    for each in started:
-        processes = [*each.joined]
-        if each.process.poll() is None:
-            for worker in each.workers():
-                worker.kill()
-            each.process.kill()
-            each.process.communicate()
-        for process in processes:
-            process.kill()
-            process.wait()
+def undisturbed(play: Play) -> Ended:
+    """Two workers, whose journals go to the master in pieces."""
+    return finish(play.start(2, *QUICK, "--set", "fleet.journals=master").process)
 
 
-def assert_all_accounted_for(ended: Ended, *, lost: bool) -> dict[str, Any]:
-    """Assert that every command of the pool was sent and decided, and that the book is right."""
-    assert ended.code == (Exit.UNFIT if lost else Exit.GOOD), ended.out + ended.err
-    summary = ended.summary
-    assert {check["status"] for check in summary["checks"]} == {"holds"}, ended.out
-    assert summary["classes"].keys() <= {"settled", "rejected"}, summary["classes"]
-    decided = sum(sum(kinds.values()) for kinds in summary["classes"].values())
-    assert decided == summary["journaled"] == summary["commands"]
-    assert summary["perhaps_sent"] == 0
-    assert sum(summary["classes"]["settled"].values()) > summary["commands"] / 2
-    return summary
+def killed_in_each_phase(play: Play) -> Ended:
+    """Of three workers, one is killed with -9 in each phase; another joins late, and is the last."""
+    fleet = play.start(3, *QUICK)
+    fleet.wait_for("phase began", "accounts")
+    fleet.join()
+    for number, sent in enumerate((6, 50, 160)):
+        fleet.wait_until_sent(sent)
+        os.kill(fleet.workers()[0].pid, signal.SIGKILL)
+        fleet.wait_for("worker lost", count=number + 1)
+        fleet.wait_for("worker joined", count=4 if number else 3)
+    return finish(fleet.process)
 
 
-def test_an_undisturbed_fleet_is_right_and_keeps_the_rate(fleet: Callable[..., Fleet]) -> None:
-    """Three processes share pool and rate: every command once, at the plan's rate, all journals there."""
-    ended = finish(fleet(3).process)
-    summary = assert_all_accounted_for(ended, lost=False)
-    rates = [(phase["rate_per_s"], phase["intended_per_s"]) for phase in summary["phases"]]
-    assert rates[2][0] == pytest.approx(120, rel=0.1)
-    names = {
-        path.name.rpartition("-")[0] for path in (ended.directory / "journal").glob("*.parquet")
-    }
-    assert len(names) == 3
-    grants = [json.loads(line) for line in (ended.directory / "journal/grants.jsonl").open()]
-    assert {grant["worker"] for grant in grants if "worker" in grant} == names
-    assert {grant["closed"] for grant in grants if "closed" in grant} == names
-
-
-def test_a_worker_is_killed_in_each_phase_and_others_join(fleet: Callable[..., Fleet]) -> None:
-    """However many die, in whatever phase: what they were sending is sent again, and all is accounted for."""
-    running = fleet(3)
-    for number, phase in enumerate(("accounts", "opening-credits", "payments")):
-        running.wait_for("phase began", phase)
-        running.wait_until_sent((6, 50, 160)[number])
-        running.join()
-        os.kill(running.workers()[0].pid, signal.SIGKILL)
-        killed = time.monotonic()
-        running.wait_for("worker lost", count=number + 1)
-        assert time.monotonic() - killed < 5 * LEASE_S
-    ended = finish(running.process)
-    summary = assert_all_accounted_for(ended, lost=True)
-    lost = [event for event in running.events() if event["event"] == "worker lost"]
-    assert len(lost) == 3
-    told = next(rule for rule in summary["fitness"] if rule["title"].endswith("died"))
-    assert all(event["note"].split(":")[0] in told["note"] for event in lost)
-    grants = [json.loads(line) for line in (ended.directory / "journal/grants.jsonl").open()]
-    assert any(grant.get("attempt") for grant in grants), "nothing was sent again"
-    assert len({grant["worker"] for grant in grants if "worker" in grant}) >= 5
-
-
-def test_a_worker_that_hangs_is_replaced_and_comes_back(fleet: Callable[..., Fleet]) -> None:
-    """Stopped for longer than its lease, it sends nothing of its old grants, and closes its journal."""
-    running = fleet(2, "--set", "fitness.may_lose_workers=true")
-    running.wait_for("phase began", "payments")
-    running.wait_until_sent(120)
-    victim = running.workers()[0]
+def stopped_and_cut_off(play: Play) -> Ended:
+    """By default settings one worker is stopped, one is cut off, both for longer than their leases."""
+    store = (play.folder / "store").as_uri()
+    allowed = ("--set", "fitness.may_lose_workers=true")
+    fleet = play.start(2, "--set", f"fleet.journals={store}", *allowed)
+    line = fleet.join_by_line()
+    fleet.wait_for("worker joined", count=3)
+    fleet.wait_for("phase began", "payments")
+    fleet.wait_until_sent(160)
+    line.cut()
+    victim = fleet.workers()[0]
     victim.suspend()
-    running.wait_for("worker lost")
-    running.wait_until_sent(230)
+    fleet.wait_for("worker lost", count=2)
     victim.resume()
-    running.wait_for("worker back")
-    ended = finish(running.process)
-    assert_all_accounted_for(ended, lost=False)
-    assert "the plan allows it" in (ended.directory / "report.md").read_text()
-    grants = [json.loads(line) for line in (ended.directory / "journal/grants.jsonl").open()]
-    assert sum("closed" in grant for grant in grants) == 2
+    line.mend()
+    fleet.wait_for("worker back", count=2)
+    return finish(fleet.process)
 
 
-def test_the_master_is_killed_and_another_goes_on(fleet: Callable[..., Fleet]) -> None:
-    """`--resume` takes the run directory for a checkpoint: old grants are in doubt, nothing is lost."""
-    first = fleet(2)
+def master_killed(play: Play) -> Ended:
+    """Its workers end with it, and another master goes on with one of its own.
+
+    It has the journals of the first from a storage by URL, or it would not know the accounts.
+    """
+    store = (play.folder / "store").as_uri()
+    first = play.start(2, *QUICK, "--set", f"fleet.journals={store}")
     first.wait_for("phase began", "payments")
     first.wait_until_sent(170)
     workers = first.workers()
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.communicate()
     assert not psutil.wait_procs(workers, timeout=WAIT_S)[1], "a worker outlived its master"
-    second = fleet(2, "--resume", str(first.directory))
-    ended = finish(second.process)
-    assert_all_accounted_for(ended, lost=True)
+    ended = finish(play.resume(first, 1).process)
     assert ended.directory == first.directory
-    grants = [json.loads(line) for line in (ended.directory / "journal/grants.jsonl").open()]
-    names = [grant["worker"] for grant in grants if "worker" in grant]
-    epochs = [grant["epoch"] for grant in grants if "worker" in grant]
-    old = set(names[: names.index(names[-1])])
-    assert max(e for e, n in zip(epochs, names, strict=True) if n in old) < epochs[-1]
-    assert [event["note"] for event in second.events() if event["event"] == "run resumed"] == [
-        "master 2"
-    ]
+    return ended
 
 
-def test_one_process_alone_is_resumed_too(fleet: Callable[..., Fleet]) -> None:
-    """A run of a single process that was killed goes on under a new name, with the same ids."""
-    first = fleet(0, "--set", "pool.accounts=30")
-    first.wait_for("phase began", "opening-credits")
-    first.wait_until_sent(35)
+def alone(play: Play) -> Ended:
+    """A run of a single process is killed and resumed, and cannot be once more."""
+    first = play.start(0)
+    first.wait_for("phase began", "payments")
+    first.wait_until_sent(120)
     first.process.kill()
     first.process.communicate()
-    ended = run([*PAYSTORM, "run", "--resume", str(first.directory)])
-    assert_all_accounted_for(ended, lost=True)
+    ended = finish(play.resume(first, 0).process)
     again = run([*PAYSTORM, "run", "--resume", str(first.directory)])
     assert again.code == Exit.WRONG_USE
     assert "the run has ended: there is nothing to go on with" in again.err
+    return ended
+
+
+SCENARIOS = (killed_in_each_phase, stopped_and_cut_off, master_killed, undisturbed, alone)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ended]]:
+    """A function that returns how a scenario ended; all of them are under way."""
+
+    def play(scenario: Callable[[Play], Ended]) -> Ended:
+        with ExitStack() as stack:
+            return scenario(Play(tmp_path_factory.mktemp(scenario.__name__), stack))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        under_way: dict[str, Future[Ended]] = {
+            scenario.__name__: pool.submit(play, scenario) for scenario in SCENARIOS
+        }
+        yield lambda scenario: under_way[scenario.__name__].result()
+        for future in under_way.values():
+            future.cancel()
+
+
+@pytest.fixture(scope="module")
+def expected(played: Callable[..., Ended]) -> Outcome:
+    """What came of the run that nothing happened to."""
+    return Outcome.of(played(undisturbed))
+
+
+def events(ended: Ended, name: str) -> list[dict[str, Any]]:
+    """Return what happened of a kind."""
+    rows = map(json.loads, (ended.directory / "timeline.jsonl").open())
+    return [row for row in rows if row.get("event") == name]
+
+
+def assert_taken_over_in_time(ended: Ended) -> None:
+    """Assert that whoever was lost at work was replaced in time, and that the reports say how long it took."""
+    lost = [event["note"] for event in events(ended, "worker lost")]
+    at_work = {note.split(":")[0] for note in lost if "; 0 commands" not in note}
+    replaced = [event["note"] for event in events(ended, "worker replaced")]
+    assert at_work
+    assert at_work <= {note.split(":")[0] for note in replaced}
+    for note in replaced:
+        took_s = re.search(r"([\d.]+) s after it was last heard of", note)
+        assert took_s, note
+        assert float(took_s[1]) < TAKEN_OVER_S, note
+        assert took_s[0] in (ended.directory / "report.md").read_text()
+        assert took_s[0] in (ended.directory / "report.html").read_text()
+
+
+def test_an_undisturbed_fleet_is_right_and_keeps_the_rate(
+    played: Callable[..., Ended], expected: Outcome
+) -> None:
+    """Two processes share pool and rate: every command once, at the plan's rate, all journals there."""
+    ended = played(undisturbed)
+    assert ended.code == Exit.GOOD, ended.out + ended.err
+    summary = ended.summary
+    assert len(expected.sent) == expected.decided == summary["commands"]
+    assert expected.sent == expected.booked
+    assert {status for status, _ in expected.identities.values()} == {"holds"}
+    assert summary["phases"][2]["rate_per_s"] == pytest.approx(120, rel=0.1)
+    names = {path.name.rpartition("-")[0] for path in ended.directory.glob("journal/*.parquet")}
+    assert len(names) == 2
+    grants = grants_of(ended)
+    assert {grant["worker"] for grant in grants if "worker" in grant} == names
+    assert {grant["closed"] for grant in grants if "closed" in grant} == names
+
+
+def test_each_workers_figures_are_in_the_report(played: Callable[..., Ended]) -> None:
+    """What the workers reported adds up to all answers; each is told by itself, a slow one too."""
+    summary = played(undisturbed).summary
+    assert sum(row["answered"] for row in summary["workers"]) == summary["commands"]
+    assert all(row["journal_complete"] for row in summary["workers"])
+    assert "agree to within" in summary["facts"]["clocks"]
+    for name in ("report.md", "report.html"):
+        text = (played(undisturbed).directory / name).read_text()
+        assert all(row["worker"] in text for row in summary["workers"])
+
+
+def test_workers_killed_in_each_phase_change_nothing(
+    played: Callable[..., Ended], expected: Outcome
+) -> None:
+    """However many die, in whatever phase: what they were sending is sent again, and all is as it was."""
+    ended = played(killed_in_each_phase)
+    assert ended.code == Exit.UNFIT, ended.out + ended.err
+    assert Outcome.of(ended) == expected
+    assert_taken_over_in_time(ended)
+    lost = {event["note"].split(":")[0] for event in events(ended, "worker lost")}
+    told = next(rule for rule in ended.summary["fitness"] if rule["title"].endswith("died"))
+    assert len(lost) == 3
+    assert all(name in told["note"] for name in lost)
+    rows = {row["worker"]: row for row in ended.summary["workers"]}
+    assert {name for name, row in rows.items() if not row["journal_complete"]} == lost
+    grants = [grant for grant in grants_of(ended) if "worker" in grant]
+    assert any(grant.get("attempt") for grant in grants), "nothing was sent again"
+
+
+def test_a_late_joiner_gets_work(played: Callable[..., Ended]) -> None:
+    """Whoever joins in the middle of a run sends a part of it."""
+    summary = played(killed_in_each_phase).summary
+    joined = [event["note"] for event in events(played(killed_in_each_phase), "worker joined")]
+    assert len(joined) == 4
+    late = next(row for row in summary["workers"] if row["worker"] == joined[-1])
+    assert late["answered"] > 0
+    assert late["journal_complete"]
+
+
+def test_workers_that_hang_or_are_cut_off_change_nothing(
+    played: Callable[..., Ended], expected: Outcome
+) -> None:
+    """Gone for longer than their leases, they send nothing of their old grants, and come back.
+
+    By default settings they are found out and replaced within 15 s; the plan may allow such losses.
+    The journals went to a storage by URL, and all of them are there.
+    """
+    ended = played(stopped_and_cut_off)
+    assert ended.code == Exit.GOOD, ended.out + ended.err
+    assert "the plan allows it" in (ended.directory / "report.md").read_text()
+    assert Outcome.of(ended) == expected
+    assert_taken_over_in_time(ended)
+    assert sum("closed" in grant for grant in grants_of(ended)) == 3
+    stored = {path.name for path in (ended.directory.parents[2] / "store").rglob("*.parquet")}
+    assert stored == {path.name for path in ended.directory.glob("journal/*.parquet")} != set()
+    assert all(row["journal_complete"] for row in ended.summary["workers"])
+
+
+def test_a_killed_master_changes_nothing(played: Callable[..., Ended], expected: Outcome) -> None:
+    """`--resume` takes the run directory for a checkpoint: old grants are in doubt, nothing is lost."""
+    ended = played(master_killed)
+    assert ended.code == Exit.UNFIT, ended.out + ended.err
+    assert Outcome.of(ended) == expected
+    grants = [grant for grant in grants_of(ended) if "worker" in grant]
+    names = [grant["worker"] for grant in grants]
+    old = set(names[: names.index(names[-1])])
+    assert max(grant["epoch"] for grant in grants if grant["worker"] in old) < grants[-1]["epoch"]
+    assert [event["note"] for event in events(ended, "run resumed")] == ["master 2"]
+
+
+def test_one_process_alone_is_resumed_too(played: Callable[..., Ended], expected: Outcome) -> None:
+    """A run of a single process that was killed goes on under a new name, with the same ids."""
+    ended = played(alone)
+    assert ended.code == Exit.UNFIT, ended.out + ended.err
+    assert Outcome.of(ended) == expected

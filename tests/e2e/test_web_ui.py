@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -49,9 +49,16 @@ class WebUi:
 
     def wait_for(self, state: str) -> None:
         """Wait until Locust is in a state."""
+        self._wait(lambda told: told["state"] == state, state)
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many workers are there; before, a press of the button does nothing."""
+        self._wait(lambda told: len(told["workers"]) == count, f"{count} workers")
+
+    def _wait(self, seen: Callable[[dict[str, Any]], bool], what: str) -> None:
         until = time.monotonic() + WAIT_S
-        while self.get("/stats/requests")["state"] != state:
-            assert time.monotonic() < until, f"never {state}"
+        while not seen(self.get("/stats/requests")):
+            assert time.monotonic() < until, f"never {what}"
             time.sleep(0.1)
 
     def summaries(self) -> list[dict[str, Any]]:
@@ -62,14 +69,20 @@ class WebUi:
         ]
 
 
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[WebUi]:
-    """The web UI of the locustfile, with the smoke plan."""
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[WebUi]:
+    """The web UI of the locustfile, with the smoke plan; options come as the fixture's parameter."""
+    port, master_port = free_port(), free_port()
     runs = tmp_path / "runs"
     options = ["--plan", "smoke", "--runs-dir", str(runs), "--web-port", str(port)]
+    options += [option.format(port=master_port) for option in getattr(request, "param", ())]
     process = start([*LOCUST, *options])
     web = WebUi(f"http://127.0.0.1:{port}", process, runs)
     until = time.monotonic() + WAIT_S
@@ -120,6 +133,39 @@ def test_runs_follow_each_other_and_each_starts_clean(web: WebUi) -> None:
     ended = finish(web.process)
     assert len(web.summaries()) == 4, ended.out + ended.err
     assert {check["status"] for check in web.summaries()[-1]["checks"]} == {"holds"}
+
+
+FORKED = (
+    *("--processes", "2", "--master-bind-port", "{port}", "--master-port", "{port}"),
+    *("--set", "pool.accounts=5"),
+)
+
+
+@pytest.mark.parametrize("web", [FORKED], indirect=True)
+def test_a_fleet_starts_clean_each_time(web: WebUi) -> None:
+    """The same workers serve run after run: each has all its commands and figures, and no others'.
+
+    They are forks of their master, made after the locustfile was loaded: each has clients of its own.
+    """
+    web.wait_for_workers(2)
+    for _ in range(2):
+        web.swarm(paystorm_rate="200")
+        web.wait_for("running")
+        web.wait_for("stopped")
+    first, second = web.summaries()
+    for summary in (first, second):
+        assert summary["exit"] == Exit.GOOD, summary["reasons"]
+        assert summary["journaled"] == summary["commands"]
+        assert summary["foreign"] == 0
+        assert len(summary["workers"]) == 2
+        assert all(row["journal_complete"] for row in summary["workers"])
+        assert sum(row["answered"] for row in summary["workers"]) == summary["commands"]
+    assert first["run_id"] != second["run_id"]
+    requests = web.get("/stats/requests")["stats"]
+    assert (
+        next(row for row in requests if row["name"] == "Aggregated")["num_requests"]
+        == (second["commands"])
+    )
 
 
 def test_the_form_offers_the_plan_and_cannot_redirect_files(web: WebUi, tmp_path: Path) -> None:

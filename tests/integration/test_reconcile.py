@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from e2e_data.commands import Channel, Kind, Outcome
@@ -40,7 +43,7 @@ SURE = keys_of(POOL, Kind.PAYMENT, Outcome.SETTLED)
 NEVER = keys_of(POOL, Kind.PAYMENT, Outcome.REJECTED)
 """Payments that must be rejected."""
 FUNDING = keys_of(POOL, Kind.FUNDING)
-ALL = ("1", "2", "3", "4a", "4b", "6a")
+ALL = ("1", "2", "3", "4a", "4b", "5", "6a", "6b", "7", "8")
 
 GOOD = {
     Fate.UNANSWERED: Class.RECOVERED,
@@ -60,17 +63,23 @@ BAD = [
     (Fate.PENDING, SURE, Class.PENDING, "never decided", "1"),
     (Fate.TWICE, SURE, Class.DUPLICATED, "applied more than once", "2 4a 4b"),
     (Fate.TWICE, FUNDING, Class.DUPLICATED, "applied more than once", "2 4a 4b"),
-    (Fate.ROW_TWICE, SURE, Class.DUPLICATED, "applied more than once", "2"),
+    (Fate.ROW_TWICE, SURE, Class.DUPLICATED, "applied more than once", "2 5 6b 8"),
     (Fate.WRONG_AMOUNT, SURE, Class.WRONG_AMOUNT, "wrong amount", "4a 4b"),
     (Fate.WRONG_AMOUNT, FUNDING, Class.WRONG_AMOUNT, "wrong amount", "4a 4b"),
     (Fate.WRONG_CURRENCY, SURE, Class.WRONG_AMOUNT, "wrong amount", "4a"),
-    (Fate.WRONG_OUTCOME, NEVER, Class.WRONG_OUTCOME, "wrong outcome", "6a"),
-    (Fate.UNEXPECTED, SURE, Class.SETTLED, "unexpected", "3 4b"),
-    (Fate.TWO_OUTCOMES, SURE, Class.WRONG_OUTCOME, "two outcomes", "1"),
-    (Fate.TAKEN_BACK, SURE, Class.WRONG_OUTCOME, "two outcomes", "1 4b"),
-    (Fate.REFUSED_YET_DONE, SURE, Class.WRONG_OUTCOME, "wrong outcome", "4b 6a"),
+    (Fate.WRONG_OUTCOME, NEVER, Class.WRONG_OUTCOME, "limit exceeded", "5 6a 6b"),
+    (Fate.UNEXPECTED, SURE, Class.UNEXPECTED, "unexpected", "3 4b"),
+    (Fate.TWO_OUTCOMES, SURE, Class.WRONG_OUTCOME, "outcome taken back", "1 7"),
+    (Fate.TAKEN_BACK, SURE, Class.WRONG_OUTCOME, "outcome taken back", "1 4b 6b 7"),
+    (
+        Fate.REFUSED_YET_DONE,
+        SURE,
+        Class.WRONG_OUTCOME,
+        "applied, though answered without effect",
+        "4b 6a",
+    ),
     (Fate.TAMPERED, SURE, Class.SETTLED, "balance step without postings", "2 4a 4b"),
-    (Fate.ROW_GONE, SURE, Class.LOST, "lost in the platform", "1 2 4a"),
+    (Fate.ROW_GONE, SURE, Class.LOST, "lost in the platform", "1 2 4a 8"),
     (Fate.ACCOUNT_MISSING, [(0, 1)], Class.SETTLED, "account missing in the book", "4a 4b"),
     (Fate.ACCOUNT_TWICE, [(0, 1)], Class.DUPLICATED, "applied more than once", "2"),
     (Fate.ACCOUNT_CURRENCY, [(0, 1)], Class.SETTLED, "account in the wrong currency", "4a"),
@@ -115,7 +124,7 @@ def test_the_figures_of_a_right_run(tmp_path):
         moved[code] = moved.get(code, 0) + command.amount_minor
     assert judgement.settled_minor == moved
     assert judgement.foreign == 0
-    assert [check.examined for check in judgement.checks] == [36, 36, 36, 4, 4, 36]
+    assert [check.examined for check in judgement.checks] == [36, 36, 36, 4, 4, 36, 36, 36, 36, 36]
 
 
 @pytest.mark.parametrize(("fate", "name"), GOOD.items(), ids=str)
@@ -176,7 +185,7 @@ def test_a_finding_cites_the_first_the_worst_and_the_last_case(tmp_path):
     number = int(POOL.shard(case.shard).account_number[case.index])
     assert case.account_id == history._bound[case.shard, number]
     assert case.text == (
-        f"acknowledged at {case.acknowledged_ns / 1e9:.3f} s; it is not in the book"
+        f"acknowledged by the platform at {case.acknowledged_ns / 1e9:.3f} s; it is not in the book"
     )
 
 
@@ -215,14 +224,34 @@ def test_texts_say_what_is_wrong_with_the_values(tmp_path):
     )
     twice = finding(judgement, "applied more than once").first.text
     assert twice == "the book has 1 rows and 4 legs for it"
-    wrong = finding(judgement, "wrong outcome")
-    assert "settled, where only rejected is correct" in {wrong.first.text, wrong.last.text}
-    assert "settled, though the answer said that it has no effect (HTTP 429)" in {
-        wrong.first.text,
-        wrong.last.text,
-    }
-    back = finding(judgement, "two outcomes").first.text
+    beyond = finding(judgement, "limit exceeded").first.text
+    assert re.match(r"window: \d+, where \d+ or less is right; spent in its MINUTE", beyond)
+    anyway = finding(judgement, "applied, though answered without effect").first.text
+    assert anyway == "settled, though the answer said that it has no effect (HTTP 429)"
+    back = finding(judgement, "outcome taken back").first.text
     assert back == "it was observed settled; the book has it rejected"
+
+
+def test_what_only_a_broker_acknowledged_is_lost_before_the_platform(tmp_path):
+    """The broker had it, the platform never showed it: whose fault that is, is said."""
+    history = run(tmp_path, {SURE[0]: Fate.LOST}, channel=Channel.KAFKA)
+    judgement = history.judge()
+    assert history.classes()[SURE[0]] is Class.LOST_BEFORE
+    assert causes(judgement) == {"lost before the platform": 1}
+    assert (
+        "acknowledged by a broker at" in finding(judgement, "lost before the platform").first.text
+    )
+    assert total(judgement) == len(POOL)
+
+
+@pytest.mark.parametrize("dropped", [0, 2, 100])
+def test_what_was_not_sent_for_want_of_an_arrival_is_told_apart(tmp_path, dropped):
+    """So many commands as arrivals were dropped would have been sent; the others' turn never came."""
+    judgement = run(tmp_path, dict.fromkeys(SURE[:5], Fate.UNGRANTED), dropped=dropped).judge()
+    assert total(judgement, Class.DROPPED) == min(dropped, 5)
+    assert total(judgement, Class.NOT_SENT) == 5 - min(dropped, 5)
+    assert total(judgement) == len(POOL)
+    assert findings(judgement) == {}
 
 
 def test_several_defects_at_once_are_each_named(tmp_path):
@@ -230,7 +259,7 @@ def test_several_defects_at_once_are_each_named(tmp_path):
     fates = {SURE[0]: Fate.LOST, SURE[-1]: Fate.TWICE, NEVER[0]: Fate.WRONG_OUTCOME}
     judgement = run(tmp_path, fates).judge()
     assert causes(judgement) == {
-        "lost in the platform": 1, "applied more than once": 1, "wrong outcome": 1,
+        "lost in the platform": 1, "applied more than once": 1, "limit exceeded": 1,
     }  # fmt: skip
 
 
@@ -269,8 +298,7 @@ def test_without_the_book_what_needs_it_is_unknown(tmp_path):
     """A missing statement is never a pass: 2, 3, 4a and 4b are UNKNOWN, and the exit is 20."""
     judgement = run(tmp_path, {SURE[0]: Fate.TWICE}, has_book=False).judge()
     assert statuses(judgement) == {
-        "1": "holds", "2": "unknown", "3": "unknown", "4a": "unknown", "4b": "unknown",
-        "6a": "holds",
+        **dict.fromkeys(ALL, "unknown"), "1": "holds", "6a": "holds",
     }  # fmt: skip
     assert "no statement" in check(judgement, "4a").note
     assert check(judgement, "4a").examined == 0
@@ -294,10 +322,97 @@ def test_what_an_adapter_cannot_provide_is_not_asked(tmp_path):
     )
     judgement = run(tmp_path, has_book=False, platform=f"{adapter}:Mine").judge()
     assert {n for n, status in statuses(judgement).items() if status == "not asked"} == {
-        "2", "3", "4a", "4b",
+        "2", "3", "4a", "4b", "5", "6b", "7", "8",
     }  # fmt: skip
     assert judgement.exit is Exit.GOOD
-    assert judgement.verdict.endswith("(not asked: invariants 2, 3, 4a, 4b)")
+    assert judgement.verdict.endswith("(not asked: invariants 2, 3, 4a, 4b, 5, 6b, 7, 8)")
+
+
+def adapter(tmp_path, *lines):
+    """Return an adapter of our own, as FILE:CLASS, with these lines in its rules."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from e2e_data.model.rules import Rules\n"
+        "from e2e_data.platform import Platform\n"
+        "class Own(Rules):\n"
+        + "".join(f"    {line}\n" for line in lines)
+        + "class Mine(Platform):\n    rules = Own()\n"
+    )
+    return f"{path}:Mine"
+
+
+def test_without_an_order_what_depends_on_it_is_not_asked(tmp_path):
+    """8 is not asked, and 5 and 6b say how much less they mean; nothing is unknown for it."""
+    platform = adapter(tmp_path, "gives_order = False")
+    judgement = run(tmp_path, platform=platform).judge()
+    assert statuses(judgement) == {**dict.fromkeys(ALL, "holds"), "8": "not asked"}
+    assert "gives no order" in check(judgement, "5").note
+    assert re.search(r"either outcome is right for \d+ decisions", check(judgement, "6b").note)
+    assert judgement.verdict.endswith("(not asked: invariants 8)")
+    assert judgement.exit is Exit.GOOD
+
+
+@pytest.mark.parametrize(
+    ("column", "unknown"), [("account_seq", ["5", "6b", "8"]), ("decided_ns", ["5", "6b"])]
+)
+def test_an_order_or_times_that_were_declared_and_are_missing_make_unknown(
+    tmp_path, column, unknown
+):
+    """What the adapter says that the book has, and it has not, is never a pass, nor a violation."""
+    history = run(tmp_path)
+    path = history.directory.book / "commands.parquet"
+    table = pq.read_table(path)
+    at = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(at, column, pa.array([0] * len(table))), path)
+    judgement = history.judge()
+    assert findings(judgement) == {}
+    assert [n for n, status in statuses(judgement).items() if status == "unknown"] == unknown
+    assert judgement.exit is Exit.NOT_RIGHT
+
+
+def test_a_rule_of_the_adapter_is_the_replays(tmp_path):
+    """Where limits are exclusive by declaration, what was settled at exactly the limit is wrong."""
+    platform = adapter(tmp_path, "insufficient_funds = 'NO_MONEY'", "limits_inclusive = True")
+    assert run(tmp_path, platform=platform).judge().exit is Exit.GOOD
+    limits = adapter(tmp_path, "limit_exceeded = {p: 'TOO_MUCH' for p in ('MINUTE', 'HOUR', 'DAY', "
+                     "'WEEK', 'MONTH')}")  # fmt: skip
+    judgement = run(tmp_path / "other", platform=limits).judge()
+    assert causes(judgement) == {"wrong reason": len(NEVER)}
+    assert check(judgement, "6b").status is Status.VIOLATED
+
+
+def test_a_decision_before_its_command_was_sent_is_impossible(tmp_path):
+    """Beyond what the clocks may be off, a decision lies between sent and completed."""
+    history = run(tmp_path)
+    record = history.record
+    for off_ms, found in ((-900, {}), (-2000, {"decided at an impossible time": len(POOL)})):
+        moved = record.model_copy(update={"epoch_utc_ns": record.epoch_utc_ns - off_ms * MS})
+        history.directory.write_record(moved)
+        assert causes(history.judge()) == found
+
+
+def test_what_was_told_is_compared_with_the_book(tmp_path):
+    """Another reason than the book's, or another account, is told, and is no wrong outcome."""
+    history = run(tmp_path)
+    path = history.directory.book / "commands.parquet"
+    table = pq.read_table(path)
+    told = pc.if_else(pc.equal(table["reason"], ""), "", "INSUFFICIENT_FUNDS")
+    at = table.schema.get_field_index("reason")
+    pq.write_table(table.set_column(at, "reason", told), path)
+    judgement = history.judge()
+    assert causes(judgement) == {
+        "told another reason than the book's": len(NEVER), "wrong reason": len(NEVER),
+    }  # fmt: skip
+    assert statuses(judgement)["7"] == "violated"
+
+
+def test_another_account_id_than_the_books_is_told(tmp_path):
+    """An account was told to be one, and the book has it as another."""
+    history = run(tmp_path)
+    path = history.directory.bindings / "w0.jsonl"
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first.replace(b"00000000-", b"10000000-"), *rest]))
+    assert causes(history.judge()) == {"told another account than the book's": 1}
 
 
 @pytest.mark.parametrize("where", ["examine", "conclude"])
@@ -492,7 +607,7 @@ def test_a_chunk_that_is_missing_makes_unknown(tmp_path, which):
     assert "died: w0" in judgement.fitness[3].note
     assert findings(judgement) == {}
     assert set(statuses(judgement).values()) == {"holds"}, "the book has every outcome"
-    assert judgement.perhaps_sent > 0
+    assert "went with its journal" in check(judgement, "7").note
 
 
 @pytest.mark.parametrize("which", [0, -1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e_data.commands import Kind, Label, Outcome
+from e2e_data.commands import Channel, Kind, Label, Outcome
 from e2e_data.exits import Exit
 from e2e_data.replays import replays_of
 from reports.judgement import Class, LabelRow
@@ -139,6 +139,20 @@ def test_a_replay_of_what_was_not_observed_complete_is_blocked(tmp_path, fate):
     assert findings(judgement) == {}
     assert history.classes()[WAITING] is Class.BLOCKED
     assert history._blocked(WAITING) == WHY_NOT_COMPLETE
+
+
+def test_what_cannot_be_understood_is_dead_lettered_over_kafka(tmp_path):
+    """Put aside is right for it, and wrong for what the platform should have understood."""
+    history = run(tmp_path, channel=Channel.KAFKA)
+    judgement = history.judge()
+    assert findings(judgement) == {}
+    assert judgement.exit is Exit.GOOD
+    found = history.classes()
+    assert found[MALFORMED] is Class.DEAD_LETTERED
+    assert found[NOWHERE] is Class.REJECTED
+    unheard = run(tmp_path / "unheard", {MALFORMED: Fate.SILENT}, channel=Channel.KAFKA)
+    assert unheard.classes()[MALFORMED] is Class.UNKNOWN
+    assert findings(unheard.judge()) == {}
 
 
 BAD = [
@@ -295,9 +309,9 @@ def test_a_pending_command_is_pending_in_both_its_rows(tmp_path):
 def test_a_replay_of_an_outcome_that_was_taken_back_is_its_consequence(tmp_path):
     """It was answered as the original was, before the platform changed its mind."""
     judgement = run(tmp_path, {RACED: Fate.TAKEN_BACK}).judge()
-    assert causes(judgement) == {"two outcomes": 1}
-    name = "replay with another outcome (two outcomes)"
-    assert findings(judgement)[name] == ("6a", 1, "two outcomes")
+    assert causes(judgement) == {"outcome taken back": 1}
+    name = "replay with another outcome (outcome taken back)"
+    assert findings(judgement)[name] == ("6a", 1, "outcome taken back")
 
 
 def test_a_killed_worker_leaves_replays_in_doubt(tmp_path):

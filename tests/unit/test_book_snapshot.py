@@ -110,7 +110,8 @@ def test_both_statements_are_kept_with_their_moment(server, directory, waits):
     assert ours == {
         "known": True, "lap": 0, "shard": 1, "index": 2, "command_id": OURS, "account_id": "A",
         "outcome": 1, "reason": "", "decided_ns": 9, "account_seq": 2, "legs": 2,
-        "own_minor": 125, "own_currency": "USD", "other_minor": -125, "other_currency": "USD",
+        "own_account_id": "A", "own_minor": 125, "own_currency": "USD",
+        "other_minor": -125, "other_currency": "USD",
         "other_account_id": "clearing-USD", "balance_after_minor": 125,
     }  # fmt: skip
     assert (other["known"], other["outcome"], other["balance_after_minor"]) == (False, 0, None)

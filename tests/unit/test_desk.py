@@ -88,6 +88,40 @@ def test_a_worker_that_is_silent_for_too_long_is_lost(office):
     assert {attempt for *_, attempt in drawn(other)} == {1}
 
 
+def test_how_long_a_lost_workers_shards_were_nobodys_is_told(office):
+    """From when it was last heard of until the last of its shards is with another, once."""
+    office.ask(office.worker("a"))
+    office.pass_time(10)
+    office.desk.tick()
+    office.pass_time(0.5)
+    small, large = office.worker("b", room=1), office.worker("c")
+    office.ask(small)
+    assert "worker replaced" not in dict(office.told)
+    office.pass_time(0.25)
+    office.ask(large)
+    replaced = "a: 2 shards were taken over 10.8 s after it was last heard of"
+    assert office.told[-1] == ("worker replaced", replaced)
+    office.ask(small)
+    office.ask(large)
+    assert [event for event, _ in office.told].count("worker replaced") == 1
+
+
+def test_whoever_held_nothing_need_not_be_replaced(office):
+    """A worker without leases is lost, and that is all; so is one when the phase has nothing left."""
+    office.ask(office.worker("a"))
+    office.ask(office.worker("b"))
+    office.pass_time(10)
+    office.desk.tick()
+    office.ask(office.worker("c"))
+    replaced = [note for event, note in office.told if event == "worker replaced"]
+    assert [note[:1] for note in replaced] == ["a"]
+    office.pass_time(10)
+    office.desk.tick()
+    office.desk.begin(1, [0, 0, 0], office.clock.ns)
+    office.ask(office.worker("d"))
+    assert [note for event, note in office.told if event == "worker replaced"] == replaced
+
+
 def test_a_lost_worker_comes_back_without_its_leases(office):
     """Heard again, it is alive, and gets new leases like anybody."""
     agent = office.worker("a")
@@ -96,7 +130,7 @@ def test_a_lost_worker_comes_back_without_its_leases(office):
     office.pass_time(11)
     office.desk.tick()
     office.ask(agent)
-    assert office.told[-1][0] == "worker back"
+    assert "worker back" in dict(office.told)
     assert all(lease.gone for lease in old)
     assert {lease.epoch for lease in agent.holder.leases} == {3, 4}
 

@@ -18,6 +18,7 @@ from locustfiles.fleet.figures import (
     percentile_ms,
     upper_ms,
 )
+from reports.workers import Reported
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1))
@@ -83,15 +84,15 @@ def test_a_worker_of_another_master_is_counted_by_itself():
 
 
 def test_a_slow_worker_is_seen():
-    """Each worker's figures are kept, and told in words."""
+    """Each worker's figures are kept, of those that had no answer too."""
     fleet = FleetFigures()
     fleet.take(wired(figures_of(1, 1), "quick"))
     fleet.take(wired(figures_of(90, 100), "slow"))
     fleet.take(wired(Figures(), "idle"))
-    assert [fleet.told(name) for name in fleet.workers()] == [
-        "idle: nothing answered",
-        "quick: 2 answered, response p50 1 ms, p99 1 ms",
-        "slow: 2 answered, response p50 90.1 ms, p99 100 ms",
+    assert list(fleet.reported()) == [
+        Reported("idle", 0, None, None),
+        Reported("quick", 2, pytest.approx(1, rel=0.01), pytest.approx(1, rel=0.01)),
+        Reported("slow", 2, pytest.approx(90, rel=0.01), pytest.approx(100, rel=0.01)),
     ]
     assert percentile_ms(fleet.counts("idle"), 50) is None
 

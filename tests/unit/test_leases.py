@@ -226,6 +226,23 @@ def test_what_was_open_at_a_lost_worker_is_in_doubt(desk):
     assert third.grants == [(1, 2, 2), (4, 6, 2), (6, 7, 1)]
 
 
+def test_an_extension_takes_what_is_in_doubt_first_then_what_came_back_then_the_new():
+    """Each with its attempt, and each range written down as it was granted."""
+    desk = Desk([10])
+    first = desk.lease(total=6)
+    desk.report(first, unsent=[(4, 6)], out=[(2, 4)])
+    desk.book.give_back(first)
+    desk.book.lose("a")
+    second = desk.lease("b", total=10)
+    assert second.grants == [(2, 4, 1), (4, 6, 0), (6, 10, 0)]
+    assert desk.log.ranges()[1:] == [
+        ("b", 0, 2, 4, 1),
+        ("b", 0, 4, 6, 0),
+        ("b", 0, 6, 10, 0),
+    ]
+    assert not desk.book.more(second)
+
+
 def test_custody_is_lost_as_well(desk):
     """Commands that a lost worker was waiting for are in doubt, whoever holds the shard now."""
     lease = desk.lease(total=10)

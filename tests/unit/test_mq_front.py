@@ -14,7 +14,8 @@ import pytest
 
 from sandbox import envelope, mq_front
 from sandbox.defects import LOSE, Defects
-from sandbox.ledger import Ledger
+from sandbox.faulty import FaultyLedger
+from sandbox.faulty_platform import FaultyPlatform
 from sandbox.mq_front import (
     BACKOUT_QUEUE,
     COMMAND_QUEUE,
@@ -27,7 +28,6 @@ from sandbox.mq_replies import Replies, ReplyId
 from sandbox.mq_server import Server
 from sandbox.mqbinding import codes
 from sandbox.mqbinding.structs import text
-from sandbox.platform import Platform
 from sandbox.queue_manager import DEAD_LETTER_QUEUE
 from sandbox.queues import Definition
 from tests.mq_parts import NOON_NS, Program, manager, md_of
@@ -73,11 +73,9 @@ class Running:
         self.manager = manager(*queues)
         ids = count(1)
         self.accepted = []
-        self.platform = Platform(
-            Ledger(lambda: NOON_NS, lambda _: uuid(500 + next(ids))),
-            Defects(defects or {}),
-            self.accepted.append,
-        )
+        wrong = Defects(defects or {})
+        ledger = FaultyLedger(wrong, lambda: NOON_NS, lambda _: uuid(500 + next(ids)))
+        self.platform = FaultyPlatform(ledger, wrong, self.accepted.append)
         self.remote = remote
         self.settings = settings or FrontSettings()
         self.links = []
@@ -487,7 +485,7 @@ def test_a_fault_of_the_platform_is_told_and_the_front_goes_on(monkeypatch, capl
     async def test(running):
         accept, faults = running.platform.accept, iter([ZeroDivisionError])
         monkeypatch.setattr(
-            running.platform, "accept", lambda command: fault(faults) or accept(command)
+            running.platform, "accept", lambda *command: fault(faults) or accept(*command)
         )
         running.send(opening())
         _, body = await running.reply()

@@ -269,7 +269,7 @@ def test_with_a_file_of_ids(directory, tmp_path):
         ("-1:3", "is no id"),
         ("2:0", "names shard 2, but the pool has shards 0 to 1"),
         ("0:999999999", "names command 999999999 of shard 0, which has commands 0 to "),
-        (str(uuid4()), "give --ids with that run's run.json"),
+        ("6f9619ff-8b86-4011-b42d-00c04fc964ff", "give --ids with that run's run.json"),
         ("0" * 48, "its check sum is wrong; copy all of it"),
         ("0" * 47, "is no id"),
     ],

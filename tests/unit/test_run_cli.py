@@ -76,6 +76,7 @@ def test_run_hands_every_option_over(started):
         "--duration": "2s",
         "--pool": "somewhere",
         "--channels": "http=1",
+        "--book": "sqlite:///book.db",
         "--set": "users=9",
         "--platform": "mine.py:Mine",
         "--workers": "3",

@@ -41,7 +41,7 @@ def test_rates_are_read():
     ("text", "message"),
     [
         ("lose", "'lose' has no '=': write NAME=RATE"),
-        ("loose=1", "there is no defect 'loose', only lose, apply-twice"),
+        ("loose=1", "there is no defect 'loose', only lose, stall, error-answer, apply-twice"),
         ("lose=often", "the rate 'often' must be a number from 0 to 1"),
         ("lose=1.5", "the rate 1.5 must be from 0 to 1"),
         ("lose=-0.1", "the rate -0.1 must be from 0 to 1"),

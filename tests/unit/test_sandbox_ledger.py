@@ -8,6 +8,8 @@ import pytest
 
 from sandbox.book import AccountRow, Posting, Reason, Status
 from sandbox.commands import CreateAccount, Payment, Transaction
+from sandbox.defects import APPLY_TWICE, Defects
+from sandbox.faulty import FaultyLedger
 from sandbox.ledger import Conflict, Ledger
 from sandbox.money import Money
 
@@ -251,10 +253,11 @@ def test_a_clock_that_steps_back_reopens_no_window(bench):
 
 
 def test_posting_twice_shows_in_row_and_balance(bench):
-    """`times` doubles both sets of postings, still balanced, and counts once against limits."""
+    """The defect doubles both sets of postings, still balanced, and counts once against limits."""
+    bench.ledger = FaultyLedger(Defects({APPLY_TWICE: 1}), lambda: bench.now_ns, lambda _: "A0")
     account = bench.open(limit_based=True)
     bench.ledger.receive(Payment("p", account, usd(60), Money(50, "EUR")))
-    decision = bench.ledger.decide("p", times=2).decision
+    decision = bench.ledger.decide("p").decision
     assert [posting.minor for posting in decision.postings] == [-60, 50, -60, 50]
     assert decision.balance_after == usd(-120)
     assert bench.ledger.totals() == {"USD": 0, "EUR": 0}

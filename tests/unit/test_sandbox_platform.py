@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 import pytest
 
+from sandbox.account_ids import at_random
 from sandbox.book import Status
 from sandbox.commands import CreateAccount, Transaction
 from sandbox.defects import APPLY_TWICE, LOSE, Defects
-from sandbox.ledger import Conflict, Ledger
+from sandbox.faulty import FaultyLedger
+from sandbox.faulty_platform import FaultyPlatform
+from sandbox.ledger import Conflict
 from sandbox.money import Money
-from sandbox.platform import Platform
 
 IDS = [str(UUID(int=number)) for number in range(3)]
 
@@ -19,7 +22,8 @@ IDS = [str(UUID(int=number)) for number in range(3)]
 def platform_with(**rates):
     queue: list[str] = []
     defects = Defects({name.replace("_", "-"): rate for name, rate in rates.items()})
-    return Platform(Ledger(), defects, queue.append), queue
+    ledger = FaultyLedger(defects, time.time_ns, at_random)
+    return FaultyPlatform(ledger, defects, queue.append), queue
 
 
 def test_a_lost_command_is_acknowledged_and_gone():

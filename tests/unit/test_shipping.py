@@ -145,6 +145,14 @@ def test_by_url_files_are_copied_and_fetched(here, there, tmp_path):
     assert not here.path.exists()
 
 
+def test_a_storage_that_cannot_be_read_is_named(there, tmp_path):
+    """Whoever resumes a run is told where its journals should have been, and what is wrong."""
+    (tmp_path / "the-run").mkdir()
+    (tmp_path / "the-run" / "journal").write_text("no folder")
+    with pytest.raises(Problems, match=f"file://{tmp_path}: what is there cannot be read"):
+        fetch(f"file://{tmp_path}", "the-run", there)
+
+
 def test_nothing_stored_is_nothing_fetched(there, tmp_path):
     """A fleet whose workers all died before they stored anything leaves no file."""
     fetch(f"file://{tmp_path}", "no-such-run", there)

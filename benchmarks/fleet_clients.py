@@ -1,6 +1,6 @@
 """Many workers in one process, for benchmarks/fleet.py: real messages, nothing sent to any platform.
 
-python benchmarks/crowd.py PORT COUNT bare|full SECONDS
+python -m benchmarks.fleet_clients PORT COUNT bare|full SECONDS
 
 It ends with its standard input, and prints figures of the last seconds.
 """
@@ -12,16 +12,15 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gevent
 import locust
 import numpy as np
+import zmq.green as zmq
 from locust.rpc import Message, zmqrpc
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from e2e_data.commands import Kind
 from locustfiles.fleet.agent import Agent
@@ -34,6 +33,21 @@ from locustfiles.run import AHEAD_NS
 
 LATENCY_MS = 3
 NS = 1_000_000_000
+PROBE_S = 0.01
+
+Wait = tuple[float, float]
+"""When something was waited for, and how long; seconds."""
+
+
+class Line(zmqrpc.Client):
+    """A worker's line to the master. All share a context: its threads, one of each, would be thousands."""
+
+    context = zmq.Context()
+
+    def __init__(self, port: int, identity: str) -> None:
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IDENTITY, identity.encode())
+        self.socket.connect(f"tcp://127.0.0.1:{port}")
 
 
 class Fake:
@@ -41,7 +55,7 @@ class Fake:
 
     def __init__(self, number: int, port: int, *, full: bool) -> None:
         self.name = f"crowd-{os.getpid()}-{number}"
-        self.client = zmqrpc.Client("127.0.0.1", port, self.name)
+        self.client = Line(port, self.name)
         self.full = full
         self.agent: Agent | None = None
         self.run = ""
@@ -55,7 +69,9 @@ class Fake:
         self.due = 0.0
         self.figures = Figures()
         self.asked: dict[int, float] = {}
-        self.waits: list[tuple[float, float]] = []
+        self.asks: list[Wait] = []
+        self.beaten: deque[float] = deque()
+        self.beats: list[Wait] = []
 
     # -- what the agent tells -----------------------------------------------------------------------
 
@@ -97,6 +113,7 @@ class Fake:
         """Send heartbeats, as Locust's workers do."""
         gevent.sleep(random.uniform(0, 1))
         while True:
+            self.beaten.append(time.monotonic())
             self.send(
                 "heartbeat",
                 {"state": self.state, "current_cpu_usage": 1.0, "current_memory_usage": 1},
@@ -131,7 +148,7 @@ class Fake:
     def listen(self) -> None:
         """Take what the master says."""
         while True:
-            message = self.client.recv()
+            message = self.client.recv()  # type: ignore[no-untyped-call]
             if message.type == "spawn":
                 self.users = sum(message.data["user_classes_count"].values())
                 self.state = "running"
@@ -148,11 +165,13 @@ class Fake:
                     room=HELD_MAX,
                     ahead_ns=AHEAD_NS,
                 )
+            elif message.type == "heartbeat" and self.beaten:
+                self.beats.append(_since(self.beaten.popleft()))
             elif message.type == ANSWER and self.agent is not None:
                 answer = Answer.read(message.data)
                 since = self.asked.pop(answer.number, None)
                 if since is not None:
-                    self.waits.append((since, time.monotonic() - since))
+                    self.asks.append(_since(since))
                 self.agent.follow(answer)
 
     def work(self) -> None:
@@ -163,6 +182,7 @@ class Fake:
             gevent.sleep(0.5)
             if self.agent is None:
                 self.send(JOIN, {})
+                gevent.sleep(0.5)
                 continue
             self.draw()
             if time.monotonic() >= next_ask:
@@ -172,7 +192,7 @@ class Fake:
     def draw(self) -> None:
         """Send what half a second of the plan's rate is for this one."""
         assert self.agent is not None
-        want = {0: 2, 1: 2}.get(self.phase, 10) if self.sending else 0
+        want = {0: 2, 1: 2}.get(self.phase, 5) if self.sending else 0
         for lease in self.agent.holder.held():
             while want and (taken := lease.draw()):
                 want -= 1
@@ -192,6 +212,28 @@ class Fake:
         self.send(ASK, ask.packed())
 
 
+def _since(at: float) -> Wait:
+    return at, time.monotonic() - at
+
+
+def probe(stalls: list[Wait]) -> None:
+    """See how late this process's own timers are."""
+    while True:
+        at = time.monotonic()
+        gevent.sleep(PROBE_S)
+        stalls.append((at, time.monotonic() - at - PROBE_S))
+
+
+def told(waits: Iterable[Wait], seconds: int) -> dict[str, float]:
+    """Return the count and the percentiles of the last seconds' waits."""
+    since = time.monotonic() - seconds
+    lately = np.array([wait for at, wait in waits if at >= since]) * 1000
+    if not len(lately):
+        return {"count": 0, "p50_ms": 0, "p99_ms": 0}
+    p50, p99 = np.percentile(lately, [50, 99]).tolist()
+    return {"count": len(lately), "p50_ms": p50, "p99_ms": p99}
+
+
 def main(port: int, count: int, mode: str, seconds: int) -> None:
     """Let the workers live until standard input ends; print how long the last seconds' answers took."""
     workers = [Fake(number, port, full=mode == "full") for number in range(count)]
@@ -199,16 +241,15 @@ def main(port: int, count: int, mode: str, seconds: int) -> None:
         worker.live()
         if number % 50 == 0:
             gevent.sleep(0.2)
+    stalls: list[Wait] = []
+    gevent.spawn(probe, stalls)
     gevent.get_hub().threadpool.apply(sys.stdin.read)
-    since = time.monotonic() - seconds
-    waits = np.array([wait for one in workers for at, wait in one.waits if at >= since]) * 1000
-    told = {
-        "answers": len(waits),
-        "p50_ms": round(float(np.percentile(waits, 50)), 2) if len(waits) else 0,
-        "p99_ms": round(float(np.percentile(waits, 99)), 2) if len(waits) else 0,
-        "sent": sum(worker.sent for worker in workers),
+    figures = {
+        "asks": told((wait for one in workers for wait in one.asks), seconds),
+        "beats": told((wait for one in workers for wait in one.beats), seconds),
+        "stall": told(stalls, seconds),
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(figures), flush=True)
     os._exit(0)
 
 

@@ -1,0 +1,125 @@
+"""The sandbox over Kafka: commands in, events out for every channel, poison put away."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.request
+import uuid
+
+from confluent_kafka import ConsumerGroupTopicPartitions
+
+from sandbox.kafka_front import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC, EVENTS_TOPIC, GROUP
+from tests.kafka_parts import consume, creation, envelope, produce
+from tests.mq_process import platform, sandbox
+
+CREATE = "InitiateCreateAccountProcess"
+
+
+def create(command_id=None, correlation_id="ab" * 24):
+    """Return a record that creates an account."""
+    customer_id = str(uuid.uuid4())
+    value = envelope(
+        CREATE,
+        creation(customer_id),
+        command_id=command_id or str(uuid.uuid4()),
+        correlation_id=correlation_id,
+    )
+    return customer_id, value, [("correlation-id", correlation_id.encode())]
+
+
+def events(address, count):
+    return [json.loads(message.value()) for message in consume(address, EVENTS_TOPIC, count)]
+
+
+def post(url, correlation_id):
+    """Create an account over HTTP; return its answer."""
+    request = urllib.request.Request(
+        f"{url}/api/accounts",
+        json.dumps(creation(str(uuid.uuid4()))).encode(),
+        {"Idempotency-Key": str(uuid.uuid4()), "X-Correlation-Id": correlation_id},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def test_commands_of_every_channel_have_their_event():
+    """What came over Kafka and over HTTP is told alike, each with its sender's correlation id."""
+    with platform("--kafka-port", "0") as running:
+        produce(running.kafka, COMMANDS_TOPIC, create(correlation_id="01" * 24))
+        answer = post(running.url, "02" * 24)
+        told = {event["correlationId"]: event for event in events(running.kafka, 2)}
+    assert told.keys() == {"01" * 24, "02" * 24}
+    assert {event["status"] for event in told.values()} == {"SETTLED"}
+    assert told["02" * 24]["accountId"] == answer["accountId"]
+
+
+def test_a_command_id_takes_effect_once():
+    """The same record twice has one event; another content under its id is poison."""
+    with platform("--kafka-port", "0") as running:
+        command_id = str(uuid.uuid4())
+        first = create(command_id)
+        other = create(command_id)
+        produce(running.kafka, COMMANDS_TOPIC, first, first, other)
+        produce(running.kafka, COMMANDS_TOPIC, create(correlation_id="ff" * 24))
+        (dead,) = consume(running.kafka, DEAD_LETTERS_TOPIC, 1)
+        told = events(running.kafka, 2)
+    assert dead.key() in (first[0].encode(), other[0].encode())
+    assert sorted(event["correlationId"] for event in told) == ["ab" * 24, "ff" * 24]
+
+
+def test_poison_is_put_away_as_it_is():
+    """A message that is no command goes to the dead letters with key, headers and the reason."""
+    with platform("--kafka-port", "0") as running:
+        produce(running.kafka, COMMANDS_TOPIC, ("k", b"no JSON", [("correlation-id", b"cd" * 24)]))
+        (dead,) = consume(running.kafka, DEAD_LETTERS_TOPIC, 1)
+    assert (dead.key(), dead.value()) == (b"k", b"no JSON")
+    headers = dict(dead.headers())
+    assert headers["correlation-id"] == b"cd" * 24
+    assert b"not JSON" in headers["reason"]
+
+
+def test_a_broker_alone_outlives_the_platform():
+    """What was produced while no platform was there is read by the next one, and once only."""
+    with sandbox("--kafka-only", "--kafka-port", "0") as broker:
+        produce(broker.kafka, COMMANDS_TOPIC, create(correlation_id="01" * 24))
+        with platform("--kafka-at", broker.kafka, to_be_killed=True):
+            assert len(events(broker.kafka, 1)) == 1
+        produce(broker.kafka, COMMANDS_TOPIC, create(correlation_id="02" * 24))
+        with platform("--kafka-at", broker.kafka) as again:
+            told = events(broker.kafka, 2)
+            assert again.kafka == broker.kafka
+    assert {"01" * 24, "02" * 24} <= {event["correlationId"] for event in told}
+
+
+def test_clients_begin_at_the_port_that_was_asked_for():
+    """The mock cluster takes ports of its own; the one that was named leads to them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    with platform("--kafka-port", str(free)) as running:
+        assert running.kafka == f"127.0.0.1:{free}"
+        produce(running.kafka, COMMANDS_TOPIC, create())
+        assert len(events(running.kafka, 1)) == 1
+
+
+def test_real_kafka_serves_the_platform(real_kafka):
+    """Topics are made, commands read, events published; the group's offsets say how far it is."""
+    with platform("--kafka-at", real_kafka.bootstrap) as running:
+        produce(running.kafka, COMMANDS_TOPIC, *(create() for _ in range(50)))
+        produce(running.kafka, COMMANDS_TOPIC, ("k", b"poison", []))
+        before = consume(running.kafka, EVENTS_TOPIC, 50)
+        assert len(consume(running.kafka, DEAD_LETTERS_TOPIC, 1)) == 1
+        until_s = time.monotonic() + 20
+        while (read := committed(real_kafka.admin())) < 51 and time.monotonic() < until_s:
+            time.sleep(0.1)
+    assert len({json.loads(message.value())["eventId"] for message in before}) == 50
+    assert read == 51
+
+
+def committed(admin):
+    """Return how many commands the platform's group has read, by its committed offsets."""
+    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])
+    (offsets,) = asked.values()
+    return sum(max(one.offset, 0) for one in offsets.result().topic_partitions)

@@ -1,0 +1,82 @@
+"""Events: every decision is told, with the words of docs/contract.md."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from decimal import Decimal
+
+from sandbox import kafka_events, wire
+from sandbox.defects import Defects
+from sandbox.fields import Fields
+from sandbox.ledger import Ledger
+from sandbox.platform import Platform
+from tests.kafka_parts import creation, credit
+
+DECIDED_NS = 1_795_838_927_487_144_999
+
+
+def told(platform_of=None):
+    queue, decided = [], []
+    platform = Platform(Ledger(lambda: DECIDED_NS), Defects({}), queue.append)
+    platform.watch(decided.append)
+    return platform, queue, decided
+
+
+def test_an_event_tells_the_outcome_and_whose_it_is():
+    """Ids, type, status, account, amount with its digits, reason, flags and time."""
+    platform, queue, decided = told()
+    command_id = str(uuid.uuid4())
+    create = wire.create_account(command_id, Fields(creation(str(uuid.uuid4()))))
+    account_id = platform.accept(create, "ab" * 24).account_id
+    platform.decide(queue.pop())
+    fields = json.loads(kafka_events.event(decided[0]))
+    assert fields == {
+        "eventId": kafka_events.event_id(command_id),
+        "correlationId": "ab" * 24,
+        "commandId": command_id,
+        "commandType": "InitiateCreateAccountProcess",
+        "status": "SETTLED",
+        "accountId": account_id,
+        "amount": None,
+        "reason": None,
+        "flags": [],
+        "occurredAt": "2026-11-28T04:08:47.487144Z",
+    }
+
+
+def test_an_amount_has_its_currencys_digits():
+    """50000 USD are written 50000.00, as in a command."""
+    platform, queue, decided = told()
+    create = wire.create_account(str(uuid.uuid4()), Fields(creation(str(uuid.uuid4()))))
+    account_id = platform.accept(create).account_id
+    opening = Fields(credit(account_id, Decimal("50000")))
+    platform.accept(wire.transaction(str(uuid.uuid4()), opening), 'say "hi"')
+    for command_id in queue:
+        platform.decide(command_id)
+    written = kafka_events.event(decided[1]).decode()
+    assert '"amount":{"amount":50000.00,"currencyCode":"USD"}' in written
+    assert json.loads(written)["correlationId"] == 'say "hi"'
+
+
+def test_a_command_sent_again_has_one_event_with_the_first_correlation_id():
+    """A replay is answered as the first was, and decides nothing."""
+    platform, queue, decided = told()
+    create = wire.create_account(str(uuid.uuid4()), Fields(creation(str(uuid.uuid4()))))
+    platform.accept(create, "first")
+    platform.accept(create, "second")
+    for command_id in queue:
+        platform.decide(command_id)
+    platform.accept(create, "third")
+    assert [one.correlation_id for one in decided] == ["first"]
+    assert kafka_events.event_id(create.command_id) == kafka_events.event_id(create.command_id)
+
+
+def test_an_amount_of_an_unknown_currency_is_none():
+    """Nobody can say how many digits it has."""
+    platform, queue, decided = told()
+    payload = credit(str(uuid.uuid4()), 7)
+    payload["amount"]["currencyCode"] = "XXX"
+    platform.accept(wire.transaction(str(uuid.uuid4()), Fields(payload)))
+    platform.decide(queue.pop())
+    assert json.loads(kafka_events.event(decided[0]))["amount"] is None
