@@ -86,7 +86,7 @@ def test_a_fleet_over_http_and_mq_with_poison(runs: list[str]) -> None:
     classes = ended.summary["classes"]
     put_aside = classes["dead-lettered"]["payment"]
     assert put_aside > 0
-    assert classes["invalid"]["payment"] > 0
+    assert classes["answered as invalid"]["payment"] > 0
     notes = " ".join(row.get("note", "") for row in timeline(ended))
     assert "stands on the backout queue" in notes
     assert max(
