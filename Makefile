@@ -17,7 +17,7 @@ PYTEST := $(BIN)/coverage run -m pytest --durations=5 --durations-min=2
 COVERAGE_PERCENT := 95
 
 # Each is a program of its own; measure.py is what they share.
-BENCHMARKS := $(filter-out %/__init__.py %/measure.py %_clients.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clients.py,$(wildcard benchmarks/*.py))
 
 .PHONY: demo test test-fast test-unit test-properties test-e2e lint bench clean
 

@@ -173,7 +173,7 @@ class Crowded:
 
 
 def crowded(workers: int, seconds: int, mode: str) -> Crowded:
-    """Let a crowd work, "bare" or "full", and measure its master."""
+    """Let a crowd work, "bare", "full", or with "ends" told too, and measure its master."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     own, others = set(cores[:1]), set(cores[1:] or cores)
     with sandbox() as host, tempfile.TemporaryDirectory() as runs:
@@ -184,11 +184,11 @@ def crowded(workers: int, seconds: int, mode: str) -> Crowded:
         told: list[dict[str, Any]] = []
         try:
             timeline = Path(runs) / "demo" / "latest" / "timeline.jsonl"
-            phase = "payments" if mode == "full" else ""
+            phase = "" if mode == "bare" else "payments"
             wait_for_row(
                 timeline,
                 master,
-                lambda row: row["phase"] == phase and (mode == "full" or row["at_ns"] > 5e9),
+                lambda row: row["phase"] == phase and (mode != "bare" or row["at_ns"] > 5e9),
             )
             time.sleep(SETTLED_S)
             watched = psutil.Process(master.pid)
@@ -267,17 +267,34 @@ def crowd_rows(workers: int, seconds: int) -> Iterator[Row]:
     yield Row("of which the seeing process's own lateness", full.stall.told, "", "")
 
 
+def ends_rows(workers: int, seconds: int) -> Iterator[Row]:
+    """Measure what it costs the master that each command's end is seen by a worker that did not send it."""
+    without, told = (crowded(workers, seconds, mode) for mode in ("full", "ends"))
+    yield Row(
+        "CPU of the master, each ends where it was sent", f"{without.cores:.2f} cores", "", ""
+    )
+    ratio = f"{told.cores / without.cores:.2f} times"
+    yield Row("each end told by another worker", f"{told.cores:.2f} cores", "", ratio)
+    yield Row("from ask to answer", told.asks.told, "", "")
+
+
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs, in a minute")
-    parser.add_argument("--only", choices=["efficiency", "crowd"])
+    parser.add_argument("--only", choices=["efficiency", "crowd", "ends"])
     options = parser.parse_args()
     rate, workers, seconds = (300, 40, 4) if options.quick else (600, 1000, 20)
-    if options.only != "crowd":
+    if options.only in (None, "efficiency"):
         print(table("fleet: one worker and two", efficiency_rows(rate, seconds // 2)), end="\n\n")
-    if options.only != "efficiency":
-        print(table(f"fleet: {workers:,} workers, one master", crowd_rows(workers, seconds)))
+    if options.only in (None, "crowd"):
+        print(
+            table(f"fleet: {workers:,} workers, one master", crowd_rows(workers, seconds)),
+            end="\n\n",
+        )
+    if options.only in (None, "ends"):
+        told_by = 40 if options.quick else 100
+        print(table(f"fleet: {told_by} workers and one event topic", ends_rows(told_by, seconds)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Many workers in one process, for benchmarks/fleet.py: real messages, nothing sent to any platform.
 
-python -m benchmarks.fleet_clients PORT COUNT bare|full SECONDS
+python -m benchmarks.fleet_clients PORT COUNT bare|full|ends SECONDS
 
 It ends with its standard input, and prints figures of the last seconds.
 """
@@ -24,6 +24,7 @@ from locust.rpc import Message, zmqrpc
 
 from e2e_data.commands import Kind
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.ends import End
 from locustfiles.fleet.figures import KEY, Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Answer, Bound, Counts, Slice
@@ -32,6 +33,8 @@ from locustfiles.hand import HELD_MAX
 from locustfiles.run import AHEAD_NS
 
 LATENCY_MS = 3
+SHARDS_KNOWN = 400
+"""Of so many shards, ends are told of."""
 NS = 1_000_000_000
 PROBE_S = 0.01
 
@@ -53,10 +56,10 @@ class Line(zmqrpc.Client):
 class Fake:
     """A worker that draws at its share of the rate, and finishes what it drew in the next step."""
 
-    def __init__(self, number: int, port: int, *, full: bool) -> None:
+    def __init__(self, number: int, port: int, mode: str) -> None:
         self.name = f"crowd-{os.getpid()}-{number}"
         self.client = Line(port, self.name)
-        self.full = full
+        self.full, self.tells_ends = mode != "bare", mode == "ends"
         self.agent: Agent | None = None
         self.run = ""
         self.users = 0
@@ -89,6 +92,9 @@ class Fake:
 
     def learn(self, bound: Sequence[Bound]) -> None:
         """Nothing is sent, so nothing needs an account."""
+
+    def over(self, ends: Sequence[End]) -> None:
+        """Wait no more for what others saw the end of: nothing here waits."""
 
     def watch(self, lease: Held, position: int) -> None:
         """Find the outcome at once."""
@@ -200,6 +206,9 @@ class Fake:
                 self.sent += 1
                 self.moved_ns = 1
                 self.figures.add(self.phase, Kind.PAYMENT, LATENCY_MS * 1_000_000)
+                if self.tells_ends:
+                    # Who reads an event has it of any shard, most likely of another's.
+                    self.agent.say_over((random.randrange(SHARDS_KNOWN), taken[0]))
                 if self.phase == 0:
                     self.agent.say((lease.shard, taken[0], 1, f"id-{lease.shard:032d}"))
 
@@ -236,7 +245,7 @@ def told(waits: Iterable[Wait], seconds: int) -> dict[str, float]:
 
 def main(port: int, count: int, mode: str, seconds: int) -> None:
     """Let the workers live until standard input ends; print how long the last seconds' answers took."""
-    workers = [Fake(number, port, full=mode == "full") for number in range(count)]
+    workers = [Fake(number, port, mode) for number in range(count)]
     for number, worker in enumerate(workers):
         worker.live()
         if number % 50 == 0:

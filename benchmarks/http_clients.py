@@ -41,6 +41,7 @@ from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
+from locustfiles.completions import CompletionSource
 from locustfiles.director import Director
 from locustfiles.http_sender import HttpLine
 from locustfiles.launch import direct
@@ -111,7 +112,7 @@ def run_of(directory: Path, users: int, rate_per_s: float) -> tuple[Run, Directo
     return run, director
 
 
-class Undecided:
+class Undecided(CompletionSource):
     """No source of completions: a web server decides nothing."""
 
     def __init__(self, run: Run) -> None:

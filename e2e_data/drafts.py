@@ -46,7 +46,7 @@ def http_drafts(
     """
     if not keeps(platform, "http_command"):
         return None
-    heads = _heads(batch, ids, lap=lap, phase=phase, attempts=attempts)
+    begun = heads(batch, ids, lap=lap, phase=phase, attempts=attempts, channel=Channel.HTTP)
     return [
         Draft(
             _LINES[kind],
@@ -55,12 +55,14 @@ def http_drafts(
             head,
         )
         for kind, command_id, body, head in zip(
-            batch.kinds.tolist(), batch.command_ids, bodies(platform, batch), heads, strict=True
+            batch.kinds.tolist(), batch.command_ids, bodies(platform, batch), begun, strict=True
         )
     ]
 
 
-def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) -> list[bytes]:
+def heads(
+    batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s, channel: Channel
+) -> list[bytes]:
     """Return what each correlation id begins with."""
     return Correlations(
         tag=ids.tag,
@@ -69,7 +71,7 @@ def _heads(batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s) ->
         index=batch.indices,
         attempt=attempts.astype(np.uint8),
         kind=batch.kinds,
-        channel=Channel.HTTP,
+        channel=channel,
         expected=batch.shard.expected[batch.indices],
         phase=np.full(len(batch), phase, np.uint8),
     ).heads()

@@ -265,6 +265,7 @@ _ROWS = np.dtype(
     ]
 )
 """The same layout, for many at a time."""
+_CHECKED = np.dtype([("row", _ROWS), ("check", ">u4")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +304,49 @@ class Correlations:
         rows["attempt"], rows["phase"] = self.attempt, self.phase
         rows["codes"] = self.kind << 6 | self.channel << 4 | self.expected
         return rows
+
+
+_TEXT = re.compile(rf"[0-9a-fA-F]{{{2 * CORRELATION_BYTES}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCorrelations:
+    """What a column of correlation ids says; where it is not `known`, the rest means nothing."""
+
+    known: NDArray[np.bool_]
+    """Whole, and with the run's tag."""
+    lap: NDArray[np.int64]
+    shard: NDArray[np.int64]
+    index: NDArray[np.int64]
+    attempt: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    phase: NDArray[np.int64]
+    intended_us: NDArray[np.int64]
+
+
+def read_correlations(texts: Sequence[str], tag: int) -> ReadCorrelations:
+    """Read many correlation ids, each 48 hexadecimal digits; any text is taken: they come from outside."""
+    match, nothing = _TEXT.fullmatch, "0" * (2 * CORRELATION_BYTES)
+    whole = [text if match(text) else nothing for text in texts]
+    raw = bytes.fromhex("".join(whole))
+    table = np.frombuffer(raw, dtype=_CHECKED)
+    body = CORRELATION_BYTES - CHECK_BYTES
+    checks = [zlib.crc32(raw[at : at + body]) for at in range(0, len(raw), CORRELATION_BYTES)]
+    rows = table["row"]
+    codes = rows["codes"].astype(np.int64)
+    place = rows["place_high"].astype(np.int64) << 32 | rows["place_low"]
+    channel = codes >> 4 & 3
+    return ReadCorrelations(
+        known=(table["check"] == np.array(checks, dtype=np.int64))
+        & (rows["tag"] == tag)
+        & (channel < len(Channel)),
+        lap=rows["lap"].astype(np.int64),
+        shard=place >> 20,
+        index=place & (INDICES - 1),
+        attempt=rows["attempt"].astype(np.int64),
+        kind=codes >> 6,
+        channel=channel,
+        phase=rows["phase"].astype(np.int64),
+        intended_us=rows["us_high"].astype(np.int64) << 32 | rows["us_low"],
+    )

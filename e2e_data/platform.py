@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
@@ -18,11 +18,14 @@ from typing import Any, NamedTuple, TypeGuard
 import orjson
 
 from e2e_data import mq, wire
+from e2e_data.book_rows import OUTCOMES, BookAccount, BookCommand, Posting, StatementEnd
 from e2e_data.commands import COMMAND_TYPES, Command, Kind, Label, Outcome
 from e2e_data.envelope import ENVELOPE
 from e2e_data.hostile import DISFIGURED, altered, spoilt, unknown_account_id
 from e2e_data.model.rules import Rules
 from e2e_data.money import from_wire
+from e2e_data.over_kafka import OverKafka
+from e2e_data.over_sql import OverSql
 from e2e_data.problems import Problems
 
 
@@ -89,47 +92,6 @@ class Completion:
     """What the platform's monitoring says of the command, in the names of `Label`, such as ROUND."""
 
 
-@dataclass(frozen=True, slots=True)
-class BookAccount:
-    """An account as the platform's statement has it."""
-
-    account_id: str
-    customer_id: str
-    currency: str
-    balance_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """One leg of what a command did to the book."""
-
-    account_id: str
-    amount_minor: int
-    currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class BookCommand:
-    """A command as the platform's statement has it; NONE is the outcome of an undecided one."""
-
-    command_id: str
-    account_id: str
-    outcome: Outcome
-    reason: str
-    decided_ns: int
-    account_seq: int
-    postings: tuple[Posting, ...]
-    balance_after_minor: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class StatementEnd:
-    """The last line of a statement: the book's sequence number and how many rows came before."""
-
-    as_of: int
-    rows: int
-
-
 _ACCEPTED = Acknowledgement(Acknowledged.ACCEPTED)
 
 PATHS = {
@@ -137,11 +99,6 @@ PATHS = {
     Kind.OPENING_CREDIT: "/api/transactions",
     Kind.FUNDING: "/api/transactions",
     Kind.PAYMENT: "/api/payments",
-}
-OUTCOMES = {
-    "PENDING": Outcome.NONE,
-    "SETTLED": Outcome.SETTLED,
-    "REJECTED": Outcome.REJECTED,
 }
 
 
@@ -154,8 +111,8 @@ def http_headers(command_id: str, correlation_id: str) -> tuple[tuple[str, str],
     )
 
 
-class Platform:
-    """The default platform, over HTTP: see docs/contract.md."""
+class Platform(OverKafka, OverSql):
+    """The default platform: see docs/contract.md."""
 
     idempotent = True
     """A command sent again under the same id takes effect once."""
@@ -300,43 +257,6 @@ class Platform:
             )
         except (LookupError, TypeError, AttributeError, OverflowError) as error:
             raise _unreadable("command", line) from error
-
-    accounts_query = "SELECT account_id, customer_id, currency, balance_minor FROM accounts"
-    """Reads the book's accounts from its database; columns are given by name to `read_account_record`."""
-    commands_query = (
-        "SELECT c.command_id, c.account_id, c.status, c.reason, c.decided_ns, c.account_seq,"
-        " c.balance_after_minor, p.account_id AS posted_to, p.minor, p.currency"
-        " FROM commands c LEFT JOIN postings p ON p.command_id = c.command_id"
-        " ORDER BY c.number, p.leg"
-    )
-    """Reads the commands: a row for each posting, one for what has none; those of one command together."""
-
-    def read_account_record(self, record: Mapping[str, Any]) -> BookAccount:
-        """Read an account from the book's database."""
-        return BookAccount(
-            account_id=record["account_id"],
-            customer_id=record["customer_id"] or "",
-            currency=record["currency"],
-            balance_minor=record["balance_minor"],
-        )
-
-    def read_command_records(self, records: Sequence[Mapping[str, Any]]) -> BookCommand:
-        """Read a command from its rows of the book's database, one for each posting."""
-        first = records[0]
-        return BookCommand(
-            command_id=first["command_id"],
-            account_id=first["account_id"],
-            outcome=OUTCOMES[first["status"]],
-            reason=first["reason"] or "",
-            decided_ns=first["decided_ns"] or 0,
-            account_seq=first["account_seq"] or 0,
-            postings=tuple(
-                Posting(one["posted_to"], one["minor"], one["currency"])
-                for one in records
-                if one["posted_to"] is not None
-            ),
-            balance_after_minor=first["balance_after_minor"],
-        )
 
     # -- recognising ----------------------------------------------------------------------------
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 from e2e_data.batch import Batch
 from e2e_data.commands import Channel, Command, Kind
 from e2e_data.drafts import Draft, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
+from e2e_data.record_drafts import RecordDraft, record_drafts
 from locustfiles.bindings import Bindings, Key
 from locustfiles.clock import Clock
 from locustfiles.hand import Card, Deal
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +101,38 @@ class Addresser:
             deal.drafts = self._drafts(deal, phase)
         return deal.drafts[card.row]
 
+    def record(self, card: Card, phase: int, reply_to: str) -> RecordDraft | None:
+        """Return a card's first record; None where it must be made by itself, with `sending`."""
+        deal = card.deal
+        if deal is None:
+            return None
+        if deal.records is None:
+            batch = self._batch(deal)
+            made = record_drafts(
+                *(self._platform, batch, self._ids),
+                lap=deal.lap,
+                phase=phase,
+                attempts=deal.attempts,
+                reply_to=reply_to,
+            )
+            deal.records = _complete(made, batch)
+        return deal.records[card.row]
+
     def _drafts(self, deal: Deal, phase: int) -> list[Draft | None]:
+        batch = self._batch(deal)
+        made = http_drafts(
+            self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
+        )
+        return _complete(made, batch)
+
+    def _batch(self, deal: Deal) -> Batch:
         lap, shard = deal.lap, deal.shard
         kinds = shard.kind[deal.named].tolist()
         account_ids = [
             self._account_id(kind, (lap, shard.number, account))
             for kind, account in zip(kinds, deal.accounts.tolist(), strict=True)
         ]
-        batch = Batch(
+        return Batch(
             shard=shard,
             indices=deal.named,
             command_ids=deal.command_ids,
@@ -111,13 +140,15 @@ class Addresser:
             account_ids=account_ids,
             first_day=self._clock.day(0),
         )
-        made = http_drafts(
-            self._platform, batch, self._ids, lap=lap, phase=phase, attempts=deal.attempts
+
+
+def _complete(made: Sequence[Made] | None, batch: Batch) -> list[Made | None]:
+    """Return the drafts that have all they need: an account's id may come later than its command's."""
+    if made is None:
+        return [None] * len(batch)
+    return [
+        draft if account_id is not None or kind == Kind.ACCOUNT else None
+        for draft, account_id, kind in zip(
+            made, batch.account_ids, batch.kinds.tolist(), strict=True
         )
-        if made is None:
-            return [None] * len(batch)
-        # An account's id may come after this, and before the command's turn.
-        return [
-            draft if account_id is not None or kind == Kind.ACCOUNT else None
-            for draft, account_id, kind in zip(made, account_ids, kinds, strict=True)
-        ]
+    ]

@@ -29,6 +29,17 @@ class CompletionSource(Protocol):
         """Begin to look for the outcome of a command that was sent."""
         ...
 
+    def mark(self) -> Callable[[], None]:
+        """Return what to call once the journal has all that was observed until now.
+
+        There is nothing to do where whoever asks again gets the same answer.
+        """
+        return lambda: None
+
+    def flush(self) -> None:
+        """Write down what it needs to know beside the journal, if anything; may run on any one thread."""
+        return
+
     def stop(self) -> None:
         """Look no further; what has not been observed stays unobserved."""
         ...
@@ -44,7 +55,7 @@ class _Question:
     wait_ns: int = field(compare=False)
 
 
-class PollingSource:
+class PollingSource(CompletionSource):
     """Asks the platform for each command's outcome, over connections of its own.
 
     The requests are not part of Locust's statistics. A completion is observed up to one waiting

@@ -32,6 +32,7 @@ from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
+from locustfiles import kafka_launch
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
@@ -109,6 +110,7 @@ class Conductor:
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
             open_gate(settings.origin, settings.platform, settings.plan).close()
+            kafka_launch.ready(settings.plan)
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
         if options.headless:
@@ -254,6 +256,7 @@ class Conductor:
             # Whoever closes its journal only now is told farewell, and written down no more.
             self._post.shut()
         director.close()
+        kafka_launch.end(director.plan, director.directory)
         if director.platform.has_statements:
             self._take_book(launched)
         self._write_end(launched)

@@ -45,6 +45,8 @@ class EmbeddedSandbox:
             self.url = str(announced["http"])
             self.mq: str | None = announced.get("mq")
             """Where its queue manager listens, if it was asked for one."""
+            self.kafka: str | None = announced.get("kafka")
+            """Where Kafka clients begin, if it was asked for a broker."""
         except (gevent.Timeout, ValueError, KeyError) as error:
             self.stop()
             raise Problems(

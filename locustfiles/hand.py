@@ -13,6 +13,7 @@ from e2e_data.commands import Channel, Kind, Label
 from e2e_data.drafts import Draft
 from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
 from e2e_data.pool import Pool
+from e2e_data.record_drafts import RecordDraft
 from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
@@ -46,6 +47,8 @@ class Deal:
     customer_ids: list[str]
     drafts: Sequence[Draft | None] | None = None
     """Their requests, once one was asked for; None for those that are made one by one."""
+    records: Sequence[RecordDraft | None] | None = None
+    """Their records, likewise."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import mq_launch, mq_target
+from locustfiles import kafka_launch, kafka_plan, mq_launch, mq_target
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
@@ -116,15 +116,21 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
-        sandbox = EmbeddedSandbox(*flags, *mq_target.sandbox_options(settings.plan))
+        wanted = [*mq_target.sandbox_options(settings.plan)]
+        wanted += kafka_plan.sandbox_options(settings.plan)
+        sandbox = EmbeddedSandbox(*flags, *wanted)
         origin = Origin.parse(sandbox.url)
-        settings = replace(settings, plan=mq_target.with_sandbox(settings.plan, sandbox.mq))
+        plan = mq_target.with_sandbox(settings.plan, sandbox.mq)
+        settings = replace(settings, plan=kafka_plan.with_sandbox(plan, sandbox.kafka))
     gate = depths = None
     try:
         gate = open_gate(origin, settings.platform, settings.plan)
+        kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
+        if not settings.resume:
+            kafka_launch.begin(settings.plan, directory)
         director = Director(
             *(settings.plan, settings.pool, settings.platform, directory, clock),
             fleet=fleet,
@@ -217,6 +223,10 @@ def _connect(run: Run, gate: Gate) -> None:
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )
+    if kafka_plan.sends(run.plan):
+        run.lines[Channel.KAFKA] = kafka_launch.line(run)
+    if kafka_plan.used(run.plan):
+        run.completions = kafka_launch.completions(run, run.completions)
 
 
 def order_of(launched: Launched, users: int) -> dict[str, Any]:

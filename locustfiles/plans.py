@@ -27,6 +27,7 @@ from e2e_data.config import PoolConfig
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.durations import parse_duration_s
 from locustfiles.mix import Mix
@@ -69,7 +70,7 @@ def _mixed(value: dict[Channel, float]) -> dict[Channel, float]:
     return value
 
 
-SENT_OVER = (Channel.HTTP, Channel.MQ)
+SENT_OVER = (Channel.HTTP, Channel.MQ, Channel.KAFKA)
 """The channels that there is a line for."""
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -256,6 +257,8 @@ class Plan(Part):
     """Whether each command has a channel of its own, or an account's commands keep to one."""
     http: HttpSettings = HttpSettings()
     mq: MqSettings = Field(default_factory=MqSettings)
+    kafka: KafkaSettings | None = None
+    """With it, completions come from the event topic, over whatever channel a command was sent."""
     phases: dict[str, Phase] = Field(min_length=1)
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()

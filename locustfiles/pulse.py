@@ -62,10 +62,13 @@ class Pulse:
                 gevent.sleep(SETTLING_BEAT_S if settling else BEAT_S)
                 run.lag_ns, self._loop_lag_ns = self._loop_lag_ns, 0
                 run.cpu_percent = self._process.cpu_percent()
-                ended = run.tracker.take_ended()
+                assert run.completions is not None, "a run has its source before its pulse"
+                ended, written = run.tracker.take_ended(), run.completions.mark()
                 self._writer.apply(run.journal.flush)
+                self._writer.apply(run.completions.flush)
                 self._store()
                 run.release_ended(ended)
+                written()
         except Exception as error:
             # Without its journal a run proves nothing, so it must not go on.
             self._failed(f"the run directory cannot be written: {error}")
@@ -100,10 +103,10 @@ def close_run(run: Run, pulse: Pulse | None) -> None:
     while run.tracker.tally.waiting:
         # Every request has a deadline, so this ends.
         gevent.sleep(0.02)
+    if pulse is not None:
+        pulse.stop()
     assert run.completions is not None
     run.completions.stop()
     for line in run.lines.values():
         line.close()
-    if pulse is not None:
-        pulse.stop()
     run.close()

@@ -23,6 +23,7 @@ from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.ends import End
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
@@ -75,7 +76,7 @@ class Run:
             *([self._say] if service.shared else []),
         )
         self.tracker = Tracker(self.journal, self.bindings, clock.now_ns, self._say_ended)
-        self._addresser = Addresser(platform, ids, self.bindings, clock)
+        self.addresser = Addresser(platform, ids, self.bindings, clock)
         self.agent = Agent(
             service.run,
             service.term,
@@ -92,7 +93,7 @@ class Run:
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
         self.dealer = Dealer(
             *(clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker),
-            *(self._addresser, self.roster),
+            *(self.addresser, self.roster),
         )
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
@@ -153,6 +154,16 @@ class Run:
                 self.tracker.set_aside.ended(
                     (LAP, shard, number), self.clock.now_ns(), complete=stage == Ending.COMPLETE
                 )
+
+    def over(self, ends: Sequence[End]) -> None:
+        """Take in that others saw the outcome of commands; it is written down."""
+        for shard, index in ends:
+            self.tracker.over((LAP, shard, index))
+
+    def say_over(self, place: Place) -> None:
+        """Let whoever sent a command know that its outcome was seen here."""
+        if self.service.shared:
+            self.agent.say_over(place[1:])
 
     def watch(self, lease: Held, position: int) -> None:
         """Look for the outcome of a command that another worker may have sent."""
@@ -307,7 +318,7 @@ class Run:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
         card, number = turn.card, turn.card.numbered(again=again)
         attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
-        return self._addresser.sending(card, attempt)
+        return self.addresser.sending(card, attempt)
 
     def measure(self, turn: Turn, at_ns: int) -> None:
         """Count the response time of a command that was answered `at_ns`, for the master to add up."""

@@ -120,8 +120,13 @@ class Tracker:
         )
         return sent_ns
 
-    def acknowledged(self, place: Place, answer: Acknowledgement, attempt: int = 0) -> int:
-        """Record an answer, and return the time; only an accepted or unknown command stays pending."""
+    def acknowledged(
+        self, place: Place, answer: Acknowledgement, attempt: int = 0, *, at_ns: int | None = None
+    ) -> int:
+        """Record an answer, and return the time: `at_ns`, or else now.
+
+        Only a command that is accepted or unknown stays pending.
+        """
         sent = self._on_wire[place, attempt]
         if answer.status is Acknowledged.ACCEPTED and answer.account_id is not None:
             self._bindings.bind(sent.account, answer.account_id)
@@ -132,6 +137,7 @@ class Tracker:
             sent.at,
             code=answer.status,
             reason=answer.reason,
+            known_ns=at_ns,
         )
         self.tally.acknowledged += 1
         self._answered(place, attempt)
@@ -152,16 +158,27 @@ class Tracker:
         self.tally.unanswered += 1
         return self._add(Fact.NOT_SENT, place, sent.at, reason=reason)
 
-    def completed(self, place: Place, completion: Completion) -> None:
-        """Record a final outcome. One that nobody waits for is a fact all the same."""
+    def completed(
+        self,
+        place: Place,
+        completion: Completion,
+        *,
+        at: tuple[int, int, Channel] = (0, 0, Channel.HTTP),
+        at_ns: int | None = None,
+    ) -> None:
+        """Record a final outcome, observed `at_ns` or now.
+
+        One that nobody waits for is a fact all the same, of the attempt, phase and channel of `at`.
+        """
         pending = self.pending.get(place)
         self._add(
             Fact.COMPLETED,
             place,
-            pending.at if pending else (0, 0, Channel.HTTP),
+            pending.at if pending else at,
             code=completion.outcome,
             reason=completion.reason,
             flags=completion.flags,
+            known_ns=at_ns,
         )
         if pending is not None:
             self.tally.completed += 1
@@ -178,6 +195,13 @@ class Tracker:
             self._answered(place, attempt)
         self.completed(place, Completion(Outcome.DEAD_LETTERED, reason))
         return self.moved_ns
+
+    def over(self, place: Place) -> None:
+        """Wait no more for a command whose outcome another process has written down."""
+        if place in self.pending:
+            self.tally.completed += 1
+            self.moved_ns = self._now_ns()
+            self._finished(place, complete=True)
 
     def oldest(self) -> tuple[Place, Pending] | None:
         """Return the pending command that was sent first."""
@@ -218,8 +242,13 @@ class Tracker:
         code: Acknowledged | Outcome | int = 0,
         reason: str = "",
         flags: Sequence[str] = (),
+        known_ns: int | None = None,
     ) -> int:
-        """Write a fact about the attempt, phase and channel of `at`, and return the time."""
-        at_ns = self.moved_ns = self._now_ns()
+        """Write a fact about the attempt, phase and channel of `at`, and return the time.
+
+        It happened now, unless the time is known from who saw it.
+        """
+        self.moved_ns = self._now_ns()
+        at_ns = self.moved_ns if known_ns is None else known_ns
         self._journal.add(fact, place, *at, at_ns=at_ns, code=code, reason=reason, flags=flags)
         return at_ns

@@ -16,15 +16,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from e2e_data.book_rows import BookAccount, BookCommand, Posting, StatementEnd
 from e2e_data.ids import Ids, Namespace
-from e2e_data.platform import (
-    BookAccount,
-    BookCommand,
-    HttpRequest,
-    Platform,
-    Posting,
-    StatementEnd,
-)
+from e2e_data.platform import HttpRequest, Platform
 from e2e_data.problems import Problems
 from reports.rundir import RunDirectory
 from reports.site import Site

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import sqlalchemy as sql
 from sqlalchemy.exc import SQLAlchemyError
 
+from e2e_data.book_rows import BookAccount, BookCommand
 from e2e_data.ids import Ids
-from e2e_data.platform import BookAccount, BookCommand, Platform
+from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 from reports.book import ACCOUNTS, BATCH_ROWS, COMMANDS, account_table, command_table
 from reports.rundir import RunDirectory

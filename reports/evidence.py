@@ -7,7 +7,7 @@ are expressions over columns. Shards are loaded in groups: memory is bounded wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from e2e_data.pool import Pool
 from e2e_data.replays import Replays, replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
-from reports import book, journal
+from reports import book, event_log, journal
 from reports.booked import Booked, BookedAccounts, read_accounts, read_commands
 from reports.columns import NEVER, Bools, Ints
 from reports.dataset import Sliced, open_dataset, readable
@@ -60,6 +60,8 @@ class Evidence:
     """The accounts to which any did."""
     bound: list[str]
     """The account ids that the platform gave, one for each account; empty where none was seen."""
+    events: pa.Table | None = None
+    """The events that were read of its commands; None where none were asked for."""
 
     def command_id(self, index: int) -> str:
         """Return a command's id; made when it is asked for, since only cases need theirs."""
@@ -141,6 +143,10 @@ class RunEvidence:
         self._commands = self._book("commands.parquet", book.COMMANDS)
         self._accounts = self._book("accounts.parquet", book.ACCOUNTS)
         self._bound = bindings_of(directory.bindings)
+        self._events = None
+        if (directory.events / "start.json").is_file():
+            read = sorted(directory.events.glob("[!.]*.parquet"))
+            self._events = open_dataset(read, event_log.SCHEMA)
 
     def _book(self, name: str, schema: pa.Schema) -> ds.Dataset | None:
         return open_dataset([self._directory.book / name], schema) if self.has_book else None
@@ -190,8 +196,12 @@ class RunEvidence:
             facts = Sliced(self._journal, group)
             commands = Sliced(self._commands, group)
             accounts = Sliced(self._accounts, group)
+            events = Sliced(self._events, group)
             for number in group:
-                yield self._evidence(number, facts, commands, accounts)
+                evidence = self._evidence(number, facts, commands, accounts)
+                if self._events is not None:
+                    evidence = replace(evidence, events=events.of(number))
+                yield evidence
 
     def of_shard(self, number: int) -> Evidence:
         """Return the evidence of one shard."""

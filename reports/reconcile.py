@@ -22,6 +22,7 @@ from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
 from reports.latencies import Latencies, sent_commands
+from reports.pipeline import Pipeline
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
@@ -120,17 +121,19 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
+    pipeline = Pipeline(directory)
     for shard in evidence.shards():
         judged = judged_by(record, shard)
         dropped.tell(judged)
         counts.add(judged)
+        pipeline.add(shard)
         sent = sent_commands(shard)
         for sum_of in (spans, latencies, seconds, counts.labels.responses):
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
     _give_up(latencies, record, timeline[1])
-    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies), timeline)
+    judgement = _judgement(evidence, pool, checks, counts, (spans, latencies, pipeline), timeline)
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
@@ -178,7 +181,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[Spans, Latencies],
+    measured: tuple[Spans, Latencies, Pipeline],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -188,10 +191,13 @@ def _judgement(
         resumed=sum(event.event == "run resumed" for event in timeline[1]),
         unseen=counts.perhaps_sent,
     )
-    results = tuple(check.check() for check in checks)
-    spans, latencies = measured
+    spans, latencies, pipeline = measured
+    results = (*(check.check() for check in checks), *pipeline.checks())
     slos = tuple(judge_slo(slo, latencies, record.phases) for slo in record.slos)
-    fitness = tuple(judge_fitness(record.fitness, latencies, losses, timeline[0]))
+    fitness = (
+        *judge_fitness(record.fitness, latencies, losses, timeline[0]),
+        *pipeline.fitness(),
+    )
     verdict = conclude(results, slos, fitness, record.state)
     return Judgement(
         run_id=record.run_id,

@@ -93,7 +93,7 @@ class RunDirectory:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = runs_dir / plan_name / f"{stamp}-{secrets.token_hex(3)}"
         try:
-            for place in ("pool", "journal", "bindings", "book", "latency"):
+            for place in ("pool", "journal", "events", "bindings", "book", "latency"):
                 (path / place).mkdir(parents=True)
         except OSError as error:
             raise Problems(
@@ -128,6 +128,11 @@ class RunDirectory:
     def grants(self) -> Path:
         """Where grants are written down before they are given."""
         return self.journal / "grants.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """Where it stands which events were read, from where to where."""
+        return self.path / "events"
 
     @property
     def bindings(self) -> Path:

@@ -47,6 +47,7 @@ _TURN = 20
 """Commands in one go before others get a turn: a few milliseconds of work."""
 _WAIT_S = 0.05
 _RETRY_S = 0.5
+_FETCH_MS = 10
 _ASK_S = 10
 _FLUSH_S = 5
 _REASON_CHARS = 300
@@ -134,6 +135,8 @@ class KafkaFront:
             "group.id": GROUP,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            # The mock cluster answers after this time, and not as soon as there is a command.
+            "fetch.wait.max.ms": _FETCH_MS,
         }
 
     def _positions(self, consumer: Consumer) -> list[TopicPartition]:
@@ -166,7 +169,11 @@ class KafkaFront:
 
     def _read(self, consumer: Consumer) -> None:
         while not self._stopping.is_set():
-            messages = consumer.consume(_BATCH, _WAIT_S)
+            first = consumer.poll(_WAIT_S)
+            if first is None:
+                continue
+            # Without waiting for more: a batch is what is there already.
+            messages = [first, *consumer.consume(_BATCH - 1, 0)]
             for message in messages:
                 if (error := message.error()) is not None and not error.retriable():
                     raise KafkaException(error)

@@ -51,6 +51,9 @@ class Told:
         if bound:
             self.said.append(("learn", tuple(bound)))
 
+    def over(self, ends):
+        self.ended = [*getattr(self, "ended", ()), *ends]
+
     def watch(self, lease, position):
         self.said.append(("watch", lease.shard, position))
 

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 
 from e2e_data import config as pool_config
 from e2e_data import manifest as manifests
+from e2e_data.book_rows import StatementEnd
 from e2e_data.commands import Channel, Command, Kind, Label, Outcome
 from e2e_data.ids import Ids
-from e2e_data.platform import Acknowledged, Platform, Sending, StatementEnd
+from e2e_data.platform import Acknowledged, Platform, Sending
 from e2e_data.pool import Pool
 from e2e_data.sequence import interleave
 from reports import book

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
 
+from locustfiles.fleet.ends import End, Inbox, Outbox
 from locustfiles.fleet.holder import Held, Holder
 from locustfiles.fleet.messages import Answer, Ask, Bound, Counts, Slice
 from locustfiles.fleet.offset import Offset
@@ -32,6 +33,10 @@ class Sender(Protocol):
 
     def learn(self, bound: Sequence[Bound]) -> None:
         """Take in what others saw of accounts, and of commands that replays wait for."""
+        ...
+
+    def over(self, ends: Sequence[End]) -> None:
+        """Take in that others saw the outcome of commands; it is written down."""
         ...
 
     def watch(self, lease: Held, position: int) -> None:
@@ -72,10 +77,16 @@ class Agent:
         self._sliced_ns = 0
         self._said = 0
         self._to_say: deque[Bound] = deque()
+        self._seen = Outbox()
+        self._told = Inbox()
 
     def say(self, bound: Bound) -> None:
         """Let the master know what was seen; said again until the master has it."""
         self._to_say.append(bound)
+
+    def say_over(self, end: End) -> None:
+        """Let whoever sent a command know that its outcome was seen here; said until the master has it."""
+        self._seen.put(end)
 
     def ask(
         self, counts: Counts, *, stopped: bool, idle: bool = False, leaving: bool = False
@@ -105,6 +116,9 @@ class Agent:
             partial=len(bound) < len(self._to_say),
             sliced_ns=self._sliced_ns,
             error_ns=self.offset.estimate.error_ns if self.offset.estimate else 0,
+            ends_first=self._seen.said,
+            ends=self._seen.now(),
+            heard=self._told.through,
         )
 
     def follow(self, answer: Answer) -> bool:
@@ -121,12 +135,16 @@ class Agent:
         for _ in range(max(answer.bound_through - self._said, 0)):
             self._to_say.popleft()
             self._said += 1
+        self._seen.heard(answer.ends_through)
         if answer.phase != self._phase:
             self._phase, self._sliced_ns = answer.phase, 0
             self.holder.drop()
             self._sender.begin(answer.phase, answer.began_ns)
         for lease in answer.leases:
             self._sender.learn(lease.bound)
+        ends = self._told.take(answer.ends_first, answer.ends)
+        if ends:
+            self._sender.over(ends)
         watched = self.holder.take(answer)
         self._slice(answer.slices)
         if answer.turn != self._turn:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from locustfiles.fleet.accounts import AccountBook
+from locustfiles.fleet.ends import Router
 from locustfiles.fleet.messages import Answer, Ask, Bound, Counts, LeaseGiven
 from locustfiles.fleet.shares import Shares
 from locustfiles.leases import Known, Lease, LeaseBook
@@ -85,6 +86,7 @@ class Desk:
         self.term = term
         self.book = book
         self.accounts = accounts or AccountBook()
+        self.ends = Router()
         self.members: dict[str, Member] = {}
         self._living: set[str] = set()
         self._losses: list[_Loss] = []
@@ -115,6 +117,7 @@ class Desk:
         self.book.open(phase, sizes, known)
         self._phase, self._began_ns = phase, began_ns
         self._shares = Shares()
+        self.ends.begin()
         self._losses = []
         for member in self.members.values():
             member.left = 0
@@ -159,6 +162,8 @@ class Desk:
         member.turn, member.stopped = ask.turn, ask.stopped
         member.counts, member.error_ns, member.room = ask.counts, ask.error_ns, ask.room
         self._learn(member, ask)
+        self.ends.take(ask.worker, ask.ends_first, ask.ends)
+        self.ends.outbox(ask.worker).heard(ask.heard)
         self._serve(ask)
         member.left = ask.counts.in_hand_now + sum(
             self.book.left_of(lease) for lease in self.book.leases_of(ask.worker).values()
@@ -221,6 +226,7 @@ class Desk:
         words = {word.epoch: word for word in ask.leases}
         for lease in self.book.leases_of(ask.worker).values():
             word = words.get(lease.epoch)
+            self.ends.holds(ask.worker, lease.shard)
             first = word.known if word else 0
             yield LeaseGiven(
                 epoch=lease.epoch,
@@ -238,6 +244,7 @@ class Desk:
 
     def _answer(self, ask: Ask, given: Iterator[LeaseGiven] | tuple[()], *, over: bool) -> Answer:
         member = self.members.get(ask.worker)
+        told = self.ends.outbox(ask.worker)
         slices = self._shares.of(ask.worker, ask.sliced_ns if ask.turn == self._turn else 0)
         return Answer(
             run=self.run,
@@ -254,6 +261,9 @@ class Desk:
             slices=slices if self._sending and not over else (),
             bound_through=member.bound if member else 0,
             ask_ns=self.ask_ns,
+            ends_through=self.ends.through(ask.worker),
+            ends_first=told.said,
+            ends=told.now(),
         )
 
     # -- the fleet ------------------------------------------------------------------------------
@@ -285,6 +295,7 @@ class Desk:
         member.lost = True
         self._living.discard(member.name)
         self._able.discard(member.name)
+        self.ends.lose(member.name)
         return self.book.lose(member.name)
 
     def _lose(self, member: Member, why: str) -> None:

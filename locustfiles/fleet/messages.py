@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Self
 
+from locustfiles.fleet.ends import ENDS_MAX, End, flat, pairs
 from locustfiles.fleet.spans import Spans
 from locustfiles.leases import Range
 
@@ -134,6 +135,12 @@ class Ask:
     """Until when it knows which arrivals of the phase are its own."""
     error_ns: int = 0
     """How far the worker's time may be from the master's."""
+    ends_first: int = 0
+    """The number of the first of `ends` among all that this worker ever said."""
+    ends: tuple[End, ...] = ()
+    """Commands whose outcome was seen here, and that were not sent here."""
+    heard: int = 0
+    """So many of the master's words on ends have come in."""
 
     def packed(self) -> dict[str, Any]:
         """Return what msgpack can carry."""
@@ -141,6 +148,7 @@ class Ask:
         raw["leases"] = [lease.packed() for lease in self.leases]
         raw["counts"] = self.counts.packed()
         raw["bound"] = [list(bound) for bound in self.bound]
+        raw["ends"] = flat(self.ends)
         return raw
 
     @classmethod
@@ -156,12 +164,16 @@ class Ask:
             leases=tuple(map(LeaseWord.read, _list(got.get("leases")))),
             counts=Counts.read(got.get("counts")),
             bound=_bound(got.get("bound")),
+            ends=_ends(got.get("ends")),
         )
 
 
-_NUMBERS = ("term", "number", "sent_ns", "turn", "room", "bound_first", "sliced_ns", "error_ns")
+_NUMBERS = (
+    *("term", "number", "sent_ns", "turn", "room", "bound_first", "sliced_ns", "error_ns"),
+    *("ends_first", "heard"),
+)
 _PLAIN_ASK = tuple(
-    field.name for field in fields(Ask) if field.name not in ("leases", "counts", "bound")
+    field.name for field in fields(Ask) if field.name not in ("leases", "counts", "bound", "ends")
 )
 
 
@@ -260,12 +272,19 @@ class Answer:
     """So many of the worker's words on accounts have come in."""
     ask_ns: int = 1_000_000_000
     """How long the worker should wait before it asks again, unless it needs something."""
+    ends_through: int = 0
+    """So many of the worker's words on ends have come in."""
+    ends_first: int = 0
+    """The number of the first of `ends` among all that this worker was ever told."""
+    ends: tuple[End, ...] = ()
+    """Commands of which others saw the outcome."""
 
     def packed(self) -> dict[str, Any]:
         """Return what msgpack can carry."""
         raw = {name: getattr(self, name) for name in _PLAIN_ANSWER}
         raw["leases"] = [lease.packed() for lease in self.leases]
         raw["slices"] = [one.packed() for one in self.slices]
+        raw["ends"] = flat(self.ends)
         return raw
 
     @classmethod
@@ -280,14 +299,16 @@ class Answer:
             over=bool(got.get("over")),
             leases=tuple(map(LeaseGiven.read, _list(got.get("leases")))),
             slices=tuple(map(Slice.read, _list(got.get("slices")))),
+            ends=_ends(got.get("ends")),
         )
 
 
 _ANSWER_NUMBERS = (
     *("term", "number", "sent_ns", "at_ns", "turn", "began_ns", "bound_through", "ask_ns"),
+    *("ends_through", "ends_first"),
 )
 _PLAIN_ANSWER = tuple(
-    field.name for field in fields(Answer) if field.name not in ("leases", "slices")
+    field.name for field in fields(Answer) if field.name not in ("leases", "slices", "ends")
 )
 
 
@@ -323,6 +344,13 @@ def _bound(raw: Any) -> tuple[Bound, ...]:
             raise ValueError("an account's id that is none")
         found.append((_count(shard), _count(account), _count(stage), account_id))
     return tuple(found)
+
+
+def _ends(raw: Any) -> tuple[End, ...]:
+    numbers = [_count(number) for number in _list(raw)]
+    if len(numbers) > 2 * ENDS_MAX:
+        raise ValueError("more ends than a message has")
+    return tuple(pairs(numbers))
 
 
 def _flat(spans: Spans) -> list[int]:

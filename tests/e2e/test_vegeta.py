@@ -13,9 +13,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from e2e_data.book_rows import BookCommand, StatementEnd
 from e2e_data.commands import Channel, Kind, Label, Outcome, expected_on
 from e2e_data.ids import Ids, static_account_id
-from e2e_data.platform import BookCommand, Platform, StatementEnd
+from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from tests.e2e.conftest import ENVIRONMENT, PAYSTORM, RUN_S, run
 from tests.vegeta import vegeta

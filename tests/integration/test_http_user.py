@@ -299,7 +299,7 @@ def test_an_adapters_own_request_is_sent(tmp_path):
     with serving(says(ACCEPTED)) as peer:
         desk = Desk(tmp_path, peer.origin)
         desk.run.platform = Mine()
-        desk.run._addresser._platform = desk.run.platform
+        desk.run.addresser._platform = desk.run.platform
         desk.send()
     assert peer.requests[0].startswith(b"POST /mine HTTP/1.1\r\n")
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from e2e_data.book_rows import BookCommand
 from e2e_data.commands import Channel, Kind, Outcome, expected_on
 from e2e_data.config import load
 from e2e_data.ids import Ids
@@ -22,7 +23,7 @@ from e2e_data.model.decisions import UNTOLD, Decisions
 from e2e_data.model.deviations import What
 from e2e_data.model.replay import replay
 from e2e_data.model.rules import Checks, Rules
-from e2e_data.platform import BookCommand, Platform, Sending
+from e2e_data.platform import Platform, Sending
 from e2e_data.shard import make_shard
 from sandbox import statements, wire
 from sandbox.fields import Refusal

@@ -10,20 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from e2e_data.book_rows import BookAccount, BookCommand, Posting, StatementEnd
 from e2e_data.commands import PERIODS, Kind, Outcome
 from e2e_data.money import MINOR_DIGITS, to_wire
 from e2e_data.platform import (
     Acknowledged,
     Acknowledgement,
-    BookAccount,
-    BookCommand,
     Completion,
     HttpAnswer,
     HttpRequest,
     Platform,
-    Posting,
     Sending,
-    StatementEnd,
     load_platform,
 )
 from e2e_data.problems import Problems

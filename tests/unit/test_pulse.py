@@ -32,6 +32,10 @@ class FakeRun:
         self.tracker = SimpleNamespace(take_ended=lambda: ["a card"])
         self.release_ended = self.released.append
         self.journal = SimpleNamespace(flush=self.flush)
+        self.written = []
+        self.completions = SimpleNamespace(
+            mark=lambda: lambda: self.written.append(list(self.released)), flush=lambda: None
+        )
 
     def flush(self):
         """Run on a thread: say so, and wait to be let go."""
@@ -101,6 +105,7 @@ def test_what_ended_is_let_go_only_when_the_journal_has_it(run):
     wait_for(lambda: run.released)
     pulse.stop()
     assert run.released[0] == ["a card"]
+    assert run.written[0] == [["a card"]], "a source hears of it after that"
 
 
 def test_the_loop_and_the_cpu_are_watched(run):

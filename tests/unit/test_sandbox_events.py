@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from decimal import Decimal
+from pathlib import Path
 
+from e2e_data.commands import Outcome
+from e2e_data.platform import Platform as Adapter
 from sandbox import kafka_events, wire
 from sandbox.defects import Defects
 from sandbox.fields import Fields
@@ -13,6 +17,7 @@ from sandbox.ledger import Ledger
 from sandbox.platform import Platform
 from tests.kafka_parts import creation, credit
 
+CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "contract.md"
 DECIDED_NS = 1_795_838_927_487_144_999
 
 
@@ -80,3 +85,14 @@ def test_an_amount_of_an_unknown_currency_is_none():
     platform.accept(wire.transaction(str(uuid.uuid4()), Fields(payload)))
     platform.decide(queue.pop())
     assert json.loads(kafka_events.event(decided[0]))["amount"] is None
+
+
+def test_an_event_is_as_the_contract_shows_it():
+    """The same names in the same order, and the tester's adapter reads it."""
+    (shown,) = re.findall(r"```event\n(.*?)\n```", CONTRACT.read_text(), re.DOTALL)
+    platform, queue, decided = told()
+    platform.accept(wire.create_account(str(uuid.uuid4()), Fields(creation(str(uuid.uuid4())))))
+    platform.decide(queue.pop())
+    assert list(json.loads(shown)) == list(json.loads(kafka_events.event(decided[0])))
+    event = Adapter().read_event(shown.encode())
+    assert (event.outcome, event.command_id[:8]) == (Outcome.SETTLED, "9036106f")

@@ -1,0 +1,281 @@
+"""Completions from the event topic: read once by the fleet, told from the correlation id alone.
+
+Whoever reads an event knows what it is of and when that was intended, whatever channel and worker
+sent the command. A record of
+
+this run       and ids of one command  is a completion, and written down with its offset
+this run       and ids of two          is misdirected: written down, and completes nothing
+this run       and no such command     is an orphan: written down
+another run, or nobody we know         is foreign: counted
+no event at all                        is malformed: counted
+
+Offsets are committed once what was read before them is in the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from confluent_kafka import Message, TopicPartition
+
+from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.ids import Ids, ReadCorrelations, read_correlations
+from e2e_data.over_kafka import Event
+from e2e_data.platform import Completion, Platform
+from e2e_data.pool import Pool
+from locustfiles.channels.kafka_probe import positions_of
+from locustfiles.channels.kafka_reader import Batch, place_of
+from reports.event_log import ROW, EventLog, Sort, event_numbers
+
+log = logging.getLogger(__name__)
+
+_KINDS = tuple(Kind)
+_CHANNELS = tuple(Channel)
+
+
+class Seen(NamedTuple):
+    """A completion, with all that an observer knows of its command."""
+
+    place: tuple[int, int, int]
+    attempt: int
+    phase: int
+    channel: Channel
+    kind: Kind
+    account_id: str
+    completion: Completion
+    at_ns: int
+
+
+@dataclass(slots=True)
+class Counted:
+    """How many records of each sort were read."""
+
+    ours: int = 0
+    misdirected: int = 0
+    orphan: int = 0
+    foreign: int = 0
+    malformed: int = 0
+    trimmed: int = 0
+    """Records that were gone before anybody read them."""
+    dead_letters: int = 0
+    """Of `ours`: those that the platform put away."""
+
+
+class Committing(Protocol):
+    """What lets the group know how far we are."""
+
+    def commit(self, positions: Sequence[TopicPartition]) -> None:
+        """Commit offsets, without waiting."""
+        ...
+
+    def stop(self, last: Callable[[], Sequence[TopicPartition]]) -> None:
+        """Hand on what was read, commit, and leave the group."""
+        ...
+
+
+class EventSource:
+    """Turns records into completions, on the event loop; `take` gets them from a reader."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        ids: Ids,
+        pool: Pool,
+        dead_letters: str | None,
+        run_ns: Callable[[int], int],
+        observed: Callable[[Sequence[Seen]], None],
+        event_log: EventLog,
+        failed: Callable[[str], None],
+    ) -> None:
+        """Tell `observed` of each completion.
+
+        `run_ns` turns a time of the process's monotonic clock into one of the run; `failed` is told
+        once why events can no longer be read, or were gone.
+        """
+        self._platform = platform
+        self._ids = ids
+        self._pool = pool
+        self._dead_letters = dead_letters
+        self._run_ns = run_ns
+        self._observed = observed
+        self._log = event_log
+        self._failed = failed
+        self._reader: Committing | None = None
+        self._sizes: dict[int, int] = {}
+        self._read: dict[str, dict[int, int]] = {}
+        """By topic and partition: where what was not read yet begins."""
+        self._told: set[str] = set()
+        self.counted = Counted()
+
+    def read_from(self, reader: Committing) -> None:
+        """Commit with this reader, which gives its batches to `take`."""
+        self._reader = reader
+
+    # -- the journal's beat ---------------------------------------------------------------------
+
+    def positions(self) -> list[TopicPartition]:
+        """Return how far was read: for `durable`, once all of it is in the journal."""
+        return positions_of(self._read)
+
+    def flush(self) -> None:
+        """Write down what was read; may run on any one thread."""
+        self._log.flush()
+
+    def durable(self, positions: Sequence[TopicPartition]) -> None:
+        """Commit what `positions` gave before journal and events were flushed."""
+        if self._reader is not None:
+            mine = [one for one in positions if one.partition in self._read.get(one.topic, ())]
+            self._reader.commit(mine)
+
+    def stop(self, write: Callable[[], object]) -> dict[str, object]:
+        """Read no further: what was read is written by `write`, then committed. Return the counts."""
+
+        def last() -> list[TopicPartition]:
+            self._log.flush()
+            write()
+            return self.positions()
+
+        if self._reader is not None:
+            self._reader.stop(last)
+        return {"counted": asdict(self.counted), "problems": sorted(self._told)}
+
+    # -- records --------------------------------------------------------------------------------
+
+    def take(self, batch: Batch) -> None:
+        """Take in what a reader read."""
+        for topic, partition in batch.revoked:
+            self._read.get(topic, {}).pop(partition, None)
+        for (topic, partition), count in batch.trimmed.items():
+            self.counted.trimmed += count
+            self._tell(
+                f"{count} records of {topic} {partition} were gone before they were read: the broker "
+                "keeps less than the events of the time that we were behind"
+            )
+        if batch.error:
+            self._tell(batch.error)
+        if batch.messages:
+            self._take(batch.messages, self._run_ns(batch.at_ns))
+
+    def _tell(self, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            self._failed(why)
+
+    def _take(self, messages: Sequence[Message], at_ns: int) -> None:
+        """Classify records and hand completions on; the positions move when all of that is done."""
+        events: list[Event] = []
+        whence: list[Message] = []
+        for message in messages:
+            event = self._event(message)
+            if event is not None:
+                events.append(event)
+                whence.append(message)
+        self.counted.malformed += len(messages) - len(events)
+        if events:
+            self._classify(events, whence, at_ns)
+        for message in messages:
+            topic, partition, offset = place_of(message)
+            self._read.setdefault(topic, {})[partition] = offset + 1
+
+    def _event(self, message: Message) -> Event | None:
+        value = message.value()
+        raw = value.encode() if isinstance(value, str) else value
+        try:
+            if message.topic() == self._dead_letters:
+                return self._platform.read_dead_letter(raw, _headers(message))
+            return self._platform.read_event(raw)
+        except Exception:
+            # An adapter's fault must not end the reading: other commands need it.
+            if "adapter" not in self._told:
+                self._told.add("adapter")
+                log.exception("the platform adapter failed on a record of %s", message.topic())
+            return None
+
+    def _classify(self, events: list[Event], whence: list[Message], at_ns: int) -> None:
+        columns = list(zip(*events, strict=True))
+        read = read_correlations(columns[1], self._ids.tag)
+        decoded = self._ids.decode(columns[2])
+        # A correlation id of ours with a foreign command id is as wrong as one of another command.
+        ours = read.known | decoded.known
+        same = read.known & decoded.known & (read.lap == decoded.lap)
+        same &= (read.shard == decoded.shard) & (read.index == decoded.index)
+        inside = (read.lap == 0) & (read.index < self._sizes_of(read.shard, same))
+        sort = np.where(same, np.where(inside, Sort.OURS, Sort.ORPHAN), Sort.MISDIRECTED)
+        self._count(ours, sort)
+        rows = self._rows(events, whence, read, sort, at_ns)
+        self._log.add(rows[ours])
+        wanted = np.flatnonzero(ours & (sort == Sort.OURS)).tolist()
+        if wanted:
+            self._observed(_seen(events, read, wanted, at_ns))
+            self.counted.dead_letters += int(rows["dead_letter"][wanted].sum())
+
+    def _count(self, ours: np.ndarray, sort: np.ndarray) -> None:
+        counted = self.counted
+        counted.ours += int((ours & (sort == Sort.OURS)).sum())
+        counted.misdirected += int((ours & (sort == Sort.MISDIRECTED)).sum())
+        counted.orphan += int((ours & (sort == Sort.ORPHAN)).sum())
+        counted.foreign += int((~ours).sum())
+
+    def _sizes_of(self, shards: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Return how many commands the shards have; none where there is no such shard."""
+        numbers, inverse = np.unique(np.where(valid, shards, -1), return_inverse=True)
+        for number in numbers.tolist():
+            if number not in self._sizes:
+                there = 0 <= number < self._pool.shard_count
+                self._sizes[number] = sum(self._pool.shard_counts(number)) if there else 0
+        return np.array([self._sizes[number] for number in numbers.tolist()])[inverse]
+
+    def _rows(
+        self,
+        events: list[Event],
+        whence: list[Message],
+        read: ReadCorrelations,
+        sort: np.ndarray,
+        at_ns: int,
+    ) -> np.ndarray:
+        rows = np.zeros(len(events), dtype=ROW)
+        rows["sort"], rows["at_ns"] = sort, at_ns
+        rows["partition"] = [message.partition() for message in whence]
+        rows["offset"] = [message.offset() for message in whence]
+        rows["outcome"] = [event[3] for event in events]
+        rows["dead_letter"] = rows["outcome"] == Outcome.DEAD_LETTERED
+        numbers = event_numbers([event[0] for event in events])
+        rows["event_high"], rows["event_low"] = numbers[:, 0], numbers[:, 1]
+        for name in ("lap", "shard", "index", "attempt", "channel", "phase"):
+            rows[name] = getattr(read, name)
+        return rows
+
+
+def _headers(message: Message) -> dict[str, bytes]:
+    given = message.headers() or []
+    pairs = given.items() if isinstance(given, dict) else given
+    return {name: value for name, value in pairs if isinstance(value, bytes)}
+
+
+def _seen(events: list[Event], read: ReadCorrelations, wanted: list[int], at_ns: int) -> list[Seen]:
+    columns = (
+        read.lap[wanted].tolist(),
+        read.shard[wanted].tolist(),
+        read.index[wanted].tolist(),
+        read.attempt[wanted].tolist(),
+        read.phase[wanted].tolist(),
+        read.channel[wanted].tolist(),
+        read.kind[wanted].tolist(),
+        wanted,
+    )
+    seen = []
+    for lap, shard, index, attempt, phase, channel, kind, number in zip(*columns, strict=True):
+        _, _, _, outcome, account_id, reason, flags = events[number]
+        completion = Completion(outcome, reason, flags)
+        place = (lap, shard, index)
+        seen.append(
+            Seen(
+                *(place, attempt, phase, _CHANNELS[channel], _KINDS[kind]),
+                *(account_id, completion, at_ns),
+            )
+        )
+    return seen

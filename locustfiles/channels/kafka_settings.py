@@ -1,0 +1,187 @@
+"""The table [kafka] of a plan: where the brokers are, which topics, and how the clients behave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from locustfiles.channels.secret import FORMS, Secret
+
+Config = dict[str, str | int | float | bool]
+"""What a client of librdkafka is made with, by its names."""
+
+SECRET_SETTINGS = re.compile(r"password|secret|\.pem$|token")
+"""What has such a name is not written into a plan, which is copied into each run directory."""
+OWN_SETTINGS = frozenset(
+    {
+        "bootstrap.servers",
+        "group.id",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "auto.offset.reset",
+        "message.timeout.ms",
+        "delivery.timeout.ms",
+        "on_delivery",
+        "test.mock.num.brokers",
+    }
+)
+"""Settings that the tester's promises hang on, or that have a name of their own here."""
+
+_ADDRESS = re.compile(r"[^\s,:/@]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def _reference(value: str) -> str:
+    Secret(value)
+    return value
+
+
+def _addresses(value: str) -> str:
+    wrong = [one for one in value.split(",") if not _ADDRESS.fullmatch(one.strip())]
+    if wrong:
+        msg = f"{wrong[0]!r} is no HOST:PORT, such as kafka1:9092,kafka2:9092"
+        raise ValueError(msg)
+    return ",".join(one.strip() for one in value.split(","))
+
+
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value):
+        msg = "a topic's name has 1 to 249 letters, digits and . _ -"
+        raise ValueError(msg)
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+"""A secret, named as "env:NAME" or "file:PATH"."""
+Topic = Annotated[str, AfterValidator(_topic)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sasl(_Table):
+    """Who we are."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = Field(min_length=1)
+    password: Reference
+
+
+class Tls(_Table):
+    """Whom to trust, and how to identify oneself."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    key_password: Reference | None = None
+    verify: bool = True
+
+
+class KafkaSettings(_Table):
+    """How commands go over Kafka, and where the events of all channels come from."""
+
+    bootstrap: Annotated[str, AfterValidator(_addresses)] | None = None
+    """Where clients begin, HOST:PORT with commas; without it that of the embedded sandbox."""
+    commands: Topic = "payments.commands"
+    events: Topic | None = "payments.events"
+    dead_letters: Topic | None = "payments.commands.dlq"
+    group: str = Field(default="", max_length=200)
+    """The fleet's consumer group; without it one of the run's own."""
+    platform_group: str = Field(default="paystorm-sandbox", max_length=200)
+    """The platform's own consumer group, whose lag is watched; empty where it has none."""
+    group_protocol: Literal["consumer", "classic"] = "consumer"
+    """"classic" for brokers before Kafka 4."""
+    acks: Literal["all", "1", "0"] = "all"
+    idempotence: bool = True
+    linger_ms: float = Field(default=5, ge=0, le=10_000)
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
+    fetch_wait_ms: int = Field(default=100, ge=1, le=10_000)
+    """How long a broker may wait for events before it answers that there are none."""
+    queue_messages: int = Field(default=20_000, ge=100, le=1_000_000)
+    """Records that wait for the broker in a process; beyond that, arrivals become overdue."""
+    tls: Tls | None = None
+    sasl: Sasl | None = None
+    librdkafka: dict[str, str | int | float | bool] = {}
+    """Any other setting of librdkafka; the value of a secret one is its name, env: or file:."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> KafkaSettings:
+        wrong = list(_faults(self.librdkafka))
+        if self.idempotence and self.acks != "all":
+            wrong.append('idempotence needs acks = "all"; set idempotence = false')
+        if self.tls is not None and self.tls.key_file and not self.tls.certificate_file:
+            wrong.append("tls.key_file: give its certificate_file, too")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def client(self, bootstrap: str) -> Config:
+        """Return what every client is made with. Raises Problems where a secret cannot be read."""
+        protocol = ("SASL_" if self.sasl else "") + ("SSL" if self.tls else "PLAINTEXT")
+        config: Config = {
+            "bootstrap.servers": bootstrap,
+            "security.protocol": protocol,
+            "client.id": "paystorm",
+            # What goes wrong comes to us as errors; librdkafka's own lines would be in between.
+            "log_level": 0,
+        }
+        if self.sasl is not None:
+            config["sasl.mechanism"] = self.sasl.mechanism
+            config["sasl.username"] = self.sasl.username
+            config["sasl.password"] = Secret(self.sasl.password).read()
+        if self.tls is not None:
+            named = {
+                "ssl.ca.location": self.tls.ca_file,
+                "ssl.certificate.location": self.tls.certificate_file,
+                "ssl.key.location": self.tls.key_file,
+            }
+            config |= {name: str(path) for name, path in named.items() if path is not None}
+            config["enable.ssl.certificate.verification"] = self.tls.verify
+            if self.tls.key_password is not None:
+                config["ssl.key.password"] = Secret(self.tls.key_password).read()
+        for name, value in self.librdkafka.items():
+            is_named = isinstance(value, str) and value.startswith(("env:", "file:"))
+            config[name] = Secret(str(value)).read() if is_named else value
+        return config
+
+    def producer(self, bootstrap: str, timeout_ms: int) -> Config:
+        """Return what the producer is made with; a record that is not delivered in time is given up."""
+        return {
+            "acks": self.acks,
+            "enable.idempotence": self.idempotence,
+            "linger.ms": self.linger_ms,
+            "compression.type": self.compression,
+            "queue.buffering.max.messages": self.queue_messages,
+            **self.client(bootstrap),
+            "message.timeout.ms": timeout_ms,
+        }
+
+    def consumer(self, bootstrap: str, group: str) -> Config:
+        """Return what the events' consumer is made with: it begins where the group's offsets say."""
+        return {
+            "group.protocol": self.group_protocol,
+            "fetch.wait.max.ms": self.fetch_wait_ms,
+            **self.client(bootstrap),
+            "group.id": group,
+            "enable.auto.commit": False,
+            # Where what we should read is gone, the reader sees that numbers are missing.
+            "auto.offset.reset": "earliest",
+        }
+
+    @property
+    def observed(self) -> list[str]:
+        """The topics that tell of commands."""
+        return [topic for topic in (self.events, self.dead_letters) if topic is not None]
+
+
+def _faults(settings: dict[str, str | int | float | bool]) -> Iterable[str]:
+    for name, value in settings.items():
+        if name in OWN_SETTINGS or (name.startswith("sasl.") and "password" in name):
+            yield f"librdkafka: {name} is paystorm's own to set"
+        elif SECRET_SETTINGS.search(name) and not str(value).startswith(("env:", "file:")):
+            yield f"librdkafka: {name} is a secret: name it as {FORMS}"

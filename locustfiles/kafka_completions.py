@@ -1,0 +1,100 @@
+"""Completions by events, for whatever was sent over any channel; and by asking, where no event comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from e2e_data.commands import Kind
+from e2e_data.pool import Pool
+from locustfiles.bindings import Bindings
+from locustfiles.channels.kafka_events import EventSource, Seen
+from locustfiles.completions import CompletionSource, Place
+from locustfiles.tracker import Tracker
+
+
+class EventCompletions(CompletionSource):
+    """The fleet's events as a source; a run expects of it what it expects of any."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        asking: CompletionSource,
+        write: Callable[[], object],
+        ended: Callable[[dict[str, object]], None],
+    ) -> None:
+        """Ask `asking` for what has no event of its own.
+
+        `write` brings the journal to the disk, and `ended` gets what was read, in the end.
+        """
+        self._tracker = tracker
+        self._asking = asking
+        self._write = write
+        self._ended = ended
+        self.events: EventSource | None = None
+
+    def expect(self, place: Place, command_id: str) -> None:
+        """Look for an outcome: a replay has none but its original's, so somebody is to be asked.
+
+        So is it for what a lost worker may have sent: its event may have been before our time.
+        """
+        pending = self._tracker.pending.get(place)
+        if pending is not None and (pending.card.is_replay or pending.card.granted != 0):
+            self._asking.expect(place, command_id)
+
+    def mark(self) -> Callable[[], None]:
+        """Return what to call once the journal has all that was observed until now."""
+        source = self._source
+        positions = source.positions()
+        return lambda: source.durable(positions)
+
+    def flush(self) -> None:
+        """Write down which events were read; may run on any one thread."""
+        self._source.flush()
+
+    def stop(self) -> None:
+        """Read no further, and let the group know what the journal has."""
+        self._asking.stop()
+        self._ended(self._source.stop(self._write))
+
+    @property
+    def _source(self) -> EventSource:
+        assert self.events is not None, "it is given its source before the run begins"
+        return self.events
+
+
+class Observer:
+    """Takes completions in, of this process's own commands and of others'."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        bindings: Bindings,
+        pool: Pool,
+        tell: Callable[[Place], None] = lambda _: None,
+    ) -> None:
+        """Call `tell` with each command that is not known to have been sent here."""
+        self._tracker = tracker
+        self._bindings = bindings
+        self._pool = pool
+        self._tell = tell
+
+    def observed(self, several: Sequence[Seen]) -> None:
+        """Record outcomes, and what they say of accounts."""
+        tracker, bindings = self._tracker, self._bindings
+        for seen in several:
+            place, kind = seen.place, seen.kind
+            lap, shard, index = place
+            if kind is Kind.ACCOUNT and seen.account_id:
+                bindings.bind((lap, shard, index), seen.account_id)
+            is_pending = place in tracker.pending
+            at = (seen.attempt, seen.phase, seen.channel)
+            tracker.completed(place, seen.completion, at=at, at_ns=seen.at_ns)
+            if is_pending:
+                continue
+            if kind is Kind.ACCOUNT:
+                bindings.completed((lap, shard, index), kind, seen.completion.outcome)
+            elif kind is Kind.OPENING_CREDIT:
+                # A shard numbers its accounts' creations first, then their credits, in their order.
+                number = index - self._pool.shard_counts(shard).account
+                bindings.completed((lap, shard, number), kind, seen.completion.outcome)
+            self._tell(place)
