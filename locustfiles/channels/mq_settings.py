@@ -123,7 +123,7 @@ class MqSettings(BaseModel):
     """What the platform copies into a reply's CorrelId: the command's CorrelId, or its MsgId."""
     replies: Literal["reader", "own-get"] = "reader"
     """Readers in each process tell all users of their replies; or each gets its own by CorrelId."""
-    readers: int = Field(default=4, ge=1, le=64)
+    readers: int = Field(default=16, ge=1, le=64)
     """So many gets wait at once, each on a connection of its own: one has to come back for the next."""
     connections: int = Field(default=8, ge=1, le=10_000)
     """Connections that put, in each process; users wait for a free one."""

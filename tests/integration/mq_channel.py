@@ -352,7 +352,7 @@ def own_queues():
         Tester(shared=True) as one,
         Tester(shared=True) as other,
     ):
-        queues = {tester.access.next_reply_queue() for tester in (one, other) for _ in range(8)}
+        queues = {tester.access.next_reply_queue() for tester in (one, other) for _ in range(32)}
         ended = [one.send_all(20), other.send_all(20)]
         counts = [one.counts, other.counts]
     return {"queues": len(queues - {REPLIES}), "ended": ended, "counts": counts}

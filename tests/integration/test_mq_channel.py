@@ -171,7 +171,7 @@ def test_what_a_full_queue_does_not_take_is_not_sent(seen):
 def test_processes_that_share_a_run_do_not_take_each_others_replies(seen):
     """Each reader has a reply queue of its own, made of the model."""
     assert seen["own_queues"] == {
-        "queues": 8,
+        "queues": 32,
         "ended": [{"answered": 20}, {"answered": 20}],
         "counts": [{}, {}],
         "left behind": [0, 0, 0],
