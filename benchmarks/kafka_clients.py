@@ -26,12 +26,12 @@ from confluent_kafka import Producer
 
 from benchmarks.http_clients import Undecided
 from e2e_data import config as pool_config
-from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Correlations, Ids
 from e2e_data.over_kafka import Headers
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
-from locustfiles.bindings import Bindings
+from locustfiles.bindings import Bindings, Stage
 from locustfiles.channels import kafka_probe
 from locustfiles.channels.kafka_events import EventSource
 from locustfiles.channels.kafka_reader import RecordReader
@@ -87,10 +87,8 @@ def run_of(directory: Path) -> tuple[Run, Director]:
     run = Run(*made, Ids.fresh(), place, clock, USERS, Service(place.name))
     for shard in range(pool.shard_count):
         for account in range(pool.shard_counts(shard).account):
-            key = (0, shard, account)
-            run.bindings._ids[key] = f"{shard:08x}-0000-4000-8000-{account:012x}"
-            run.bindings.completed(key, Kind.ACCOUNT, Outcome.SETTLED)
-            run.bindings.completed(key, Kind.OPENING_CREDIT, Outcome.SETTLED)
+            account_id = f"{shard:08x}-0000-4000-8000-{account:012x}"
+            run.bindings.learn((0, shard, account), Stage.OPENED, account_id)
     run.completions = Undecided(run)
     director = Director(*made, place, clock)
     direct(run, director)

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from e2e_data import characters
+from e2e_data.characters import Texts, nine_digits, texts, whole_numbers, woven
 from e2e_data.commands import AccountType, Kind
 from e2e_data.money import MINOR_DIGITS
 from e2e_data.shard import Shard
 from e2e_data.tables import Int64s
+from e2e_data.vocabulary import vocabulary
 
-Text = TypeVar("Text", bound=str | None)
-Codes = NDArray[np.integer[Any] | np.bool_]
+Codes = NDArray[np.integer[Any]]
 """For each row an index into a table of texts."""
-Columns = tuple[Iterable[str], ...]
-"""To be gone through once, side by side."""
+Columns = tuple[Texts, ...]
 
-_BOOLEANS = ("false", "true")
-_ACCOUNT_TYPES = tuple(kind.name for kind in AccountType)
-_TRANSIT_NUMBERS = tuple(f"{number:03d}" for number in range(1000))
+_BOOLEANS = pa.array(["false", "true"])
+_ACCOUNT_TYPES = pa.array([kind.name for kind in AccountType])
+_TRANSIT_NUMBERS = pa.array([f"{number:03d}" for number in range(1000)])
 # What follows an amount's units: for 0 to 3 minor digits 1, 10, 100 and 1000 texts.
-_FRACTIONS = (
-    "",
-    *(f".{minor:0{digits}d}" for digits in (1, 2, 3) for minor in range(10**digits)),
+_FRACTIONS = pa.array(
+    ["", *(f".{minor:0{digits}d}" for digits in (1, 2, 3) for minor in range(10**digits))]
 )
 
 
-class Words(Protocol):
-    """A vocabulary: as it is, or written in the form of a wire."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A vocabulary as tables."""
 
-    @property
-    def names(self) -> Sequence[str]:
-        """Beneficiaries' names."""
+    names: Texts
+    """Beneficiaries' names."""
+    banks: Texts
+    """Beneficiaries' banks."""
+    descriptions: tuple[Texts, ...]
+    """By Kind."""
 
-    @property
-    def banks(self) -> Sequence[str]:
-        """Beneficiaries' banks."""
 
-    @property
-    def descriptions(self) -> Sequence[Sequence[str]]:
-        """Descriptions, by Kind."""
+@lru_cache(maxsize=8)
+def words_of(locale: str, seed: int, written: Callable[[str], str] = str) -> Words:
+    """Return the words of a pool, `written` as a wire has them."""
+
+    def table(words: Iterable[str]) -> Texts:
+        return pa.array(map(written, words), pa.string())
+
+    told = vocabulary(locale, seed)
+    return Words(table(told.names), table(told.banks), tuple(map(table, told.descriptions)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,11 @@ class Batch:
         number = shard.account_number[self.indices[rows]]
         own = shard.currency[number]
         return (
-            taken(self.customer_ids, rows),
-            taken(currencies, own),
+            taken(pa.array(self.customer_ids), rows),
+            taken(pa.array(currencies), own),
             taken(_TRANSIT_NUMBERS, shard.transit[number]),
             taken(_ACCOUNT_TYPES, shard.account_type[number]),
-            taken(_BOOLEANS, shard.limit_based[number]),
+            taken(_BOOLEANS, shard.limit_based[number].astype(np.uint8)),
             *(amounts(currencies, limit, own) for limit in shard.limits_minor[number].T),
         )
 
@@ -94,7 +100,7 @@ class Batch:
         kind = shard.kind[index[0]]
         return (
             amounts(currencies, shard.amount_minor[index], own),
-            taken(currencies, own),
+            taken(pa.array(currencies), own),
             taken(words.descriptions[kind], shard.description[index]),
         )
 
@@ -106,13 +112,14 @@ class Batch:
         """
         shard, index = self.shard, self.indices[rows]
         row, currencies = index - shard.range_of(Kind.PAYMENT).start, shard.config.currencies
+        codes, dates = pa.array(currencies), value_dates(self.first_day, shard.config.value_days)
         own, other = shard.currency[shard.account_number[index]], shard.credit_currency[index]
         return (
             amounts(currencies, shard.amount_minor[index], own),
-            taken(currencies, own),
+            taken(codes, own),
             amounts(currencies, shard.credit_minor[index], other),
-            taken(currencies, other),
-            taken(value_dates(self.first_day, shard.config.value_days), shard.value_day[row]),
+            taken(codes, other),
+            taken(pa.array(dates), shard.value_day[row]),
             taken(words.names, shard.beneficiary_name[row]),
             account_numbers(shard.beneficiary_account[row]),
             taken(_TRANSIT_NUMBERS, shard.beneficiary_transit[row]),
@@ -121,13 +128,13 @@ class Batch:
         )
 
 
-def taken(table: Sequence[Text], codes: Codes) -> Iterator[Text]:
-    """Go through the texts of a table that `codes` stand for."""
-    return map(table.__getitem__, codes.tolist())
+def taken(table: Texts, codes: Codes) -> Texts:
+    """Return the texts of a table that `codes` stand for."""
+    return table.take(pa.array(codes))
 
 
-def amounts(currencies: Sequence[str], minor: Int64s, currency: Codes) -> Iterator[str]:
-    """Go through what `money.to_wire` gives for amounts that are not negative.
+def amounts(currencies: Sequence[str], minor: Int64s, currency: Codes) -> Texts:
+    """Return what `money.to_wire` gives for amounts that are not negative.
 
     In minor units; `currency` has indices into `currencies`.
     """
@@ -135,12 +142,12 @@ def amounts(currencies: Sequence[str], minor: Int64s, currency: Codes) -> Iterat
     unit = (10 ** np.array(digits, dtype=np.int64))[currency]
     units, rest = np.divmod(minor, unit)
     # Before the texts of two digits there are 1 + 10 of fewer, and so on.
-    return map(str.__add__, map(str, units.tolist()), taken(_FRACTIONS, unit // 9 + rest))
+    return woven("%s%s", whole_numbers(units), taken(_FRACTIONS, unit // 9 + rest))
 
 
-def account_numbers(numbers: NDArray[np.int32]) -> list[str]:
+def account_numbers(numbers: NDArray[np.int32]) -> Texts:
     """Return beneficiaries' account numbers, such as ACC048213377."""
-    return characters.strings(characters.nine_digits(numbers, b"ACC"))
+    return texts(nine_digits(numbers, b"ACC"))
 
 
 @lru_cache(maxsize=8)

@@ -1,12 +1,15 @@
-"""Texts of one width, as rows of characters: numpy writes thousands of them at once."""
+"""Texts as columns: Arrow weaves thousands of them at once, and numpy writes those of one width."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+Texts: TypeAlias = pa.StringArray
 Bytes = NDArray[np.uint8]
 """Shape (texts, width); as characters they are ASCII."""
 
@@ -44,3 +47,31 @@ def strings(characters: Bytes) -> list[str]:
     width = characters.shape[1]
     joined = characters.tobytes().decode("ascii")
     return [joined[at : at + width] for at in range(0, len(joined), width)]
+
+
+def texts(characters: Bytes) -> Texts:
+    """Return rows of characters as a column."""
+    rows, width = characters.shape
+    ends = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
+    written = pa.py_buffer(np.ascontiguousarray(characters))
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(ends), written)
+
+
+def whole_numbers(numbers: NDArray[np.integer[Any]]) -> Texts:
+    """Write whole numbers."""
+    return pa.array(numbers).cast(pa.string())
+
+
+def woven(template: str, *columns: Texts) -> Texts:
+    """Return what the operator % gives for each row of `columns`, one at least, all of one length."""
+    first, *pieces = template.split("%s")
+    parts = [first] if first else []
+    for column, piece in zip(columns, pieces, strict=True):
+        parts += [column, piece] if piece else [column]
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def as_bytes(column: Texts) -> list[bytes]:
+    """Return each text in UTF-8."""
+    encoded: list[bytes] = column.view(pa.binary()).to_pylist()
+    return encoded

@@ -7,39 +7,46 @@ draft has a gap for it, and to fill the gap is all that is left to do when the c
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from e2e_data.batch import Batch
-from e2e_data.bulk import bodies, keeps
+from e2e_data.bulk import keeps, texts
+from e2e_data.characters import as_bytes, hexadecimal, woven
+from e2e_data.characters import texts as written
 from e2e_data.commands import Channel, Kind
 from e2e_data.ids import CHECK_BYTES, TIME_BYTES, Correlations, Ids
 from e2e_data.platform import PATHS, Platform, http_headers
 from e2e_data.tables import Int64s
 
 
-class Draft(NamedTuple):
-    """A request: its first line, and what follows the headers that all requests have, with a gap."""
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Requests of commands, a row for each: what a sender adds is the headers that all have."""
 
-    line: bytes
-    before: bytes
-    """From the first of its own headers to the correlation id."""
-    after: bytes
+    lines: list[bytes]
+    """Their first lines."""
+    before: list[bytes]
+    """From the first of a request's own headers to the gap, where the correlation id ends."""
+    after: list[bytes]
     """From the end of the correlation id to the end of the body."""
-    head: bytes
-    """The beginning of the correlation id."""
+    checks: list[int]
+    """The check sum of the correlation id until the gap."""
 
-    def filled(self, intended_us: int) -> bytes:
+    def filled(self, row: int, intended_us: int) -> tuple[bytes, bytes, bytes]:
         """Return what follows the fixed headers, for an attempt intended at so many microseconds."""
-        known = self.head + intended_us.to_bytes(TIME_BYTES, "big")
-        whole = known + zlib.crc32(known).to_bytes(CHECK_BYTES, "big")
-        return b"".join((self.before, whole.hex().encode(), self.after))
+        time = intended_us.to_bytes(TIME_BYTES, "big")
+        gap = time + zlib.crc32(time, self.checks[row]).to_bytes(CHECK_BYTES, "big")
+        return self.before[row], gap.hex().encode(), self.after[row]
 
 
 def http_drafts(
     platform: Platform, batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s
-) -> list[Draft] | None:
+) -> Drafts | None:
     """Return what `platform.http_command` gives for each command; None for an adapter of its own.
 
     What it gives is called for then, one by one, when each is sent.
@@ -47,22 +54,20 @@ def http_drafts(
     if not keeps(platform, "http_command"):
         return None
     begun = heads(batch, ids, lap=lap, phase=phase, attempts=attempts, channel=Channel.HTTP)
-    return [
-        Draft(
-            _LINES[kind],
-            _BEFORE % command_id.encode(),
-            b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
-            head,
-        )
-        for kind, command_id, body, head in zip(
-            batch.kinds.tolist(), batch.command_ids, bodies(platform, batch), begun, strict=True
-        )
-    ]
+    bodies = texts(platform, batch)
+    before = woven(_BEFORE, pa.array(batch.command_ids, pa.string()), written(hexadecimal(begun)))
+    after = woven(_AFTER, pc.binary_length(bodies).cast(pa.string()), bodies)
+    return Drafts(
+        lines=list(map(_LINES.__getitem__, batch.kinds.tolist())),
+        before=as_bytes(before),
+        after=as_bytes(after),
+        checks=list(map(zlib.crc32, begun.copy())),
+    )
 
 
 def heads(
     batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s, channel: Channel
-) -> list[bytes]:
+) -> NDArray[np.uint8]:
     """Return what each correlation id begins with."""
     return Correlations(
         tag=ids.tag,
@@ -79,4 +84,5 @@ def heads(
 
 _LINES = tuple(f"POST {PATHS[kind]} HTTP/1.1\r\n".encode() for kind in Kind)
 # The correlation id comes last, and so is the gap.
-_BEFORE = "\r\n".join(f"{name}: {value}" for name, value in http_headers("%b", "")).encode()
+_BEFORE = "\r\n".join(f"{name}: {value}" for name, value in http_headers("%s", "%s"))
+_AFTER = "\r\nContent-Length: %s\r\n\r\n%s"

@@ -282,10 +282,10 @@ class Correlations:
     expected: NDArray[np.uint8]
     phase: NDArray[np.uint8]
 
-    def heads(self) -> list[bytes]:
+    def heads(self) -> NDArray[np.uint8]:
         """Return what each begins with: all but the intended time and the check sum."""
-        raw, size = self._rows().tobytes(), _ROWS.itemsize
-        return [raw[at : at + size - TIME_BYTES] for at in range(0, len(raw), size)]
+        rows = self._rows()
+        return rows.view(np.uint8).reshape(-1, _ROWS.itemsize)[:, :-TIME_BYTES]
 
     def texts(self) -> list[str]:
         """Return what `pack` gives for each, as 48 hexadecimal digits; intended at the epoch."""

@@ -71,7 +71,7 @@ def record_drafts(
     ]
     columns = (
         *(keys, batch.command_ids, message_ids(len(batch)), batch.kinds.tolist()),
-        *(bodies(platform, batch), begun),
+        *(bodies(platform, batch), map(bytes, begun)),
     )
     drafts = []
     for key, command_id, message_id, kind, body, head in zip(*columns, strict=True):

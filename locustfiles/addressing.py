@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
+
+import numpy as np
 
 from e2e_data.batch import Batch
 from e2e_data.commands import Channel, Command, Kind
-from e2e_data.drafts import Draft, http_drafts
+from e2e_data.drafts import Drafts, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.record_drafts import RecordDraft, record_drafts
 from locustfiles.bindings import Bindings, Key
 from locustfiles.clock import Clock
 from locustfiles.hand import Card, Deal
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +90,21 @@ class Addresser:
         # A creation carries none, also when it is sent again after the platform gave one.
         return None if kind == Kind.ACCOUNT else self._bindings.account_id(key)
 
-    def draft(self, card: Card, phase: int) -> Draft | None:
-        """Return a card's first request; None where it must be made by itself, with `sending`."""
+    def drafts(self, card: Card, phase: int) -> Drafts | None:
+        """Return the drafts with a card's first request, in the card's row.
+
+        None where it must be made by itself, with `sending`.
+        """
         deal = card.deal
         if deal is None:
             return None
-        if deal.drafts is None:
-            deal.drafts = self._drafts(deal, phase)
-        return deal.drafts[card.row]
+        if not deal.ready:
+            batch = self._batch(deal)
+            deal.drafts = http_drafts(
+                self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
+            )
+            deal.ready = _complete(batch)
+        return deal.drafts if deal.ready[card.row] else None
 
     def record(self, card: Card, phase: int, reply_to: str) -> RecordDraft | None:
         """Return a card's first record; None where it must be made by itself, with `sending`."""
@@ -115,23 +120,18 @@ class Addresser:
                 attempts=deal.attempts,
                 reply_to=reply_to,
             )
-            deal.records = _complete(made, batch)
+            if made is None:
+                deal.records = [None] * len(batch)
+            else:
+                columns = zip(made, _complete(batch), strict=True)
+                deal.records = [draft if whole else None for draft, whole in columns]
         return deal.records[card.row]
 
-    def _drafts(self, deal: Deal, phase: int) -> list[Draft | None]:
-        batch = self._batch(deal)
-        made = http_drafts(
-            self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
-        )
-        return _complete(made, batch)
-
     def _batch(self, deal: Deal) -> Batch:
-        lap, shard = deal.lap, deal.shard
-        kinds = shard.kind[deal.named].tolist()
-        account_ids = [
-            self._account_id(kind, (lap, shard.number, account))
-            for kind, account in zip(kinds, deal.accounts.tolist(), strict=True)
-        ]
+        shard = deal.shard
+        account_ids = self._bindings.account_ids(deal.lap, shard.number, deal.accounts.tolist())
+        for row in np.flatnonzero(shard.kind[deal.named] == Kind.ACCOUNT).tolist():
+            account_ids[row] = None
         return Batch(
             shard=shard,
             indices=deal.named,
@@ -142,13 +142,9 @@ class Addresser:
         )
 
 
-def _complete(made: Sequence[Made] | None, batch: Batch) -> list[Made | None]:
-    """Return the drafts that have all they need: an account's id may come later than its command's."""
-    if made is None:
-        return [None] * len(batch)
+def _complete(batch: Batch) -> list[bool]:
+    """Tell which commands have all they need: an account's id may come later than its command's."""
     return [
-        draft if account_id is not None or kind == Kind.ACCOUNT else None
-        for draft, account_id, kind in zip(
-            made, batch.account_ids, batch.kinds.tolist(), strict=True
-        )
+        account_id is not None or kind == Kind.ACCOUNT
+        for account_id, kind in zip(batch.account_ids, batch.kinds.tolist(), strict=True)
     ]

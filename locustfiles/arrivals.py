@@ -34,9 +34,13 @@ class _Block:
     """The lane's, among the process's as they come one after the other over all blocks."""
     before: int
     """How many of the process's arrivals came in earlier blocks, less those below `first`."""
+    is_whole: bool
+    """Whether all arrivals are this lane's."""
 
     def next_from(self, number: int) -> int | None:
         """Return the first arrival that is not before `number`; None where there is none."""
+        if self.is_whole:
+            return max(number, self.first) if number < self.end else None
         ordinal = self.before + self.mine.below(max(number, self.first))
         ordinal = self.lane.at(self.lane.below(ordinal))
         number = self.mine.at(ordinal - self.before)
@@ -100,7 +104,9 @@ class Arrivals:
             if one.mine and first < self._known:
                 mine = Every(one.of, one.mine)
                 before = self._before - mine.below(first)
-                self._blocks.append(_Block(first, self._known, mine, self._lane, before))
+                is_whole = all(every.of == len(every.mine) for every in (mine, self._lane))
+                block = _Block(first, self._known, mine, self._lane, before, is_whole)
+                self._blocks.append(block)
                 self._before = before + mine.below(self._known)
 
     def take(self, now_ns: int, *, not_before_ns: int = 0) -> Arrival | None:

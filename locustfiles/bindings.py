@@ -5,7 +5,9 @@ They are lease state: whoever sends for a shard's accounts needs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
@@ -46,6 +48,14 @@ Key = tuple[int, int, int]
 """(lap, shard, account number in the shard)."""
 
 
+@dataclass(slots=True)
+class _Shard:
+    """What is known of a shard's accounts, by their numbers."""
+
+    ids: dict[int, str] = field(default_factory=dict)
+    stages: dict[int, Stage] = field(default_factory=dict)
+
+
 class Bindings:
     """The bindings of the accounts that this process sends for, written down as they are made."""
 
@@ -53,8 +63,8 @@ class Bindings:
         self, path: Path, changed: Callable[[Key, Stage, str], None] = lambda *_: None
     ) -> None:
         """Write to `path`; `changed` gets all that is known of an account when it becomes more."""
-        self._ids: dict[Key, str] = {}
-        self._stages: dict[Key, Stage] = {}
+        self._of: defaultdict[tuple[int, int], _Shard] = defaultdict(_Shard)
+        """By lap and number."""
         self._log = LineLog(path)
         self._changed = changed
 
@@ -63,36 +73,59 @@ class Bindings:
 
         A second, different id is written down as well: the judge has to see it.
         """
-        if self._ids.get(key) != account_id:
+        ids, account = self._of[key[:2]].ids, key[2]
+        if ids.get(account) != account_id:
             self._log.write({"place": key, "account_id": account_id})
-            self._ids.setdefault(key, account_id)
+            ids.setdefault(account, account_id)
             self._tell(key)
 
     def completed(self, key: Key, kind: Kind, outcome: Outcome) -> None:
         """Move an account on when the completion of its creation or opening credit is observed."""
         if outcome is Outcome.SETTLED and kind in BRINGS:
-            self._stages[key] = max(self._stages.get(key, Stage.NONE), BRINGS[kind])
+            self._reach(key, BRINGS[kind])
             self._tell(key)
 
     def learn(self, key: Key, stage: int, account_id: str) -> None:
         """Take in what another process saw of an account; it has written it down."""
-        self._stages[key] = max(self._stages.get(key, Stage.NONE), Stage(stage))
+        self._reach(key, Stage(stage))
         if account_id:
-            self._ids.setdefault(key, account_id)
+            self._of[key[:2]].ids.setdefault(key[2], account_id)
 
     def account_id(self, key: Key) -> str | None:
         """Return the account's id; None while it has none."""
-        return self._ids.get(key)
+        return self._of[key[:2]].ids.get(key[2])
+
+    def account_ids(self, lap: int, shard: int, accounts: Iterable[int]) -> list[str | None]:
+        """Return the ids of accounts of one shard."""
+        return list(map(self._of[lap, shard].ids.get, accounts))
+
+    def ready(
+        self, lap: int, shard: int, accounts: Iterable[int], kinds: Iterable[int]
+    ) -> list[bool]:
+        """Tell which commands of one shard are not blocked: as accounts only ever go on, for good."""
+        of = self._of[lap, shard]
+        stages, ids = of.stages, of.ids
+        return [
+            stages.get(account, Stage.NONE) >= _NEEDS[kind]
+            and (kind == Kind.ACCOUNT or account in ids)
+            for account, kind in zip(accounts, kinds, strict=True)
+        ]
 
     def blocked(self, key: Key, kind: Kind) -> str | None:
         """Return why a command of `kind` may not be sent for the account yet; None when it may."""
-        stage = self._stages.get(key, Stage.NONE)
+        of, account = self._of[key[:2]], key[2]
+        stage = of.stages.get(account, Stage.NONE)
         if stage < _NEEDS[kind]:
             return WHY_BLOCKED[stage]
-        return WHY_UNBOUND if kind is not Kind.ACCOUNT and key not in self._ids else None
+        return WHY_UNBOUND if kind is not Kind.ACCOUNT and account not in of.ids else None
+
+    def _reach(self, key: Key, stage: Stage) -> None:
+        stages, account = self._of[key[:2]].stages, key[2]
+        stages[account] = max(stages.get(account, Stage.NONE), stage)
 
     def _tell(self, key: Key) -> None:
-        self._changed(key, self._stages.get(key, Stage.NONE), self._ids.get(key, ""))
+        of, account = self._of[key[:2]], key[2]
+        self._changed(key, of.stages.get(account, Stage.NONE), of.ids.get(account, ""))
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.mq_target import PLAN_HELP, reached_by
+from locustfiles.mq_target import reached_by
 from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
 
@@ -141,11 +141,11 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
 )
 @click.option(
     "--plan",
-    "plan_file",
+    "source",
     metavar="PLAN",
-    help=PLAN_HELP,
+    help="Send with this plan's settings, [http] and [mq]: headers, credentials, certificates.",
 )
-def try_(host: str, platform: str | None, channels: tuple[str, ...], plan_file: str | None) -> None:
+def try_(host: str, platform: str | None, channels: tuple[str, ...], source: str | None) -> None:
     """Walk one account's life through, and print what goes out and what comes back.
 
     Creates an account, opens it, funds it and pays, one command after the other, and names the
@@ -155,10 +155,11 @@ def try_(host: str, platform: str | None, channels: tuple[str, ...], plan_file: 
     from locustfiles.trial import Trial, TrialError
 
     console = Console(highlight=False)
+    http = plan_for(source, (), None, None, fixed_pool=True).http if source else None
     try:
         if "http" in channels:
-            Trial(host, platform, console).walk()
+            Trial(host, platform, console, http).walk()
         if "mq" in channels:
-            MqTrial(host, platform, console, reached_by(plan_file)).walk()
+            MqTrial(host, platform, console, reached_by(source), http).walk()
     except TrialError as error:
         raise Problems([str(error)]) from error

@@ -90,8 +90,9 @@ class Dealer:
             return None
         # Made before the command's time, so that what is left to do then is little.
         http = lane.channel is Channel.HTTP
-        draft = self._addresser.draft(card, work.number) if http else None
-        self._warn_overdue(work, lane)
+        drafts = self._addresser.drafts(card, work.number) if http else None
+        if not self._warned:
+            self._warn_overdue(work, lane)
         if arrival.intended_ns > free_ns:
             early_ns = arrival.intended_ns - self._now_ns()
             if early_ns > 0:
@@ -100,7 +101,7 @@ class Dealer:
             return None
         if card.lease is not None and not self._holder.may_send(card.lease):
             return None
-        return Turn(card, arrival, lane.channel, work.number, draft)
+        return Turn(card, arrival, lane.channel, work.number, drafts)
 
     def _arrival(self, work: Work, lane: Lane, free_ns: int, ready_ns: int) -> Arrival | None:
         """Wait until it is known which arrival is the next; None where there is none."""
@@ -123,7 +124,8 @@ class Dealer:
                 if seat.channel is not channel:
                     return None
                 continue
-            lane.wet(self._now_ns())
+            if lane.dry:
+                lane.wet(self._now_ns())
             why = self._bindings.blocked(card.account_key, card.kind)
             if why is None and card.original >= 0 and card.waits:
                 if not aside.admits(card):
@@ -152,8 +154,6 @@ class Dealer:
         return True
 
     def _warn_overdue(self, work: Work, lane: Lane) -> None:
-        if self._warned:
-            return
         note = lane.overdue_note(self._roster.count(lane.channel))
         if note:
             self._warned = True

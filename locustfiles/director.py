@@ -23,8 +23,8 @@ from reports.timeline import Second
 
 log = logging.getLogger(__name__)
 
-LEAD_NS = 20_000_000
-"""From the decision to begin a phase to its first arrival, so that free users are there in time."""
+LEAD_NS = 100_000_000
+"""From the decision to begin a phase to its first arrival: free users and commands are there by then."""
 FLEET_LEAD_NS = 1_000_000_000
 """The same for a fleet, whose workers have to hear of it and be given their leases."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind, Label
-from e2e_data.drafts import Draft
+from e2e_data.drafts import Drafts
 from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
 from e2e_data.pool import Pool
 from e2e_data.record_drafts import RecordDraft
@@ -23,7 +23,7 @@ from locustfiles.mix import Mix
 
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
-DEALT = 512
+DEALT = 1024
 """Cards made at a time, at most: making what commands need costs less for many at once."""
 LAP = 0
 """The pool is played once."""
@@ -33,7 +33,7 @@ _KINDS = tuple(Kind)
 _CHANNELS = tuple(Channel)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Deal:
     """Commands that are dealt together, so that what each needs can be made for all at once."""
 
@@ -45,19 +45,20 @@ class Deal:
     attempts: NDArray[np.int64]
     command_ids: list[str]
     customer_ids: list[str]
-    drafts: Sequence[Draft | None] | None = None
-    """Their requests, once one was asked for; None for those that are made one by one."""
+    ready: list[bool] = field(default_factory=list)
+    """Once their requests were asked for, which have one: the others are made one by one."""
+    drafts: Drafts | None = None
     records: Sequence[RecordDraft | None] | None = None
-    """Their records, likewise."""
+    """Their records, once one was asked for; None for those that are made one by one."""
 
 
 @dataclass(slots=True)
 class Card:
     """A command that this worker may send now, with its id."""
 
-    lap: int
+    place: tuple[int, int, int]
+    """(lap, shard, index), as the journal has it."""
     shard: Shard
-    index: int
     kind: Kind
     account: int
     command_id: str
@@ -69,6 +70,8 @@ class Card:
     """Whether a replay waits for this command's completion."""
     granted: int = 0
     """The number of the attempt as it was granted, or WATCH."""
+    attempt: int = 0
+    """The number of the attempt; replays have numbers of their own."""
     position: int = 0
     lease: Held | None = None
     """Where it came from; None only where nothing is leased."""
@@ -83,9 +86,14 @@ class Card:
     """Over which it goes, whoever sends it and however often."""
 
     @property
-    def place(self) -> tuple[int, int, int]:
-        """Return (lap, shard, index), as the journal has it."""
-        return self.lap, self.shard.number, self.index
+    def lap(self) -> int:
+        """The lap of the pool."""
+        return self.place[0]
+
+    @property
+    def index(self) -> int:
+        """Its index in the shard."""
+        return self.place[2]
 
     @property
     def account_key(self) -> tuple[int, int, int]:
@@ -102,14 +110,9 @@ class Card:
         """Whether it repeats another command."""
         return self.original >= 0
 
-    @property
-    def attempt(self) -> int:
-        """Return the number of the attempt; replays have numbers of their own."""
-        return max(self.granted, 0) + (REPLAY_ATTEMPT if self.is_replay else 0)
-
     def numbered(self, *, again: bool) -> int:
         """Return the number of the attempt, or of the one that is made once more after it."""
-        return self.attempt + (RETRY_ATTEMPT if again else 0)
+        return self.attempt + RETRY_ATTEMPT if again else self.attempt
 
     @property
     def waits(self) -> bool:
@@ -177,9 +180,16 @@ class Hand:
         `by_account` all of an account's commands go over one channel.
         """
         self._sends, self._mix, self._by_account = sends, mix, by_account
-        # The next phase is about the same shards for the most part, and making one takes time.
-        self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
+        if self._dealt:
+            # The next phase is about the same shards for the most part, and making one takes time.
+            self._shards = {dealt.shard.number: dealt.shard for dealt in self._dealt.values()}
         self._dealt = {}
+
+    def stock(self) -> None:
+        """Make the shards that one process alone will be given first."""
+        for number in range(min(self._pool.shard_count, HELD_MAX)):
+            shard = self._shards[number] = self._pool.shard(number)
+            shard.command(0)
 
     def draw(self, channel: Channel) -> Card | None:
         """Return the next command that may be sent over a channel; None where there is none now."""
@@ -196,7 +206,7 @@ class Hand:
 
     def card(self, lease: Held, position: int, attempt: int) -> Card:
         """Return the card of one position of a lease."""
-        dealt = self._of(lease)
+        dealt = self._dealt.get(lease.epoch) or self._of(lease)
         if attempt == WATCH:
             return self._deal(lease, dealt, [(position, attempt)])[0]
         card = dealt.cards.pop(position, None)
@@ -212,16 +222,17 @@ class Hand:
         return True
 
     def _draw(self, channel: Channel) -> Card | None:
-        held = self._holder.held()
+        held, first = self._holder.held(), self._at
         for turn in range(len(held)):
-            lease = held[(self._at + turn) % len(held)]
-            dealt = self._of(lease)
+            at = (first + turn) % len(held)
+            lease = held[at]
+            dealt = self._dealt.get(lease.epoch) or self._of(lease)
             taken = lease.draw(channel)
             if taken is not None:
                 # What races a command goes out right behind it, before any other shard's turn.
-                race = dealt.races.get(taken[0])
+                race = dealt.races.get(taken[0]) if dealt.races else None
                 is_raced = race is not None and lease.hurry(race)
-                self._at = (self._at + turn + (not is_raced)) % len(held)
+                self._at = at if is_raced else at + 1
                 if lease.hungry(channel):
                     self._hungry()
                 return self.card(lease, *taken)
@@ -274,33 +285,34 @@ class Hand:
         accounts = shard.account_number[indices].astype(np.int64)
         named = dealt.named[indices]
         is_replay = named != indices
+        numbers = np.maximum(attempts, 0) + np.where(is_replay, REPLAY_ATTEMPT, 0)
+        count = len(upcoming)
         deal = Deal(
             LAP,
             shard,
             named,
             accounts,
-            np.maximum(attempts, 0) + np.where(is_replay, REPLAY_ATTEMPT, 0),
+            numbers,
             self._ids.command_ids(LAP, shard.number, named),
             self._ids.customer_ids(LAP, shard.number, accounts),
         )
         columns = (
-            indices.tolist(),
-            shard.kind[indices].tolist(),
+            zip(repeat(LAP), repeat(shard.number), indices.tolist()),
+            repeat(shard, count),
+            map(_KINDS.__getitem__, shard.kind[indices].tolist()),
             accounts.tolist(),
             deal.command_ids,
             deal.customer_ids,
             np.where(is_replay, named, -1).tolist(),
             dealt.awaited[indices].tolist(),
             attempts,
+            numbers.tolist(),
             positions,
-            repeat(lease, len(upcoming)),
-            repeat(0, len(upcoming)),
+            repeat(lease, count),
+            repeat(0, count),
             shard.expected[named].tolist(),
-            repeat(deal, len(upcoming)),
-            range(len(upcoming)),
+            repeat(deal, count),
+            range(count),
             map(_CHANNELS.__getitem__, dealt.channels[list(positions)].tolist()),
         )
-        return [
-            Card(LAP, shard, index, _KINDS[kind], *more)
-            for index, kind, *more in zip(*columns, strict=True)
-        ]
+        return list(map(Card, *columns))

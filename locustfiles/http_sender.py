@@ -14,7 +14,7 @@ from locustfiles.channels.faults import (
     ClosedIdleError,
     NotSentError,
     RedirectedError,
-    UnansweredError,
+    RequestError,
 )
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http import HttpConnection, Requester
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ACCEPTED = Acknowledged.ACCEPTED
 _INVALID = int(Outcome.INVALID)
 _LABELS = tuple(kind.label for kind in Kind)
 
@@ -59,60 +60,65 @@ class HttpSender:
         self._run = run
         self._connection = connection
         self._statistics = statistics
+        self._tracker = run.tracker
+        self._read = run.platform.read_acknowledgement
+        self._pending = run.tracker.pending
+        self._epoch_utc_ns = run.clock.epoch_utc_ns
+        # What is made already needs nothing but a connection that takes it as it is.
+        self._exchange = connection.exchange if type(connection) is HttpConnection else None
 
-    def send(self, turn: Turn) -> None:
+    def send(self, turn: Turn, *, again: bool = False) -> None:
         """Send a command, and if need be once more, and record what came of it, whatever that is."""
-        self._send(turn)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def _send(self, turn: Turn, *, again: bool = False) -> None:
-        run, card, tracker = self._run, turn.card, self._run.tracker
-        place, attempt = card.place, card.numbered(again=again)
-        sent_ns = tracker.sending(card, turn.phase, turn.arrival, again=again)
+        card, tracker = turn.card, self._tracker
+        sent = tracker.leaving(card, turn.phase, turn.arrival, again=again)
         answer: HttpAnswer | None = None
         problem: Exception | None = None
         try:
             answer = self._answer(turn, again=again)
-            acknowledgement = run.platform.read_acknowledgement(answer)
-            at_ns = tracker.acknowledged(place, acknowledgement, attempt)
-            run.measure(turn, at_ns)
-            if acknowledgement.status is not Acknowledged.ACCEPTED or card.expected & _INVALID:
+            acknowledgement = self._read(answer)
+            at_ns = tracker.answered(sent, acknowledgement)
+            if acknowledgement.status is not _ACCEPTED or card.expected & _INVALID:
                 problem = _unexpected(acknowledgement, card, answer)
-        except NotSentError as error:
-            at_ns, problem = tracker.not_sent(place, str(error), attempt), error
-        except UnansweredError as error:
-            at_ns, problem = tracker.unanswered(place, str(error), attempt), error
+        except RequestError as error:
+            tell = tracker.stayed if isinstance(error, NotSentError) else tracker.failed
+            at_ns, problem = tell(sent, str(error)), error
         except GreenletExit:
-            tracker.unanswered(place, ABORTED, attempt)
+            tracker.failed(sent, ABORTED)
             raise
         except Exception as error:
             # An adapter's fault must not lose the command: whether it left is not known.
             log.exception("the platform adapter failed on %s", card.command_id)
-            at_ns, problem = tracker.unanswered(place, f"adapter: {error!r}", attempt), error
-        utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
+            at_ns, problem = tracker.failed(sent, f"adapter: {error!r}"), error
+        else:
+            self._run.measure(turn, at_ns)
+        utc_ns, took_ms = self._epoch_utc_ns + at_ns, (at_ns - sent.sent_ns) / 1e6
         length = 0 if answer is None else len(answer.body)
         if problem is None:
             self._statistics.answered(_LABELS[card.kind], utc_ns, took_ms, length)
         else:
             self._statistics.fire(_LABELS[card.kind], utc_ns, took_ms, length, problem)
-            if isinstance(problem, ClosedIdleError) and run.platform.idempotent and not again:
+            if isinstance(problem, ClosedIdleError) and self._run.platform.idempotent and not again:
                 # Most likely it was never read; and known by its id, it takes effect once at most.
-                self._send(turn, again=True)
+                self.send(turn, again=True)
                 return
-        if place in tracker.pending:
-            run.expect(place, card.command_id)
+        if card.place in self._pending:
+            self._run.expect(card.place, card.command_id)
         if problem is not None and answer is not None:
-            run.hold_back(retry_after_s(answer))
+            self._run.hold_back(retry_after_s(answer))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def _answer(self, turn: Turn, *, again: bool) -> HttpAnswer:
         """Send an attempt; a request that is made already needs nothing but its bytes."""
-        run, connection, draft = self._run, self._connection, turn.draft
-        if draft is not None and not again and type(connection) is HttpConnection:
-            return connection.exchange(draft.line, draft.filled(turn.arrival.intended_ns // 1000))
-        return connection.request(run.platform.http_command(run.sending(turn, again=again)))
+        drafts, exchange = turn.drafts, self._exchange
+        if drafts is not None and exchange is not None and not again:
+            row = turn.card.row
+            rest = drafts.filled(row, turn.arrival.intended_ns // 1000)
+            return exchange(drafts.lines[row], rest)
+        run = self._run
+        return self._connection.request(run.platform.http_command(run.sending(turn, again=again)))
 
 
 def _unexpected(

@@ -59,7 +59,11 @@ class KafkaLine:
         self.run = run
         self._reply_to = settings.events or ""
         self._producer = RecordProducer(
-            settings.producer(bootstrap, timeout_ms), settings.commands, self._delivered
+            settings.producer(bootstrap, timeout_ms),
+            settings.commands,
+            self._delivered,
+            # What was sent under leases that are lost is others' to send again.
+            lambda: run.agent.holder.is_good,
         )
         self._most = settings.queue_messages
         self._in_a_row = 0
@@ -72,10 +76,6 @@ class KafkaLine:
     def close(self) -> None:
         """Give up what is left; each attempt gets its fact."""
         self._producer.close()
-
-    def purge(self) -> None:
-        """Give up what no broker has acknowledged: the leases that it was sent under are gone."""
-        self._producer.purge()
 
     def wait_for_room(self, may_send: Callable[[], bool]) -> bool:
         """Wait until the local queue takes another record; False where it may not be sent any more."""

@@ -21,6 +21,7 @@ from e2e_data.problems import Problems
 from locustfiles import kafka_launch, kafka_plan, mq_launch, mq_target
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
+from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
@@ -39,6 +40,8 @@ from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
 PROBE_BYTES = 16 * 1024
+COLLECTED = 50_000
+"""After so many new objects the garbage collector looks through them: a few times a second at most."""
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
@@ -95,9 +98,9 @@ def probe(gate: Gate, platform: Platform) -> None:
         )
 
 
-def open_gate(origin: Origin, platform: Platform, plan: Plan) -> Gate:
+def open_gate(origin: Origin, platform: Platform, http: HttpSettings, timeout_s: float) -> Gate:
     """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, plan.http, plan.timeout_s)
+    gate = Gate(origin, http, timeout_s)
     try:
         gate.open()
         probe(gate, platform)
@@ -124,7 +127,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         settings = replace(settings, plan=kafka_plan.with_sandbox(plan, sandbox.kafka))
     gate = depths = None
     try:
-        gate = open_gate(origin, settings.platform, settings.plan)
+        gate = open_gate(origin, settings.platform, settings.plan.http, settings.plan.timeout_s)
         kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
@@ -213,6 +216,8 @@ def direct(run: Run, director: Director) -> None:
     run.deliver = deliver
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
+    # Before anything is due: what is made later makes the first commands late.
+    run.hand.stock()
 
 
 def _connect(run: Run, gate: Gate) -> None:
@@ -276,10 +281,14 @@ def serve(
 
 
 def keep_for_good() -> None:
-    """Spare the garbage collector what is there now: it would look through all of it, again and again."""
+    """Spare the garbage collector what is there now: it would look through all of it, again and again.
+
+    And what a sender makes is given back by counting references: few rounds are enough for the rest.
+    """
     gc.unfreeze()  # of the run before
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECTED)
 
 
 def _record(

@@ -12,6 +12,7 @@ from e2e_data.envelope import message_ids, timestamp
 from e2e_data.mq import MqMessage, MqReply, Reply, without_headers
 from e2e_data.platform import Sending
 from e2e_data.problems import Problems
+from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.mq_binding import load
 from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Got, Login, Put, Session
@@ -29,10 +30,15 @@ class MqTrial(Trial):
     reads = "read_reply"
 
     def __init__(
-        self, host: str, platform_spec: str | None, console: Console, settings: MqSettings
+        self,
+        host: str,
+        platform_spec: str | None,
+        console: Console,
+        settings: MqSettings,
+        http: HttpSettings | None = None,
     ) -> None:
         """Connect to the queue manager, too. Raises Problems where it is not there."""
-        super().__init__(host, platform_spec, console)
+        super().__init__(host, platform_spec, console, http)
         self._settings = settings
         binding, login = load(settings.binding, settings.library), Login.of(settings)
         try:

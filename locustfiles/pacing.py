@@ -44,6 +44,9 @@ class Even:
 
     def due_ns(self, arrival: int) -> int:
         """Return when arrival number `arrival` is due; the first is due at once."""
+        steady = self.profile.steady
+        if steady is not None:
+            return arrival * steady[0] // steady[1]
         return self.profile.when(arrival * ONE)
 
     def due_by(self, elapsed_ns: int) -> int:

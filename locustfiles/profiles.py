@@ -78,6 +78,8 @@ class Profile:
         self._began_ns = [solved.began_ns for solved in self._solved]
         self._shares = [-(-solved.base * ONE // solved.scale) for solved in self._solved]
         self._only = self._solved[0] if len(self._solved) == 1 else None
+        self.steady = (self._only.scale, self._only.a) if self._only and not self._only.b else None
+        """Where the rate never changes, the nanoseconds of an arrival, as a fraction."""
 
     def when(self, share: int) -> int:
         """Return when `share` / ONE arrivals have come, in ns since the beginning, rounded down."""

@@ -67,6 +67,8 @@ class SetAside:
 
     def take(self, channel: Channel) -> Card | None:
         """Return a replay for a channel that has come back, and may still be sent here."""
+        if not self._back:
+            return None
         self.let_go()
         card = next((card for card in self._back if card.channel is channel), None)
         if card is not None:

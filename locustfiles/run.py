@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 AHEAD_NS = 2 * SECOND_NS
 """A worker asks for what it will take so long to send: several answers may be lost meanwhile."""
-ALONE_AHEAD_NS = SECOND_NS // 4
+ALONE_AHEAD_NS = SECOND_NS
 """One process alone has its answers at once; so much is made together."""
 
 

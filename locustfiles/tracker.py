@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
@@ -33,8 +32,9 @@ class Tally:
     """Waits of users that the platform asked for (Retry-After)."""
 
 
-class Pending(NamedTuple):
-    """A command that was sent and has no final outcome yet."""
+@dataclass(slots=True, eq=False)
+class Pending:
+    """An attempt at a command that was sent; the latest one has no final outcome yet."""
 
     card: Card
     attempt: int
@@ -98,27 +98,65 @@ class Tracker:
         watched = Pending(card, card.attempt, phase, card.channel, self._now_ns())
         self.pending.setdefault(card.place, watched)
 
-    def sending(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> int:
-        """Record that a command is about to leave, for the first time or again; return the time."""
+    # Who waits for the answer to an attempt tells of it with what `leaving` gave.
+
+    def leaving(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> Pending:
+        """Record that a command is about to leave, for the first time or again."""
         sent_ns = self.moved_ns = self._now_ns()
         place, attempt, channel = card.place, card.numbered(again=again), card.channel
-        pending = Pending(card, attempt, phase, channel, sent_ns)
-        self.pending[place] = self._on_wire[place, attempt] = pending
+        sent = self.pending[place] = Pending(card, attempt, phase, channel, sent_ns)
+        tally = self.tally
+        tally.waiting += 1
         if again:
-            self.tally.retried += 1
+            tally.retried += 1
         else:
-            self.tally.sent += 1
-        self.tally.waiting += 1
+            tally.sent += 1
         self._journal.sent(
-            place,
-            attempt,
-            phase,
-            channel,
-            at_ns=sent_ns,
-            intended_ns=arrival.intended_ns,
-            free_ns=arrival.free_ns,
+            place, attempt, phase, channel, sent_ns, arrival.intended_ns, arrival.free_ns
         )
-        return sent_ns
+        return sent
+
+    def answered(self, sent: Pending, answer: Acknowledgement, known_ns: int | None = None) -> int:
+        """Record an answer, and return the time: `known_ns`, or else now.
+
+        Only a command that is accepted or unknown stays pending.
+        """
+        status, card = answer.status, sent.card
+        if status is Acknowledged.ACCEPTED and answer.account_id is not None:
+            self._bindings.bind(card.account_key, answer.account_id)
+        self.moved_ns = self._now_ns()
+        at_ns = self.moved_ns if known_ns is None else known_ns
+        # The fact comes first: an adapter's answer may be none, and is counted as nothing then.
+        self._journal.add(
+            *(Fact.ACKNOWLEDGED, card.place, sent.attempt, sent.phase, sent.channel, at_ns),
+            *(status, answer.reason),
+        )
+        self.tally.acknowledged += 1
+        self.tally.waiting -= 1
+        if status is Acknowledged.INVALID or status is Acknowledged.REFUSED:
+            self._finished(card.place, complete=False)
+        return at_ns
+
+    def failed(self, sent: Pending, reason: str) -> int:
+        """Record that no whole answer came, and return the time: the command may have effect."""
+        self.tally.waiting -= 1
+        self.tally.unanswered += 1
+        return self._add(Fact.UNANSWERED, sent.card.place, sent.at, reason=reason)
+
+    def stayed(self, sent: Pending, reason: str) -> int:
+        """Record that nothing left after all, and return the time."""
+        self.tally.waiting -= 1
+        self._finished(sent.card.place, complete=False)
+        self.tally.unanswered += 1
+        return self._add(Fact.NOT_SENT, sent.card.place, sent.at, reason=reason)
+
+    # The same for those who know an attempt by its place and number alone.
+
+    def sending(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> int:
+        """Record that a command is about to leave, for the first time or again; return the time."""
+        sent = self.leaving(card, phase, arrival, again=again)
+        self._on_wire[card.place, sent.attempt] = sent
+        return sent.sent_ns
 
     def acknowledged(
         self, place: Place, answer: Acknowledgement, attempt: int = 0, *, at_ns: int | None = None
@@ -127,36 +165,17 @@ class Tracker:
 
         Only a command that is accepted or unknown stays pending.
         """
-        sent = self._on_wire[place, attempt]
-        if answer.status is Acknowledged.ACCEPTED and answer.account_id is not None:
-            self._bindings.bind(sent.account, answer.account_id)
-        # The fact comes first: an adapter's answer may be none, and is counted as nothing then.
-        at_ns = self._add(
-            Fact.ACKNOWLEDGED,
-            place,
-            sent.at,
-            code=answer.status,
-            reason=answer.reason,
-            known_ns=at_ns,
-        )
-        self.tally.acknowledged += 1
-        self._answered(place, attempt)
-        if answer.status in (Acknowledged.INVALID, Acknowledged.REFUSED):
-            self._finished(place, complete=False)
+        at_ns = self.answered(self._on_wire[place, attempt], answer, at_ns)
+        del self._on_wire[place, attempt]
         return at_ns
 
     def unanswered(self, place: Place, reason: str, attempt: int = 0) -> int:
         """Record that no whole answer came, and return the time: the command may have effect."""
-        sent = self._answered(place, attempt)
-        self.tally.unanswered += 1
-        return self._add(Fact.UNANSWERED, place, sent.at, reason=reason)
+        return self.failed(self._on_wire.pop((place, attempt)), reason)
 
     def not_sent(self, place: Place, reason: str, attempt: int = 0) -> int:
         """Record that nothing left after all, and return the time."""
-        sent = self._answered(place, attempt)
-        self._finished(place, complete=False)
-        self.tally.unanswered += 1
-        return self._add(Fact.NOT_SENT, place, sent.at, reason=reason)
+        return self.stayed(self._on_wire.pop((place, attempt)), reason)
 
     def completed(
         self,
@@ -207,10 +226,6 @@ class Tracker:
         """Return the pending command that was sent first."""
         return next(iter(self.pending.items()), None)
 
-    def _answered(self, place: Place, attempt: int) -> Pending:
-        self.tally.waiting -= 1
-        return self._on_wire.pop((place, attempt))
-
     def _finished(self, place: Place, *, complete: bool) -> None:
         """End the waiting for a command's outcome, if anybody waited."""
         pending = self.pending.pop(place, None)
@@ -250,5 +265,5 @@ class Tracker:
         """
         self.moved_ns = self._now_ns()
         at_ns = self.moved_ns if known_ns is None else known_ns
-        self._journal.add(fact, place, *at, at_ns=at_ns, code=code, reason=reason, flags=flags)
+        self._journal.add(fact, place, *at, at_ns, code, reason, flags)
         return at_ns

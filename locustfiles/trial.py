@@ -19,10 +19,9 @@ from e2e_data.platform import Acknowledged, HttpAnswer, HttpRequest, Sending, lo
 from e2e_data.pool import Pool
 from locustfiles.addressing import Attempt, address
 from locustfiles.channels.faults import NotSentError, UnansweredError
-from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
-from locustfiles.launch import probe
+from locustfiles.launch import open_gate
 
 ANSWER_S = 10
 DECISION_S = 30
@@ -50,22 +49,38 @@ class Trial:
 
     channel = Channel.HTTP
 
-    def __init__(self, host: str, platform_spec: str | None, console: Console) -> None:
-        """Make sure that the platform is there. Raises Problems where it is not."""
+    def __init__(
+        self,
+        host: str,
+        platform_spec: str | None,
+        console: Console,
+        http: HttpSettings | None = None,
+    ) -> None:
+        """Make sure that the platform is there, and lets in who comes with the settings of `http`.
+
+        Raises Problems where it is not, or does not.
+        """
         self._platform = load_platform(platform_spec)
-        gate = Gate(Origin.parse(host), HttpSettings(), ANSWER_S)
-        probe(gate, self._platform)
-        self._connection = gate.connect()
+        origin, settings = Origin.parse(host), http or HttpSettings()
+        self._gate = open_gate(origin, self._platform, settings, ANSWER_S)
         self._console = console
+        self._connection = self._gate.connect()
         self._ids = Ids.fresh()
         self._shard = Pool.in_memory(pool_config.load("smoke", ONE_ACCOUNT), 1).shard(0)
         self._account_id: str | None = None
 
     def walk(self) -> None:
         """Send one command of each kind, each after the one before is final. Raises TrialError."""
-        for kind in Kind:
-            for index in self._shard.range_of(kind)[:1]:
-                self._step(self._shard.command(index))
+        # Their values may be secrets.
+        if own := ", ".join(self._gate.site.headers):
+            self._print(f"every request also has the plan's headers: {own}")
+        try:
+            for kind in Kind:
+                for index in self._shard.range_of(kind)[:1]:
+                    self._step(self._shard.command(index))
+        finally:
+            self._connection.close()
+            self._gate.close()
         self._console.print(
             "every step was understood: commands out, answers and outcomes back", style="green"
         )

@@ -32,7 +32,7 @@ class PaymentsUser(User):
         self._seat: Seat | None = None
         self._senders: dict[Channel, Sender] = {}
         self._idle = Event()
-        self._idle.set()
+        self._sending = False
         self._leaving = False
 
     def stop(self, force: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - Locust's signature
@@ -42,7 +42,8 @@ class PaymentsUser(User):
         commands unknown.
         """
         self._leaving = True
-        self._idle.wait()
+        if self._sending:
+            self._idle.wait()
         return bool(super().stop(force=True))
 
     @task
@@ -60,11 +61,13 @@ class PaymentsUser(User):
             if self._leaving:
                 turn.card.put_back()
                 raise StopUser
-            self._idle.clear()
+            self._sending = True
             try:
                 self._sender(run, turn.channel).send(turn)
             finally:
-                self._idle.set()
+                self._sending = False
+                if self._leaving:
+                    self._idle.set()
 
     def on_stop(self) -> None:
         """Leave the seat to others, and close what was opened."""

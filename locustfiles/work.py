@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gevent.event import Event
 
 from e2e_data.commands import Channel
-from e2e_data.drafts import Draft
+from e2e_data.drafts import Drafts
 from locustfiles.arrivals import Arrival, Arrivals
 from locustfiles.hand import Card
 
@@ -28,7 +28,7 @@ class Service:
     """Whether there are other workers, who send their own share of the rate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """A command whose time has come, for one user to send now."""
 
@@ -36,8 +36,8 @@ class Turn:
     arrival: Arrival
     channel: Channel
     phase: int
-    draft: Draft | None
-    """Its first request; None where it must be made by itself."""
+    drafts: Drafts | None
+    """With its first request in the card's row; None where it must be made by itself."""
 
 
 @dataclass(slots=True)
@@ -56,10 +56,9 @@ class Lane:
     """There was nothing to send when a user last looked, and there is nothing to come."""
 
     def wet(self, now_ns: int) -> None:
-        """Take note that there is something to send again."""
-        if self.dry:
-            self.dry = False
-            self.arrivals.skip(now_ns)
+        """Take note that there is something to send again, after it was dry."""
+        self.dry = False
+        self.arrivals.skip(now_ns)
 
     def wait_for_news(self) -> None:
         """Wait until something may have changed."""

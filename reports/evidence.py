@@ -32,7 +32,7 @@ from reports.lines import damaged, read_lines
 from reports.rundir import PhaseRecord, RunDirectory
 from reports.seen import Seen, attempts, attempts_sent, seen_of
 
-GROUP_COMMANDS = 500_000
+GROUP_COMMANDS = 200_000
 """About how many commands are in memory at a time."""
 
 _FIRST_HOSTILE = min(label for label in Label if label.is_hostile)
@@ -202,6 +202,9 @@ class RunEvidence:
                 if self._events is not None:
                     evidence = replace(evidence, events=events.of(number))
                 yield evidence
+            # What Arrow keeps of a group for later would add up over the groups.
+            del facts, commands, accounts, events
+            pa.default_memory_pool().release_unused()
 
     def of_shard(self, number: int) -> Evidence:
         """Return the evidence of one shard."""

@@ -58,6 +58,7 @@ ROW = np.dtype(
 
 _PACK = struct.Struct("<BHIIBBBBHHqqq")
 assert _PACK.size == ROW.itemsize
+_SENT = int(Fact.SENT)
 
 TEXTS = ("reason", "flags")
 """The columns that are texts; rows have their numbers."""
@@ -126,14 +127,13 @@ class Journal:
         attempt: int,
         phase: int,
         channel: Channel,
-        *,
         at_ns: int,
         intended_ns: int,
         free_ns: int,
     ) -> None:
         """Record that an attempt at the command `place` (lap, shard, index) is about to leave."""
         self._rows += _PACK.pack(
-            Fact.SENT, *place, attempt, phase, channel, 0, 0, 0, at_ns, intended_ns, free_ns
+            _SENT, *place, attempt, phase, channel, 0, 0, 0, at_ns, intended_ns, free_ns
         )
 
     def add(
@@ -143,7 +143,6 @@ class Journal:
         attempt: int,
         phase: int,
         channel: Channel,
-        *,
         at_ns: int,
         code: Acknowledged | Outcome | int = 0,
         reason: str = "",

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -78,8 +79,8 @@ class KafkaFront:
         self._client = client
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._outbox: deque[tuple[str, bytes]] = deque()
-        """Events that the producer had no room for: everything waits behind the first of them."""
+        self._outbox: deque[tuple[str, bytes, str]] = deque()
+        """Keys, values and command ids of events that the producer had no room for: everything waits behind the first of them."""
         self._poison = 0
         platform.watch(self._on_decided)
 
@@ -201,6 +202,8 @@ class KafkaFront:
                 poison += 1
             if number % _TURN == 0:
                 await asyncio.sleep(0)
+        # Only what is kept may be committed as read.
+        await self._platform.durable()
         return poison
 
     def _put_away(self, message: Message, why: Exception) -> None:
@@ -219,16 +222,19 @@ class KafkaFront:
     # -- events -------------------------------------------------------------------------------------
 
     def _on_decided(self, decided: Decided) -> None:
-        self._outbox.append((decided.entry.account_id, kafka_events.event(decided)))
+        entry = decided.entry
+        event = kafka_events.event(decided)
+        self._outbox.append((entry.account_id, event, entry.command.command_id))
         if len(self._outbox) == 1:
             self._publish()
 
     def _publish(self) -> None:
         """Give events to the producer; what it has no room for goes a little later."""
         while self._outbox:
-            key, value = self._outbox[0]
+            key, value, command_id = self._outbox[0]
+            taken = partial(self._taken, command_id) if self._platform.store.has_outbox else None
             try:
-                self._producer.produce(EVENTS_TOPIC, value, key)
+                self._producer.produce(EVENTS_TOPIC, value, key, on_delivery=taken)
             except BufferError:
                 self._loop.call_later(_WAIT_S, self._publish)
                 return
@@ -238,6 +244,12 @@ class KafkaFront:
         """Serve the producer's reports."""
         while not self._stopping.is_set():
             self._producer.poll(_WAIT_S)
+
+    def _taken(self, command_id: str, error: KafkaError | None, message: Message) -> None:
+        """Cross an event off the book's outbox, once the broker has it."""
+        self._delivered(error, message)
+        if error is None:
+            self._loop.call_soon_threadsafe(self._platform.store.published, command_id)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

@@ -64,6 +64,8 @@ class SqlStore:
     With `flush_s`, which is a defect, commits are that far apart and nobody waits for them.
     """
 
+    has_outbox = True
+
     def __init__(self, url: str, flush_s: float = 0) -> None:
         """Open the database and make its tables. Raises SQLAlchemyError where that cannot be."""
         self._engine = sql.create_engine(url)
@@ -162,12 +164,20 @@ class SqlStore:
                 await asyncio.sleep(self._flush_s)
             self._arrived.clear()
             batch, self._batch = self._batch, _Batch()
+            if self._flush_s:
+                self._hold_back(batch)
             await loop.run_in_executor(self._thread, self._write, batch)
             for told in batch.told:
                 told()
             for future in batch.waiting:
                 if not future.done():
                     future.set_result(None)
+
+    def _hold_back(self, batch: _Batch) -> None:
+        """Write no command before its decision: what is forgotten is forgotten as a whole."""
+        decided = {row["key"] for row in batch.decided}
+        self._batch.received = [row for row in batch.received if row["command_id"] not in decided]
+        batch.received = [row for row in batch.received if row["command_id"] in decided]
 
     def close(self) -> None:
         """Write what is left and close the database."""

@@ -14,6 +14,9 @@ Balances = Callable[[Entry], dict[str, tuple[str, int]]]
 class Store(Protocol):
     """What is added is durable when `commit` returns; all methods run on one event loop."""
 
+    has_outbox: bool
+    """Whether it must be told of events that were published."""
+
     def received(self, entry: Entry, correlation_id: str) -> None:
         """Add the receipt of a command."""
 
@@ -22,6 +25,9 @@ class Store(Protocol):
 
         `balances` gives the balances after it, of the accounts that it moved.
         """
+
+    def published(self, command_id: str) -> None:
+        """Note that the event on a decision was taken by the broker."""
 
     def is_durable(self, command_id: str) -> bool:
         """Tell whether what was decided of a command may be told."""
@@ -34,6 +40,8 @@ class Store(Protocol):
 class Memory:
     """Keeps nothing but what the ledger has anyway."""
 
+    has_outbox = False
+
     def received(self, entry: Entry, correlation_id: str) -> None:
         """Do nothing."""
 
@@ -45,6 +53,9 @@ class Memory:
     ) -> None:
         """Tell it at once."""
         told()
+
+    def published(self, command_id: str) -> None:
+        """Do nothing."""
 
     def is_durable(self, command_id: str) -> bool:  # noqa: ARG002
         """Tell everything."""

@@ -7,9 +7,9 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import pyarrow as pa
 
-from e2e_data import vocabulary as words
-from e2e_data.batch import amounts, taken
+from e2e_data.batch import Words, amounts, taken, words_of
 from e2e_data.commands import PERIODS, Channel, Kind, Label, Outcome
 from e2e_data.exporters.formats import FILES, Format, Lines
 from e2e_data.exporters.portions import Portion
@@ -35,8 +35,8 @@ HEADINGS: dict[Kind, tuple[str, ...]] = {
 }
 """The columns of each table, between those of PLACE and those of END."""
 
-_EXPECTED = tuple(Outcome(flags).label for flags in range(sum(Outcome) + 1))
-_LABELS = tuple("" if label is Label.NONE else label.text for label in Label)
+_EXPECTED = pa.array([Outcome(flags).label for flags in range(sum(Outcome) + 1)])
+_LABELS = pa.array(["" if label is Label.NONE else label.text for label in Label])
 
 
 class Tables(Format):
@@ -68,8 +68,9 @@ class Tables(Format):
             taken(_LABELS, shard.label[portion.indices]),
             taken(_EXPECTED, shard.expected[portion.indices]),
         )
+        listed = (c.to_pylist() if isinstance(c, pa.Array) else c for c in columns)
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+        csv.writer(text, lineterminator="\n").writerows(zip(*listed, strict=True))
         yield f"{FILES[kind]}.csv", [text.getvalue().removesuffix("\n")]
 
 
@@ -102,9 +103,9 @@ def _payments(portion: Portion) -> Columns:
     )
 
 
-def _vocabulary(portion: Portion) -> words.Vocabulary:
+def _vocabulary(portion: Portion) -> Words:
     shard = portion.batch.shard
-    return words.vocabulary(shard.config.locale, shard.seed)
+    return words_of(shard.config.locale, shard.seed)
 
 
 _COLUMNS: dict[Kind, Callable[[Portion], Columns]] = {

@@ -48,7 +48,7 @@ class Vegeta(Format):
 
     def _in_bulk(self, portion: Portion) -> tuple[list[str], list[str]]:
         batch = portion.batch
-        bodies = bulk.texts(self._platform, batch)
+        bodies = bulk.texts(self._platform, batch).to_pylist()
         kind = Kind(int(batch.kinds[0]))
         # A request with places in it is written like any other, and is a template then.
         request = HttpRequest("POST", PATHS[kind], http_headers(_PLACE, _PLACE))

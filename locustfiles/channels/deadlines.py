@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakSet
 
 from gevent import get_hub
+
+NEVER_NS = 2**63
+"""When nothing is due."""
 
 
 class Ending(Protocol):
     """Something that may take too long."""
+
+    due_ns: int
+    """When what is under way is over its time, by the clock of its Deadlines; NEVER_NS for nothing."""
 
     def expire(self) -> None:
         """End it now; must not wait for anything."""
@@ -18,42 +25,43 @@ class Ending(Protocol):
 
 
 class Deadlines:
-    """Watches what takes at most `timeout_s`, so that deadlines come in the order of beginnings.
+    """Ends what takes longer than `timeout_s`.
 
-    A timer for each request would cost more than the request's own reading does.
+    Whoever begins something only notes until when: a timer for each request, or a list of all that are
+    under way, would cost more than the request's own reading does.
     """
 
     def __init__(self, timeout_s: float, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.timeout_s = timeout_s
-        self._timeout_ns = round(timeout_s * 1e9)
-        self._now_ns = now_ns
-        self._running: dict[Ending, int] = {}
+        self.timeout_ns = round(timeout_s * 1e9)
+        self.now_ns = now_ns
+        self._watched: WeakSet[Ending] = WeakSet()
         self._armed = False
 
-    def begin(self, what: Ending) -> None:
-        """Watch `what` from now on."""
-        self._running[what] = self._now_ns() + self._timeout_ns
+    def watch(self, what: Ending) -> None:
+        """Look at `what` from now on, as long as it is there: at most `timeout_s` after each beginning."""
+        self._watched.add(what)
         if not self._armed:
-            self._arm(self._timeout_ns)
-
-    def end(self, what: Ending) -> None:
-        """Watch it no longer."""
-        self._running.pop(what, None)
+            self._arm(self.timeout_ns)
 
     def _arm(self, wait_ns: int) -> None:
         self._armed = True
-        timer = get_hub().loop.timer(max(wait_ns, 0) / 1e9)
+        # Not counted by the loop: watching alone keeps no process alive.
+        timer = get_hub().loop.timer(wait_ns / 1e9, ref=False)
         timer.start(self._look, timer)
 
     def _look(self, timer: object) -> None:
         """Expire what is over its time, and come back when the next may be."""
         timer.close()  # type: ignore[attr-defined]
         self._armed = False
-        now_ns = self._now_ns()
-        while self._running:
-            what, due_ns = next(iter(self._running.items()))
-            if due_ns > now_ns:
-                self._arm(due_ns - now_ns)
-                return
-            del self._running[what]
-            what.expire()
+        now_ns = self.now_ns()
+        # Nothing that begins from now on is due before that.
+        next_ns = now_ns + self.timeout_ns
+        for what in list(self._watched):
+            if what.due_ns <= now_ns:
+                what.due_ns = NEVER_NS
+                what.expire()
+            else:
+                next_ns = min(next_ns, what.due_ns)
+        if self._watched:
+            self._arm(next_ns - now_ns)

@@ -15,8 +15,8 @@ from httptools import HttpParserError, HttpParserUpgrade
 from e2e_data.platform import HttpAnswer, HttpRequest
 from locustfiles.channels import sockets
 from locustfiles.channels.access import Access
-from locustfiles.channels.answers import AnswerReader
-from locustfiles.channels.deadlines import Deadlines
+from locustfiles.channels.answers import AnswerReader, known
+from locustfiles.channels.deadlines import NEVER_NS, Deadlines
 from locustfiles.channels.faults import (
     ClosedIdleError,
     CutOffError,
@@ -66,6 +66,8 @@ class HttpConnection:
         self._tls = tls
         self._access = access or Access(origin)
         self._deadlines = deadlines or Deadlines(timeout_s)
+        self._now_ns, self._timeout_ns = self._deadlines.now_ns, self._deadlines.timeout_ns
+        self.due_ns = NEVER_NS
         self._wire: sockets.Wire | None = None
         self._reader = AnswerReader()
         self._expired = False
@@ -77,26 +79,26 @@ class HttpConnection:
         closed. Raises NotSentError or UnansweredError; whatever happens, the next request may go on.
         """
         line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("latin-1")
-        return self.exchange(line, _after_line(request), peek_bytes)
+        return self.exchange(line, (_after_line(request),), peek_bytes)
 
-    def exchange(self, line: bytes, rest: bytes, peek_bytes: int | None = None) -> HttpAnswer:
+    def exchange(
+        self, line: bytes, rest: tuple[bytes, ...], peek_bytes: int | None = None
+    ) -> HttpAnswer:
         """Send a request that is made already, and return its answer; raises as `request` does.
 
-        `line` is its first line, `rest` what follows the headers that all requests have.
+        `line` is its first line, `rest` the pieces that follow the headers that all requests have.
         """
         # This is what each request of a run goes through: nothing is called that need not be.
         self._expired = False
-        self._deadlines.begin(self)
+        self.due_ns = self._now_ns() + self._timeout_ns
         wire = self._wire
         kept = wire is not None
         try:
             if wire is None or wire.is_stale:
                 kept, wire = False, self._connect()
-            data = line + self._access.lines + rest
-            reader = self._reader
-            reader.begin()
-            wire.send(data)
-            self._read(wire, reader, peek_bytes)
+            wire.send(b"".join((line, self._access.lines, *rest)))
+            received = wire.receive()
+            return known(received) or self._read(wire, received, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:
             self.close()
             raise self._named(error, kept=kept) from error
@@ -104,12 +106,7 @@ class HttpConnection:
             self.close()
             raise
         finally:
-            self._deadlines.end(self)
-        if not reader.reusable:
-            self.close()
-        if reader.status == 401:
-            self._access.rejected()
-        return reader.answer()
+            self.due_ns = NEVER_NS
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -126,6 +123,7 @@ class HttpConnection:
     def _connect(self) -> sockets.Wire:
         """Connect anew. Raises NotSentError: until a request leaves, nothing can have taken effect."""
         self.close()
+        self._deadlines.watch(self)
         if self._tls is None and self._origin.scheme == "https":
             self._tls = tls_context()
         expired = gevent.Timeout(self._timeout_s)
@@ -145,24 +143,36 @@ class HttpConnection:
         self._reader = AnswerReader()
         return self._wire
 
-    def _read(self, wire: sockets.Wire, reader: AnswerReader, peek_bytes: int | None) -> None:
-        """Read until the answer is whole, or peeked at."""
-        while True:
+    def _read(self, wire: sockets.Wire, received: bytes, peek_bytes: int | None) -> HttpAnswer:
+        """Read on until the answer is whole, or peeked at."""
+        while not self._is_read(received, peek_bytes):
             received = wire.receive()
-            if received:
-                reader.feed(received)
-            else:
-                reader.end()
-            if reader.complete:
-                return
-            if not received:
-                msg = "the connection was closed before the answer was whole"
-                raise CutOffError(msg)
-            if reader.unfinished_bytes > ANSWER_BYTES_MAX:
-                msg = f"the answer is longer than {ANSWER_BYTES_MAX} bytes"
-                raise TooLongError(msg)
-            if peek_bytes is not None and len(reader.body) >= peek_bytes:
-                return
+        reader = self._reader
+        answer = reader.answer()
+        if answer.status == 401:
+            self._access.rejected()
+        if reader.reusable:
+            reader.begin()
+        else:
+            self.close()
+        return answer
+
+    def _is_read(self, received: bytes, peek_bytes: int | None) -> bool:
+        """Take in what came, and tell whether it is enough. Raises UnansweredError or as `feed`."""
+        reader = self._reader
+        if received:
+            reader.feed(received)
+        else:
+            reader.end()
+        if reader.complete:
+            return True
+        if not received:
+            msg = "the connection was closed before the answer was whole"
+            raise CutOffError(msg)
+        if reader.unfinished_bytes > ANSWER_BYTES_MAX:
+            msg = f"the answer is longer than {ANSWER_BYTES_MAX} bytes"
+            raise TooLongError(msg)
+        return peek_bytes is not None and len(reader.body) >= peek_bytes
 
     def _named(self, error: Exception, *, kept: bool) -> UnansweredError:
         if self._expired:

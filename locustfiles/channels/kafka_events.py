@@ -17,6 +17,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import repeat
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,7 +31,7 @@ from e2e_data.over_kafka import Event
 from e2e_data.platform import Completion, Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
-from locustfiles.channels.kafka_reader import Batch, place_of
+from locustfiles.channels.kafka_reader import Batch
 from reports.event_log import ROW, EventLog, Sort, event_numbers
 
 log = logging.getLogger(__name__)
@@ -159,6 +162,9 @@ class EventSource:
             self._tell(batch.error)
         if batch.messages:
             self._take(batch.messages, self._run_ns(batch.at_ns))
+        # The positions move when all of that is done.
+        for (topic, partition), end in batch.ends.items():
+            self._read.setdefault(topic, {})[partition] = end
 
     def _tell(self, why: str) -> None:
         if why not in self._told:
@@ -166,7 +172,7 @@ class EventSource:
             self._failed(why)
 
     def _take(self, messages: Sequence[Message], at_ns: int) -> None:
-        """Classify records and hand completions on; the positions move when all of that is done."""
+        """Classify records and hand completions on."""
         events: list[Event] = []
         whence: list[Message] = []
         for message in messages:
@@ -177,9 +183,6 @@ class EventSource:
         self.counted.malformed += len(messages) - len(events)
         if events:
             self._classify(events, whence, at_ns)
-        for message in messages:
-            topic, partition, offset = place_of(message)
-            self._read.setdefault(topic, {})[partition] = offset + 1
 
     def _event(self, message: Message) -> Event | None:
         value = message.value()
@@ -257,25 +260,27 @@ def _headers(message: Message) -> dict[str, bytes]:
 
 
 def _seen(events: list[Event], read: ReadCorrelations, wanted: list[int], at_ns: int) -> list[Seen]:
-    columns = (
+    places = zip(
         read.lap[wanted].tolist(),
         read.shard[wanted].tolist(),
         read.index[wanted].tolist(),
+        strict=True,
+    )
+    told = [events[number] for number in wanted]
+    columns = (
+        places,
         read.attempt[wanted].tolist(),
         read.phase[wanted].tolist(),
-        read.channel[wanted].tolist(),
-        read.kind[wanted].tolist(),
-        wanted,
+        map(_CHANNELS.__getitem__, read.channel[wanted].tolist()),
+        map(_KINDS.__getitem__, read.kind[wanted].tolist()),
+        map(itemgetter(4), told),
+        (_completion(outcome, reason, flags) for _, _, _, outcome, _, reason, flags in told),
+        repeat(at_ns, len(wanted)),
     )
-    seen = []
-    for lap, shard, index, attempt, phase, channel, kind, number in zip(*columns, strict=True):
-        _, _, _, outcome, account_id, reason, flags = events[number]
-        completion = Completion(outcome, reason, flags)
-        place = (lap, shard, index)
-        seen.append(
-            Seen(
-                *(place, attempt, phase, _CHANNELS[channel], _KINDS[kind]),
-                *(account_id, completion, at_ns),
-            )
-        )
-    return seen
+    return list(map(Seen._make, zip(*columns, strict=True)))
+
+
+@lru_cache(maxsize=1000)
+def _completion(outcome: Outcome, reason: str, flags: tuple[str, ...]) -> Completion:
+    """Return a completion; there are few different ones, and many of each."""
+    return Completion(outcome, reason, flags)

@@ -42,15 +42,23 @@ class RecordProducer:
     """Produces to one topic; `delivered` gets what became of the records, many at a time, on the hub."""
 
     def __init__(
-        self, config: Config, topic: str, delivered: Callable[[Sequence[Delivery]], None]
+        self,
+        config: Config,
+        topic: str,
+        delivered: Callable[[Sequence[Delivery]], None],
+        may_wait: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Make the client. Raises Problems for settings that librdkafka does not know."""
+        """Make the client. Raises Problems for settings that librdkafka does not know.
+
+        As soon as records may not wait any longer, all that are on their way are given up.
+        """
         try:
             self._producer = Producer(config)
         except (KafkaException, ValueError, TypeError) as error:
             raise Problems([f"[kafka]: {_reason(error)}"]) from error
         self._topic = topic
         self._delivered = delivered
+        self._may_wait = may_wait
         self._notes: list[Delivery] = []
         self._some = Event()
         self._room = Event()
@@ -106,6 +114,8 @@ class RecordProducer:
             if not self.on_their_way:
                 self._some.clear()
                 self._some.wait()
+            elif not self._may_wait():
+                self.purge()
             self._producer.poll(0)
             self._hand_on()
             gevent.sleep(TURN_S)

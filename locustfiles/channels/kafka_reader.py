@@ -52,6 +52,8 @@ class Batch:
     at_ns: int
     """By the process's monotonic clock."""
     messages: Sequence[Message] = ()
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By topic and partition: the offset behind the last of these records."""
     trimmed: dict[tuple[str, int], int] = field(default_factory=dict)
     """By topic and partition: records that were gone before anybody read them."""
     revoked: Sequence[tuple[str, int]] = ()
@@ -126,16 +128,17 @@ class RecordReader:
         first = self._consumer.poll(WAIT_S)
         if first is None:
             return
-        at_ns = time.monotonic_ns()
         # Without waiting: these are there already.
         read = [first, *self._consumer.consume(BATCH - 1, 0)]
+        # Not before the last of them is here: no outcome was observed before its command was sent.
+        at_ns = time.monotonic_ns()
         batch = Batch(at_ns, [message for message in read if message.error() is None])
         for message in batch.messages:
             topic, partition, offset = place_of(message)
             expected = self._next.get((topic, partition), offset)
             if offset > expected and (gone := self._gone(topic, partition, expected, offset)):
                 batch.trimmed[topic, partition] = gone
-            self._next[topic, partition] = offset + 1
+            self._next[topic, partition] = batch.ends[topic, partition] = offset + 1
         for message in read:
             error = message.error()
             if error is not None and error.code() in _NOBODY_CAN_HELP:

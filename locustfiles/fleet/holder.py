@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from locustfiles.fleet.messages import Answer, LeaseGiven, LeaseWord
 from locustfiles.fleet.spans import spans_of
@@ -25,6 +26,8 @@ from locustfiles.leases import WATCH
 WINDOW_MIN = 64
 """Positions asked for ahead: what a crash leaves in doubt, against a line in the grant log."""
 WINDOW_MAX = 4096
+LOW = WINDOW_MIN // 2
+"""With so few left to draw it is time to ask for more."""
 DRIFT = 0.9
 """A worker's clock may run slower than the master's by less than this share of a lease's time."""
 
@@ -59,6 +62,8 @@ class Held:
     _left: dict[int, int] = field(default_factory=dict)
     """How many positions of each lane were not granted here yet."""
     _sizes: dict[int, int] = field(default_factory=dict)
+    _low: dict[int, int] = field(default_factory=dict)
+    """With fewer in its queue than that, a lane is hungry; at LOW where there are no lanes yet."""
 
     def split(self, lane_of: Sequence[int]) -> None:
         """Part the positions into lanes, each with a queue of its own: none waits for another."""
@@ -67,16 +72,26 @@ class Held:
         waiting = self.queues[0]
         self._lane_of, self._sizes = lane_of, dict(Counter(lane_of))
         self._left = dict(self._sizes)
+        self._low = {lane: -(-LOW * size // len(lane_of)) for lane, size in self._sizes.items()}
         self.queues = {lane: deque() for lane in self._sizes}
         for position, attempt in waiting:
-            self.enqueue(position, attempt)
+            self.enqueue(range(position, position + 1), attempt)
 
-    def enqueue(self, position: int, attempt: int) -> None:
-        """Let a position be drawn in its turn."""
-        lane = self._lane(position)
-        self.queues[lane].append((position, attempt))
+    def enqueue(self, positions: range, attempt: int) -> None:
+        """Let positions be drawn in their turn."""
+        if len(self.queues) == 1:
+            ((lane, queue),) = self.queues.items()
+            queue.extend(zip(positions, repeat(attempt)))
+            self._grant(lane, len(positions))
+            return
+        for position in positions:
+            lane = self._lane(position)
+            self.queues[lane].append((position, attempt))
+            self._grant(lane, 1)
+
+    def _grant(self, lane: int, count: int) -> None:
         if lane in self._left:
-            self._left[lane] -= 1
+            self._left[lane] -= count
 
     def draw(self, lane: int = 0) -> tuple[int, int] | None:
         """Take the next (position, attempt) out of a lane's queue; None when there is none."""
@@ -119,7 +134,8 @@ class Held:
 
     def hungry(self, lane: int = 0) -> bool:
         """Tell whether it is time to ask for more, for the sake of a lane."""
-        return self.may_come(lane) and self._lasting(lane) < WINDOW_MIN // 2
+        # Asked for each command that is drawn: mostly the first look will do.
+        return len(self.queues.get(lane, ())) < self._low.get(lane, LOW) and self.may_come(lane)
 
     def word(self, now_ns: int, ahead_ns: int) -> LeaseWord:
         """Say how the lease stands, and want what `ahead_ns` will take at the rate of late."""
@@ -162,6 +178,8 @@ class Holder:
         self._answered = 0
         self._highest = 0
         self._of: dict[int, Held] = {}
+        self._held: list[Held] | None = None
+        """What may be drawn from, as long as that does not change."""
         self.number = 0
         """The number of the last ask."""
 
@@ -172,11 +190,18 @@ class Holder:
 
     def held(self) -> list[Held]:
         """Return the leases that may be drawn from, if their time is not up."""
-        return [lease for lease in self._of.values() if not lease.returned]
+        if self._held is None:
+            self._held = [lease for lease in self._of.values() if not lease.returned]
+        return self._held
 
     def may_send(self, lease: Held) -> bool:
         """Tell whether a command that was drawn from a lease may be sent at this very moment."""
         return not lease.gone and self._now_ns() < self._good_until_ns
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the leases' time is not up."""
+        return self._now_ns() < self._good_until_ns
 
     def expire(self) -> bool:
         """Return every lease if its time is up, and tell whether it was so."""
@@ -187,14 +212,16 @@ class Holder:
 
     def return_all(self) -> None:
         """Return every lease: what was not sent is for others."""
+        self._held = None
         for lease in self._of.values():
             lease.returned = True
 
     def words(self) -> tuple[LeaseWord, ...]:
         """Say how all leases stand, for an ask with a new number."""
         self.number += 1
+        self._held = None
         for lease in self._of.values():
-            if not (lease.more or lease.queued() or lease.aside):
+            if not (lease.more or any(lease.queues.values()) or lease.aside):
                 lease.returned = True
         now_ns = self._now_ns()
         return tuple(lease.word(now_ns, self._ahead_ns) for lease in self._of.values())
@@ -206,6 +233,7 @@ class Holder:
     def take(self, answer: Answer) -> list[tuple[Held, int]]:
         """Take in an answer that is news, and return (lease, position) of what is to be watched."""
         self._answered = answer.number
+        self._held = None
         self._good_until_ns = max(self._good_until_ns, answer.sent_ns + self._lease_ns)
         given = {lease.epoch: lease for lease in answer.leases}
         for epoch in self._of.keys() - given.keys():
@@ -222,6 +250,7 @@ class Holder:
 
     def drop(self) -> None:
         """Forget everything: another phase has begun."""
+        self._held = None
         for lease in self._of.values():
             self._end(lease)
         self._of.clear()
@@ -241,7 +270,6 @@ class Holder:
                 lease.out.update(range(start, stop))
                 yield from ((lease, position) for position in range(start, stop))
             else:
-                for position in range(start, stop):
-                    lease.enqueue(position, attempt)
+                lease.enqueue(range(start, stop), attempt)
         if given.recalled:
             lease.returned = True

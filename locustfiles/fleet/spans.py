@@ -10,17 +10,17 @@ Spans = list[Span]
 
 def spans_of(positions: Iterable[int]) -> Spans:
     """Return the spans that hold exactly `positions`, in any order and each as often as one likes."""
-    spans: Spans = []
-    start = stop = -1
-    for position in sorted(positions):
-        if position > stop or stop < 0:
-            if stop > start:
-                spans.append((start, stop))
-            start = position
-        stop = max(stop, position + 1)
-    if stop > start:
-        spans.append((start, stop))
-    return spans
+    ordered = sorted(set(positions))
+    if not ordered:
+        return []
+    if ordered[-1] - ordered[0] < len(ordered):
+        # As most are: without a look at each position.
+        return [(ordered[0], ordered[-1] + 1)]
+    breaks = [at for at in range(1, len(ordered)) if ordered[at] - ordered[at - 1] > 1]
+    starts, stops = [0, *breaks], [*breaks, len(ordered)]
+    return [
+        (ordered[start], ordered[stop - 1] + 1) for start, stop in zip(starts, stops, strict=True)
+    ]
 
 
 def union(*many: Iterable[Span]) -> Spans:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import gevent
 import pytest
 from confluent_kafka import KafkaError
 
@@ -141,6 +142,20 @@ def test_a_full_queue_pushes_back_and_what_is_given_up_is_told(tmp_path):
     assert {one.token for one in delivered} == set(range(100))
     assert {str(RecordError(one.error)) for one in delivered} == {"given up: _PURGE_QUEUE"}
     assert not any(RecordError(one.error).is_not_sent for one in delivered)
+    sending.close()
+
+
+def test_what_a_lost_lease_was_sent_under_is_given_up():
+    """At once, not when the time of a record is over: another worker sends it again."""
+    delivered, good = [], [True]
+    config = SETTINGS.producer("127.0.0.1:1", 60_000)
+    sending = RecordProducer(config, "t", delivered.extend, lambda: good[0])
+    sending.produce("one", creation(Ids.fresh(), 0))
+    gevent.sleep(0.1)
+    assert not delivered
+    good[0] = False
+    until(lambda: delivered, 5)
+    assert str(RecordError(delivered[0].error)).startswith("given up")
     sending.close()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import time
 import urllib.request
 import uuid
+from contextlib import closing
 
 from confluent_kafka import ConsumerGroupTopicPartitions
 
@@ -123,3 +125,18 @@ def committed(admin):
     asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])
     (offsets,) = asked.values()
     return sum(max(one.offset, 0) for one in offsets.result().topic_partitions)
+
+
+def test_what_is_told_is_kept_and_what_is_published_is_crossed_off(tmp_path):
+    """With a book in a database the event comes after the commit, and leaves the outbox."""
+    book = tmp_path / "book.db"
+    with platform("--kafka-port", "0", "--ledger", f"sqlite:///{book}") as running:
+        produce(running.kafka, COMMANDS_TOPIC, create())
+        (event,) = events(running.kafka, 1)
+        with closing(sqlite3.connect(f"file:{book}?mode=ro", uri=True)) as connection:
+            kept = connection.execute("SELECT command_id, status FROM commands").fetchall()
+            assert kept == [(event["commandId"], "SETTLED")]
+            until_s = time.monotonic() + 20
+            while connection.execute("SELECT count(*) FROM outbox").fetchone()[0]:
+                assert time.monotonic() < until_s, "the outbox is not emptied"
+                time.sleep(0.05)

@@ -72,7 +72,7 @@ def test_in_bulk_is_as_one_by_one(adapter):
     for batch in BATCHES:
         sendings = [bulk.sending(batch, row) for row in range(len(batch))]
         labels |= {one.command.label for one in sendings}
-        assert bulk.texts(platform, batch) == [platform.body(one) for one in sendings]
+        assert bulk.texts(platform, batch).to_pylist() == [platform.body(one) for one in sendings]
         requests = [platform.http_command(one).body for one in sendings]
         assert bulk.bodies(platform, batch) == requests
         message_ids = [f"message {row}" for row in range(len(batch))]

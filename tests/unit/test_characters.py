@@ -1,14 +1,25 @@
-"""Texts of one width, written by numpy: the same as Python writes one by one."""
+"""Texts as columns: the same as Python writes one by one."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 import numpy as np
-from hypothesis import given
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_data.characters import hexadecimal, nine_digits, strings, uuids
+from e2e_data.characters import (
+    as_bytes,
+    hexadecimal,
+    nine_digits,
+    strings,
+    texts,
+    uuids,
+    whole_numbers,
+    woven,
+)
 
 
 def rows(texts, width):
@@ -19,6 +30,7 @@ def rows(texts, width):
 def test_uuids_and_hexadecimal_digits(raw):
     """Lower case, with dashes where a UUID has them; of none there is nothing."""
     assert strings(uuids(rows(raw, 16))) == [str(UUID(bytes=one)) for one in raw]
+    assert texts(uuids(rows(raw, 16))).to_pylist() == [str(UUID(bytes=one)) for one in raw]
     assert strings(hexadecimal(rows(raw, 16))) == [one.hex() for one in raw]
 
 
@@ -27,3 +39,30 @@ def test_nine_digits(numbers):
     """With leading zeros."""
     column = np.array(numbers, dtype=np.int32)
     assert strings(nine_digits(column)) == [f"{number:09d}" for number in numbers]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+@settings(deadline=None)  # libraries are loaded the first time
+def test_whole_numbers(numbers):
+    """To the last digit."""
+    assert whole_numbers(np.array(numbers, dtype=np.int64)).to_pylist() == list(map(str, numbers))
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@pytest.mark.parametrize("template", ["%s%s", "<%s, %s>", "%s: \N{SNOWMAN} %s."])
+@given(told=st.lists(st.tuples(words, words)))
+@settings(deadline=None)  # libraries are loaded the first time
+def test_columns_are_woven(template, told):
+    """As the operator % fills a template, row by row; as bytes in UTF-8."""
+    columns = (pa.array([row[place] for row in told], pa.string()) for place in (0, 1))
+    filled = woven(template, *columns)
+    assert filled.to_pylist() == [template % row for row in told]
+    assert as_bytes(filled) == [(template % row).encode() for row in told]
+
+
+def test_each_place_has_its_column():
+    """A column too few or too many is a mistake of ours."""
+    with pytest.raises(ValueError, match="zip"):
+        woven("%s and %s", pa.array(["one"]))

@@ -257,3 +257,13 @@ def test_a_racing_replay_comes_right_behind_its_original(replaying):
     assert len(parted) < len(table.grants)
     places = [card.place for card in cards]
     assert all(places.index(cards[n].original_place) < n for n in parted)
+
+
+def test_what_is_in_stock_is_not_made_when_it_is_due(monkeypatch):
+    """The first phase begins with the shards that were made before it."""
+    pool = pool_of(8, 1)
+    table = Table(pool)
+    table.hand.stock()
+    table.hand.begin(PAYING, HTTP)
+    monkeypatch.setattr(pool, "shard", lambda number: pytest.fail(f"shard {number} was made"))
+    assert len(table.drawn()) == sum(table.sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 import struct
 
@@ -14,7 +15,7 @@ from gevent import socket
 from e2e_data.platform import HttpRequest
 from e2e_data.problems import Problems
 from locustfiles.channels import http
-from locustfiles.channels.deadlines import Deadlines
+from locustfiles.channels.deadlines import NEVER_NS, Deadlines
 from locustfiles.channels.faults import (
     ClosedIdleError,
     CutOffError,
@@ -182,31 +183,40 @@ def test_a_platform_that_stops_reading_may_have_said_why():
 class Slow:
     """Something that may expire."""
 
-    def __init__(self) -> None:
-        self.expired = False
+    def __init__(self, due_ns: int) -> None:
+        self.due_ns = due_ns
+        self.expired = 0
 
     def expire(self):
-        self.expired = True
+        self.expired += 1
 
 
-def test_deadlines_come_in_the_order_of_beginnings(monkeypatch):
-    """One timer serves all: what is over its time expires, what has ended does not."""
+def test_one_timer_watches_over_all_deadlines(monkeypatch):
+    """What is over its time expires once, what has ended does not, and the next look is in time."""
     clock, armed = Clock(), []
     deadlines = Deadlines(1, clock.now_ns)
     monkeypatch.setattr(deadlines, "_arm", armed.append)
-    first, second, third = Slow(), Slow(), Slow()
-    for at_ns, what in ((0, first), (3, second), (5, third)):
-        clock.ns = at_ns
-        deadlines.begin(what)
-    deadlines.end(second)
+    first, ended, third = Slow(10**9), Slow(NEVER_NS), Slow(10**9 + 5)
+    for what in (first, ended, third):
+        deadlines.watch(what)
     clock.ns = 10**9
     deadlines._look(SimpleTimer())
-    assert (first.expired, second.expired, third.expired) == (True, False, False)
+    assert (first.expired, ended.expired, third.expired) == (1, 0, 0)
     assert armed[-1] == 5
     clock.ns = 10**9 + 5
     deadlines._look(SimpleTimer())
-    assert third.expired
-    assert not second.expired
+    assert (first.expired, ended.expired, third.expired) == (1, 0, 1)
+    assert armed[-1] == 10**9  # nothing that begins from now on is due before
+
+
+def test_who_is_gone_is_watched_no_longer(monkeypatch):
+    """A connection that nobody has any more keeps no timer going."""
+    deadlines, armed = Deadlines(1, Clock().now_ns), []
+    monkeypatch.setattr(deadlines, "_arm", armed.append)
+    deadlines.watch(Slow(5))
+    gc.collect()
+    deadlines._look(SimpleTimer())
+    assert armed == [10**9]
 
 
 class SimpleTimer:

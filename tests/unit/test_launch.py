@@ -56,7 +56,7 @@ def test_outcomes_reach_the_tracker(tmp_path):
     def reply(connection, request):
         connection.sendall(said if b"/api/commands/the-id" in request else ROWS)
 
-    card = Card(0, SimpleNamespace(number=0), 5, Kind.ACCOUNT, 0, "the-id", "customer")
+    card = Card((0, 0, 5), SimpleNamespace(number=0), Kind.ACCOUNT, 0, "the-id", "customer")
     with serving(reply) as peer:
         run = launch(settings_for(peer, tmp_path)).run
         run.tracker.sending(card, 0, Arrival(0, 0, 0))

@@ -17,7 +17,7 @@ SHARD = SimpleNamespace(number=2, label=np.full(20, Label.REPLAY))
 
 
 def replay(index: int, original: int) -> Card:
-    return Card(0, SHARD, index, Kind.PAYMENT, 0, "id", "customer", original)
+    return Card((0, SHARD.number, index), SHARD, Kind.PAYMENT, 0, "id", "customer", original)
 
 
 def place(original: int) -> tuple[int, int, int]:

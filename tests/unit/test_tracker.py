@@ -27,7 +27,9 @@ ARRIVAL = Arrival(number=0, intended_ns=900, free_ns=800)
 
 def card_of(index: int, kind: Kind = Kind.ACCOUNT) -> Card:
     shard = SimpleNamespace(number=5)
-    return Card(0, shard, index, kind, index, f"command-{index}", f"customer-{index}")
+    return Card(
+        (0, shard.number, index), shard, kind, index, f"command-{index}", f"customer-{index}"
+    )
 
 
 class Desk:
@@ -151,7 +153,7 @@ def test_a_completions_flags_are_kept(desk):
 
 def test_the_facts_of_a_replay_have_its_own_place_and_a_marked_attempt(desk):
     """A replay's row is journaled as itself, though what is sent bears its original's ids."""
-    card = replace(card_of(1, Kind.PAYMENT), original=0)
+    card = replace(card_of(1, Kind.PAYMENT), original=0, attempt=REPLAY_ATTEMPT)
     desk.send(card)
     desk.tracker.acknowledged(card.place, ACCEPTED, card.attempt)
     desk.tracker.completed(card.place, Completion(Outcome.SETTLED))

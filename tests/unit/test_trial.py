@@ -11,6 +11,7 @@ from rich.console import Console
 
 from e2e_data.problems import Problems
 from locustfiles import trial
+from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.trial import Trial, TrialError
 from tests.helpers_wire import answer, serving
 
@@ -27,10 +28,15 @@ class Fake:
         self.said: dict[str, bytes] = {}
         """What is answered to a request whose line begins so, instead of what is right."""
         self.sent: list[dict] = []
+        self.asks_for = ""
+        """A header line without which nobody is let in."""
 
     def __call__(self, connection, request: bytes) -> None:
         head, _, body = request.partition(b"\r\n\r\n")
-        line = head.decode().splitlines()[0]
+        line, *headers = head.decode().splitlines()
+        if self.asks_for and self.asks_for not in headers:
+            connection.sendall(answer(b"", "401 Unauthorized"))
+            return
         if body:
             self.sent.append(json.loads(body))
         for begin, said in self.said.items():
@@ -61,9 +67,9 @@ def walk(fake, monkeypatch):
     monkeypatch.setattr(trial, "DECISION_S", 0)
     out = StringIO()
 
-    def walked(spec=None):
+    def walked(spec=None, http=None):
         with serving(fake) as peer:
-            Trial(str(peer.origin), spec, Console(file=out, width=200)).walk()
+            Trial(str(peer.origin), spec, Console(file=out, width=200), http).walk()
         return out.getvalue()
 
     walked.out = out
@@ -222,3 +228,31 @@ def test_a_server_that_is_no_platform(fake, said):
     with serving(fake) as peer, pytest.raises(Problems, match="is not the payments platform of"):
         Trial(str(peer.origin), None, Console(file=StringIO()))
     assert not fake.sent
+
+
+TOKEN = "not-for-anybody"
+
+
+def test_a_plans_settings_let_the_trial_in(fake, walk, monkeypatch):
+    """Headers and credentials go with each request; their values are shown to nobody."""
+    monkeypatch.setenv("TRIAL_TOKEN", TOKEN)
+    fake.asks_for = f"Authorization: Bearer {TOKEN}"
+    http = HttpSettings(headers={"X-Tenant": "bank-1"}, bearer_token="env:TRIAL_TOKEN")
+    shown = walk(http=http)
+    assert "every request also has the plan's headers: X-Tenant, Authorization" in shown
+    assert TOKEN not in shown
+    assert "bank-1" not in shown
+
+
+def test_without_credentials_the_trial_is_not_let_in(fake, walk):
+    """A platform that asks for a token is not taken for one that is not there."""
+    fake.asks_for = f"Authorization: Bearer {TOKEN}"
+    with pytest.raises(Problems, match="401"):
+        walk()
+
+
+def test_a_missing_secret_ends_the_trial_before_it_begins(walk, monkeypatch):
+    """Nothing is sent without it."""
+    monkeypatch.delenv("TRIAL_TOKEN", raising=False)
+    with pytest.raises(Problems, match="TRIAL_TOKEN"):
+        walk(http=HttpSettings(bearer_token="env:TRIAL_TOKEN"))

@@ -9,18 +9,36 @@ import subprocess
 from pathlib import Path
 from typing import NoReturn
 
-import pytest
-
 MODULE = Path(__file__).parent
 PACKAGE = "github.com/tsenart/vegeta/v12"
 BUILD_S = 600
 
 
+class NotBuiltError(Exception):
+    """Why there is no program."""
+
+
 def vegeta() -> Path:
-    """Return the program, built once and kept in the user's cache.
+    """Return the program, for a test.
 
     Where it cannot be built the test is skipped, saying why; in CI, told by the variable CI, it fails.
     """
+    try:
+        return built()
+    except NotBuiltError as error:
+        _cannot(f"real Vegeta: {error}")
+
+
+def _cannot(reason: str) -> NoReturn:
+    import pytest  # benchmarks, which only build it, run where there is none
+
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def built() -> Path:
+    """Return the program, built once and kept in the user's cache. Raises NotBuiltError."""
     program = _cache() / "vegeta"
     if not program.is_file():
         _build(program)
@@ -37,7 +55,7 @@ def _cache() -> Path:
 def _build(program: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        _cannot("there is no Go toolchain")
+        raise NotBuiltError("there is no Go toolchain")
     program.parent.mkdir(parents=True, exist_ok=True)
     fresh = program.with_name(f"vegeta.{os.getpid()}")
     command = [go, "build", "-buildvcs=false", "-trimpath", "-o", str(fresh), PACKAGE]
@@ -47,14 +65,8 @@ def _build(program: Path) -> None:
             command, cwd=MODULE, env=environment, capture_output=True, timeout=BUILD_S, check=True
         )
     except subprocess.CalledProcessError as error:
-        _cannot(f"it does not build: {error.stderr.decode(errors='replace')[-2000:]}")
-    except subprocess.TimeoutExpired:
-        _cannot(f"it was not built after {BUILD_S} s")
+        said = error.stderr.decode(errors="replace")[-2000:]
+        raise NotBuiltError(f"it does not build: {said}") from error
+    except subprocess.TimeoutExpired as error:
+        raise NotBuiltError(f"it was not built after {BUILD_S} s") from error
     fresh.replace(program)
-
-
-def _cannot(why: str) -> NoReturn:
-    reason = f"real Vegeta: {why}"
-    if os.environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)

@@ -1,0 +1,163 @@
+"""What the Kafka channel does per core: python benchmarks/kafka.py [--quick]
+
+Against librdkafka's mock cluster, and against real Apache Kafka where Java and Maven are there:
+
+1. Commands produced and acknowledged, with everything that a run writes down, per second of processor
+   time; beside a loop that produces one constant record with librdkafka's own binding, and beside
+   Kafka's own kafka-producer-perf-test.
+2. Events classified, timed and written to the journal, per second of processor time.
+3. The memory that it takes to go on while the broker is gone.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Before any other import: in this folder are modules with the names of the library's own.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import importlib
+import json
+import re
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks.measure import ROOT, Row, table
+
+GOAL_COMMANDS = 100_000
+GOAL_EVENTS = 100_000
+RECORD_BYTES = 620
+START_S = 30
+PERF_TEST = "org.apache.kafka.tools.ProducerPerformance"
+PERF_RECORDS = 1_000_000
+
+
+@contextmanager
+def mock() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a mock cluster in a process of its own; yield where it is."""
+    command = [sys.executable, "-m", "sandbox", "--kafka-only", "--kafka-port", "0"]
+    process = subprocess.Popen(
+        [*command, "--announce", "--stop-with-stdin"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["kafka"], process
+    finally:
+        process.communicate(timeout=START_S)
+
+
+def client(what: str, bootstrap: str, seconds: float) -> dict[str, Any]:
+    """Take one measurement, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.kafka_clients", what, bootstrap, str(seconds)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def rows(name: str, bootstrap: str, seconds: float) -> Iterator[Row]:
+    """Measure against one broker."""
+    plain, ours = (client(what, bootstrap, seconds) for what in ("plain", "paystorm"))
+    yield Row(f"{name}: one constant record", f"{plain['per_cpu_s']:,}/CPU-s", "", "")
+    yield Row(
+        f"{name}: commands acknowledged, all of it written down",
+        f"{ours['per_cpu_s']:,}/CPU-s",
+        f"≥ {GOAL_COMMANDS:,}",
+        f"{ours['per_cpu_s'] / plain['per_cpu_s']:.2f} of the constant record's",
+    )
+    events = client("events", bootstrap, seconds)
+    yield Row(
+        f"{name}: events classified and written down",
+        f"{events['per_cpu_s']:,}/CPU-s",
+        f"≥ {GOAL_EVENTS:,}",
+        f"{events['per_cpu_s'] / plain['per_cpu_s']:.2f} of a constant record's produce",
+    )
+
+
+def gone_rows(seconds: float) -> Iterator[Row]:
+    """Measure what it takes to go on without a broker."""
+    with mock() as (bootstrap, process):
+        process.kill()
+        told = client("gone", bootstrap, seconds)
+    figure = f"{told['grown_mb']} MB, {told['waiting']:,} records wait"
+    yield Row(f"memory grown while the broker is gone for {seconds:g} s", figure, "bounded", "")
+
+
+def perf_rows(broker: Any, records: int) -> Iterator[Row]:
+    """Let Kafka's own tool produce as large records."""
+    command = broker.command(
+        *(PERF_TEST, "--topic", "payments.commands", "--num-records", str(records)),
+        *("--record-size", str(RECORD_BYTES), "--throughput", "-1"),
+        *("--producer-props", f"bootstrap.servers={broker.bootstrap}", "acks=all", "linger.ms=5"),
+    )
+    command.remove("-XX:TieredStopAtLevel=1")
+    before_s = _children_cpu_s()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    cpu_s = _children_cpu_s() - before_s
+    (per_s,) = re.findall(r"^\d+ records sent, ([\d.]+) records/sec", done.stdout, re.M)[-1:]
+    figure = f"{records / cpu_s:,.0f}/CPU-s"
+    yield Row(
+        "real: kafka-producer-perf-test, without headers", figure, "", f"{float(per_s):,.0f}/s"
+    )
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def real() -> Iterator[Any]:
+    """Run real Apache Kafka; yields None where it cannot be had."""
+    try:
+        kafka = importlib.import_module("tests.kafka")
+    except ImportError as error:
+        print(f"without real Kafka, whose start is in the tests' set-up: {error}", file=sys.stderr)
+        yield None
+        return
+    try:
+        with kafka.broker() as running:
+            yield running
+    except kafka.Unavailable as why:
+        print(f"without real Kafka: {why}", file=sys.stderr)
+        yield None
+
+
+def real_rows(broker: Any, seconds: float, records: int) -> Iterator[Row]:
+    """Measure against real Kafka."""
+    from confluent_kafka.cimpl import NewTopic
+
+    admin = broker.admin()
+    topics = [NewTopic(name, 4, 1) for name in ("payments.commands", "payments.events")]
+    for made in admin.create_topics(topics).values():
+        made.result(START_S)
+    yield from rows("real", broker.bootstrap, seconds)
+    yield from perf_rows(broker, records)
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="for seconds only")
+    quick = parser.parse_args().quick
+    seconds = 3 if quick else 10
+    found: list[Row] = []
+    with mock() as (bootstrap, _):
+        found += rows("mock", bootstrap, seconds)
+    found += gone_rows(5 if quick else 30)
+    with real() as broker:
+        if broker is not None:
+            found += real_rows(broker, seconds, PERF_RECORDS // (10 if quick else 1))
+    print(table("Kafka", found))
+
+
+if __name__ == "__main__":
+    main()
