@@ -211,7 +211,8 @@ class Tracker:
     def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
         """Record that a command was put aside, and return the time; `attempt` where one is on the wire."""
         if attempt is not None:
-            self._answered(place, attempt)
+            del self._on_wire[place, attempt]
+            self.tally.waiting -= 1
         self.completed(place, Completion(Outcome.DEAD_LETTERED, reason))
         return self.moved_ns
 
