@@ -9,6 +9,7 @@ import click
 from e2e_data.cli import pool
 from e2e_data.exits import Exit
 from locustfiles.cli import control, plan, run, try_
+from locustfiles.mq_cli import mq
 from reports.cli import explain, reconcile, report
 from sandbox.cli import sandbox
 
@@ -19,7 +20,7 @@ def main() -> None:
     """Load testing for payments platforms: how fast, and still right?"""
 
 
-for command in (pool, plan, run, try_, control, reconcile, explain, report, sandbox):
+for command in (pool, plan, run, try_, control, reconcile, explain, report, mq, sandbox):
     main.add_command(command)
 
 

@@ -20,19 +20,26 @@ if sys.argv[1] != "serve":
     monkey.patch_all()
 
 import asyncio
-import ctypes
 import json
 import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from pathlib import Path
+from typing import cast
 
 import gevent
 import psutil
-from gevent.threadpool import ThreadPool
 
-from sandbox import mqbinding
+from e2e_data.commands import Outcome
+from e2e_data.ids import Ids
+from e2e_data.mq import MqMessage, MqReply, Reply
+from e2e_data.platform import Acknowledgement, Completion, Platform
+from locustfiles.channels.mq_access import Desk, MqAccess
+from locustfiles.channels.mq_links import Links
+from locustfiles.channels.mq_replies import Awaited, Key
+from locustfiles.channels.mq_session import Put, Session
+from locustfiles.channels.mq_settings import MqSettings
 from sandbox.mq_links import LocalLink
 from sandbox.mq_options import address_of
 from sandbox.mq_server import Server
@@ -47,10 +54,10 @@ BODY = b"x" * 500
 REQUESTS, REPLIES, STORE = "COMMAND.QUEUE", "REPLY.QUEUE", "COMMAND.QUEUE.BO"
 ROUND_TRIP_BYTES = len(BODY) + 400
 DEPTH = 990_000
-WAIT_MS = 10_000
+WAIT_S = 10
+COMMAND = "the command"
 WARM_UP_S = 0.5
 TICK_S = 0.002
-CLIENT_BINDING = 0x800
 
 Work = Callable[[], object]
 
@@ -99,72 +106,90 @@ async def echo(link: LocalLink, request: Descriptor, body: bytes) -> None:
 # -- working --------------------------------------------------------------------------------------
 
 
-class User:
-    """One connection, and what to do with it; `run` is for calls that would block the hub."""
+class Echo(Platform):
+    """Takes an echo for a final reply."""
 
-    def __init__(self, mq: Any, address: str, number: int, run: Callable[..., Any]) -> None:
-        self._mq, self._number, self._run = mq, number, run
-        cno = mq.CNO(Options=codes.MQCNO_HANDLE_SHARE_BLOCK | CLIENT_BINDING)
-        self._qm = run(lambda: mq.connect("QM1", "DEV.APP.SVRCONN", address, cno=cno))
+    def read_reply(self, reply: MqReply) -> Reply:  # noqa: ARG002 - the adapter's
+        """Read nothing: what is measured is the way there and back."""
+        return Reply(COMMAND, outcome=Outcome.SETTLED)
+
+
+def say(text: str) -> None:
+    """Say what should not happen, beside the figures."""
+    print(text, file=sys.stderr)
+
+
+class Ledger:
+    """Writes nothing down."""
+
+    pending: frozenset[Key] = frozenset()
+
+    def acknowledged(self, place: Key, answer: Acknowledgement, attempt: int = 0) -> int:  # noqa: ARG002 - the ledger's
+        """Return no time."""
+        return 0
+
+    def completed(self, place: Key, completion: Completion) -> None:
+        """Do nothing."""
+
+    def bound(self, account: Key, account_id: str) -> None:
+        """Do nothing."""
+
+    def dead_lettered(self, place: Key, attempt: int | None, reason: str) -> int:  # noqa: ARG002 - the ledger's
+        """Return no time."""
+        return 0
+
+
+class Users:
+    """What users of a load generator do, with the connections and readers that they share."""
+
+    def __init__(self, settings: MqSettings, work: str) -> None:
+        platform = Platform() if work == "command" else Echo()
+        self._access = MqAccess(settings, platform, Ids(bytes(16), 1), Ledger(), WAIT_S, say)
+        self._links = Links(Desk.of(settings, say).link, settings.connections)
         self._asked = 0
-
-    def _open(self, name: str, options: int) -> Any:
-        return self._run(lambda: self._mq.Queue(self._qm, name, options))
+        if work in ("ask", "command"):
+            self._access.open()
+        else:
+            self._links.warm()
 
     def put(self) -> Work:
         """Put messages on a queue that nobody reads."""
-        queue = self._open(STORE, codes.MQOO_OUTPUT)
-        pmo = self._mq.PMO(Options=codes.MQPMO_NO_SYNCPOINT)
-        return lambda: self._run(lambda: queue.put(BODY, self._mq.MD(), pmo))
+        return lambda: self._use(lambda session: session.put(STORE, Put(BODY)))
 
     def get(self) -> Work:
         """Get messages from that queue; it must have enough."""
-        queue = self._open(STORE, codes.MQOO_INPUT_SHARED)
-        gmo = self._mq.GMO(Options=codes.MQGMO_NO_SYNCPOINT)
-        return lambda: self._run(lambda: queue.get(None, self._mq.MD(), gmo))
+        return lambda: self._use(lambda session: session.get(STORE))
 
     def ask(self) -> Work:
-        """Put requests and get their replies."""
-        return self._asking(lambda _: BODY)
+        """Put requests and wait for their replies."""
+        return lambda: self._exchange(BODY, COMMAND)
 
     def command(self) -> Work:
         """Ask a payments platform: payments from an account that there is not."""
-        return self._asking(payment)
 
-    def _asking(self, body_of: Callable[[bytes], bytes]) -> Work:
-        requests = self._open(REQUESTS, codes.MQOO_OUTPUT)
-        replies = self._open(REPLIES, codes.MQOO_INPUT_SHARED)
-        pmo = self._mq.PMO(Options=codes.MQPMO_NO_SYNCPOINT)
-        gmo = self._mq.GMO(
-            Options=codes.MQGMO_WAIT | codes.MQGMO_NO_SYNCPOINT,
-            WaitInterval=WAIT_MS,
-            MatchOptions=codes.MQMO_MATCH_CORREL_ID,
-        )
+        def pay() -> None:
+            uuid = f"{self._asked:08x}-0000-8000-8000-000000000000"
+            self._exchange(payment(uuid), uuid)
 
-        def ask() -> None:
-            self._asked += 1
-            correl_id = b"%012x%012x" % (self._number, self._asked)
-            request = self._mq.MD(
-                MsgType=codes.MQMT_REQUEST,
-                Format=b"MQSTR",
-                CodedCharSetId=1208,
-                CorrelId=correl_id,
-                ReplyToQ=REPLIES,
-            )
-            self._run(lambda: requests.put(body_of(correl_id), request, pmo))
-            reply = self._mq.MD(CorrelId=correl_id)
-            self._run(lambda: replies.get(None, reply, gmo))
-            assert reply.CorrelId == correl_id
+        return pay
 
-        return ask
+    def _use(self, call: Callable[[Session], object]) -> None:
+        with self._links.one(WAIT_S) as link:
+            if link.use(call) is None:
+                raise LookupError("there is nothing left to get")
+
+    def _exchange(self, body: bytes, command_id: str) -> None:
+        self._asked = number = self._asked + 1
+        awaited = Awaited((0, 0, number), 0, command_id)
+        message = MqMessage(body, b"%024x" % number)
+        self._access.exchange(message, self._access.next_reply_queue(), awaited)
+        assert awaited.answer is not None
 
 
-def payment(correl_id: bytes) -> bytes:
-    """Return the envelope of a payment whose ids are made of a correlation id's 24 digits."""
-    digits = correl_id.decode()
-    uuid = f"{digits[:8]}-{digits[8:12]}-8000-8000-{digits[12:]}"
+def payment(uuid: str) -> bytes:
+    """Return the envelope of a payment whose ids are all one."""
     return (
-        f'{{"messageId":"{uuid}","commandId":"{uuid}","correlationId":"{digits}{digits}",'
+        f'{{"messageId":"{uuid}","commandId":"{uuid}",'
         '"timestamp":"2026-11-20T12:00:00Z","commandType":"InitiateSimplePaymentCommand",'
         f'"payload":{{"customerId":"{uuid}","debitAccountId":"{uuid}",'
         '"debitAmount":{"amount":12.50,"currencyCode":"USD"},'
@@ -189,28 +214,18 @@ def round_trips(address: str) -> Work:
     return twice
 
 
-def binding(path: str, library: str) -> Any:
-    """Import IBM's package, over the stand-in or over the C module with the library for IBM's."""
-    if path == "threads":
-        ctypes.CDLL(library, ctypes.RTLD_GLOBAL)
-    else:
-        mqbinding.install()
-    import ibmmq  # type: ignore[import-untyped, unused-ignore]
-
-    return ibmmq
-
-
-def work_of(path: str, work: str, address: str, library: str) -> Callable[[int], Work]:
-    """Return what makes a user's work from its number."""
+def work_of(path: str, work: str, address: str, library: str) -> Callable[[], Work]:
+    """Return what makes a user's work."""
     if work == "bare":
-        return lambda _: round_trips(address)
-    mq = binding(path, library)
-
-    def made(number: int) -> Work:
-        run = ThreadPool(1).apply if path == "threads" else lambda call: call()
-        return cast("Work", getattr(User(mq, address, number, run), work)())
-
-    return made
+        return lambda: round_trips(address)
+    settings = MqSettings(
+        hosts=(address,),
+        # Full of messages here, all of which would be looked through.
+        backout_queue=None,
+        binding="ibmmq" if path == "threads" else "sandbox",
+        library=Path(library) if path == "threads" else None,
+    )
+    return cast("Callable[[], Work]", getattr(Users(settings, work), work))
 
 
 def load(
@@ -220,14 +235,14 @@ def load(
     made = work_of(path, work, address, library)
     done = 0
 
-    def use(number: int) -> None:
+    def use() -> None:
         nonlocal done
-        do = made(number)
+        do = made()
         while True:
             do()
             done += 1
 
-    working = [gevent.spawn(use, number) for number in range(users)]
+    working = [gevent.spawn(use) for _ in range(users)]
     gevent.sleep(WARM_UP_S)
     process = psutil.Process(server)
     began, there = done, sum(process.cpu_times()[:2])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
-from e2e_data import wire
+from e2e_data import mq, wire
 from e2e_data.book_rows import OUTCOMES, BookAccount, BookCommand, Posting, StatementEnd
 from e2e_data.commands import COMMAND_TYPES, Command, Kind, Label, Outcome
 from e2e_data.envelope import ENVELOPE
@@ -147,6 +147,17 @@ class Platform(OverKafka, OverSql):
             self.body(sending),
             wire.text(reply_to),
         )
+
+    def mq_message(
+        self, sending: Sending, *, message_id: str, timestamp: str, reply_to: str
+    ) -> mq.MqMessage:
+        """Return the message of IBM MQ that carries a command; the arguments are as for `envelope`."""
+        text = self.envelope(sending, message_id=message_id, timestamp=timestamp, reply_to=reply_to)
+        return mq.MqMessage(text.encode(), bytes.fromhex(sending.correlation_id))
+
+    def read_reply(self, reply: mq.MqReply) -> mq.Reply | None:
+        """Read a reply of IBM MQ; None for what is none."""
+        return mq.read_reply(reply.body)
 
     def body(self, sending: Sending) -> str:
         """Return what is sent for a command: its payload, disfigured where it is a hostile one."""

@@ -15,7 +15,9 @@ from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.channels.origin import Origin
 from locustfiles.control import COMMANDS, ask, await_answer
+from locustfiles.mq_target import reached_by
 from locustfiles.plan_parts.allowed import Address, refused
+from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
 from reports.rundir import RunDirectory
 
@@ -109,6 +111,7 @@ def run(
 
         given = Pool.open(Path(pool)) if pool else None
         chosen = chosen.model_copy(update={"users": users or chosen.users})
+        chosen = chosen if host or values["channels"] else sandboxed(chosen)
         show(chosen, host, Console(highlight=False), given)
         return
     _become_locust(host, users, values)
@@ -160,27 +163,47 @@ def control(run_dir: Path, command: str) -> None:
 @click.option("--host", metavar="URL", required=True, help="Where the platform listens.")
 @click.option("--platform", metavar="FILE:CLASS", help="The adapter of your platform.")
 @click.option(
+    "--channel",
+    "channels",
+    type=click.Choice(["http", "mq"]),
+    multiple=True,
+    default=["http"],
+    show_default=True,
+    help="Over which channel; may be repeated.",
+)
+@click.option(
     "--plan",
     "source",
     metavar="PLAN",
-    help="Send with this plan's [http] settings: headers, credentials, certificates.",
+    help="Send with this plan's settings, [http] and [mq]: headers, credentials, certificates.",
 )
 @click.option("--allow", metavar="HOST", multiple=True, envvar="PAYSTORM_ALLOW",
               help="Let commands go to this host, too.")  # fmt: skip
-def try_(host: str, platform: str | None, source: str | None, allow: tuple[str, ...]) -> None:
+def try_(
+    host: str,
+    platform: str | None,
+    channels: tuple[str, ...],
+    source: str | None,
+    allow: tuple[str, ...],
+) -> None:
     """Walk one account's life through, and print what goes out and what comes back.
 
     Creates an account, opens it, funds it and pays, one command after the other, and names the
     step at which the adapter and the platform do not understand each other.
     """
+    from locustfiles.mq_trial import MqTrial
     from locustfiles.trial import Trial, TrialError
 
+    console = Console(highlight=False)
     http = plan_for(source, (), None, None, fixed_pool=True).http if source else None
     origin = Origin.parse(host)
     wrong = refused([Address(origin.host, origin.port, "--host")], allow)
     if wrong:
         raise Problems(wrong)
     try:
-        Trial(host, platform, Console(highlight=False), http).walk()
+        if "http" in channels:
+            Trial(host, platform, console, http).walk()
+        if "mq" in channels:
+            MqTrial(host, platform, console, reached_by(source), http).walk()
     except TrialError as error:
         raise Problems([str(error)]) from error

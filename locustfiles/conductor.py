@@ -240,9 +240,7 @@ class Conductor:
             log.exception("the run could not be closed")
             self._fail(f"the run could not be closed: {error}")
         try:
-            stage.launched.gate.close()
-            if stage.launched.sandbox:
-                stage.launched.sandbox.stop()
+            stage.launched.let_go()
             self._judge(stage.launched.director)
             stage.audit.write("end", f"exit code {int(worst(self._exits))}")
             stage.audit.close()

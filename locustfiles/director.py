@@ -76,6 +76,8 @@ class Director:
         self.machine = _machine(plan)
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
+        self.queues: Callable[[], Mapping[str, int]] = dict
+        """Tells how many messages there are on the queues that commands go over."""
         self.oldest: Callable[[], str] = lambda: "with a worker"
         """Describes the pending command that was sent first."""
         self.watch = Watch(plan.slos)
@@ -215,6 +217,7 @@ class Director:
                 cpu_percent=total.cpu_permille / 10,
                 retried=total.retried,
                 held_back=total.held_back,
+                queues=dict(self.queues()),
             )
         )
 

@@ -43,6 +43,8 @@ class EmbeddedSandbox:
                 line = self._process.stdout.readline()
             announced = json.loads(line)
             self.url = str(announced["http"])
+            self.mq: str | None = announced.get("mq")
+            """Where its queue manager listens, if it was asked for one."""
             self.kafka: str | None = announced.get("kafka")
             """Where Kafka clients begin, if it was asked for a broker."""
         except (gevent.Timeout, ValueError, KeyError) as error:

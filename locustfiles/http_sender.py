@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from gevent import GreenletExit
 
@@ -21,8 +22,11 @@ from locustfiles.channels.retry_after import retry_after_s
 from locustfiles.hand import Card
 from locustfiles.lines import ABORTED
 from locustfiles.run import Run
-from locustfiles.statistics import Statistics
 from locustfiles.work import Turn
+
+if TYPE_CHECKING:
+    # Importing Locust patches the standard library, which `paystorm try` must be spared.
+    from locustfiles.statistics import Statistics
 
 log = logging.getLogger(__name__)
 

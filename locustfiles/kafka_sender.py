@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
 
@@ -20,8 +20,11 @@ from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.hand import Card
 from locustfiles.pacing import SECOND_NS
 from locustfiles.run import Run
-from locustfiles.statistics import Statistics
 from locustfiles.work import Turn
+
+if TYPE_CHECKING:
+    # Importing Locust patches the standard library, which `paystorm try` must be spared.
+    from locustfiles.statistics import Statistics
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import kafka_launch, kafka_plan
+from locustfiles import kafka_launch, kafka_plan, mq_launch, mq_target
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
@@ -59,6 +59,16 @@ class Launched:
     sandbox: EmbeddedSandbox | None
     book: str | None = None
     """The database to read the book from; None where statements are asked for."""
+    depths: mq_launch.Depths | None = None
+    """Of the queues that the run sends over, where there are any."""
+
+    def let_go(self) -> None:
+        """End what was started for the run."""
+        self.gate.close()
+        if self.depths is not None:
+            self.depths.close()
+        if self.sandbox is not None:
+            self.sandbox.stop()
 
 
 def probe(gate: Gate, platform: Platform) -> None:
@@ -111,10 +121,13 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
     if origin is None:
         # Who asks for behaviours wants to see them noticed.
         flags = ["--flags"] if settings.pool.config.pattern_percentage else []
-        sandbox = EmbeddedSandbox(*flags, *kafka_plan.sandbox_options(settings.plan))
+        wanted = [*mq_target.sandbox_options(settings.plan)]
+        wanted += kafka_plan.sandbox_options(settings.plan)
+        sandbox = EmbeddedSandbox(*flags, *wanted)
         origin = Origin.parse(sandbox.url)
-        settings = replace(settings, plan=kafka_plan.with_sandbox(settings.plan, sandbox.kafka))
-    gate = None
+        plan = mq_target.with_sandbox(settings.plan, sandbox.mq)
+        settings = replace(settings, plan=kafka_plan.with_sandbox(plan, sandbox.kafka))
+    gate = depths = None
     try:
         gate = open_gate(origin, settings.platform, settings.plan.http, settings.plan.timeout_s)
         kafka_launch.ready(settings.plan)
@@ -139,14 +152,21 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             )
             direct(run, director)
             _connect(run, gate)
+        if mq_target.sends(settings.plan):
+            depths = mq_launch.Depths(
+                settings.plan, lambda note: director.event("warning", "", note)
+            )
+            director.queues = depths
     except BaseException:
         if gate:
             gate.close()
+        if depths:
+            depths.close()
         if sandbox:
             sandbox.stop()
         raise
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox, settings.book)
+    return Launched(director, run, record, gate, sandbox, settings.book, depths)
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]
@@ -208,6 +228,8 @@ def direct(run: Run, director: Director) -> None:
 def _connect(run: Run, gate: Gate) -> None:
     """Give a run the lines that its plan sends over, and a source of completions."""
     run.lines = {Channel.HTTP: HttpLine(gate)}
+    if mq_target.sends(run.plan):
+        run.lines[Channel.MQ] = mq_launch.line(run)
     run.completions = PollingSource(
         run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
     )

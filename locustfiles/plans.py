@@ -22,6 +22,7 @@ from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.mix import Mix
 from locustfiles.plan_parts.allowed import Allowed
 from locustfiles.plan_parts.budget import Budget
@@ -98,9 +99,12 @@ class Plan(Part):
     pool: PoolChoice = PoolChoice()
     channels: Channels = Field(default_factory=lambda: {Channel.HTTP: 100.0})
     """The share of commands that goes over each channel."""
+    sandbox_channels: Channels | None = None
+    """The same, where the platform is the embedded sandbox, which has every channel."""
     channels_by: Literal["command", "account"] = "command"
     """Whether each command has a channel of its own, or an account's commands keep to one."""
     http: HttpSettings = HttpSettings()
+    mq: MqSettings = Field(default_factory=MqSettings)
     kafka: KafkaSettings | None = None
     """With it, completions come from the event topic, over whatever channel a command was sent."""
     phases: dict[str, Phase] = Field(min_length=1)

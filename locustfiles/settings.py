@@ -15,7 +15,7 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import kafka_plan
+from locustfiles import kafka_plan, mq_target
 from locustfiles.addresses import addresses_of
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
@@ -24,6 +24,7 @@ from locustfiles.pacing import Even
 from locustfiles.plan_parts.allowed import refused
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan, load_plan
+from locustfiles.sandboxed import sandboxed
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -241,8 +242,11 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         problems += refused(addresses_of(plan, origin), plan.allow)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
+    if plan is not None and origin is None and values["--channels"] is None:
+        plan = sandboxed(plan)
     if plan is not None:
         problems += _too_few(plan, options.num_users or plan.users, workers)
+        problems += mq_target.check(plan, embedded=origin is None)
         problems += kafka_plan.check(plan, embedded=origin is None)
     with _collecting(problems):
         _book(values["--book"])

@@ -204,6 +204,18 @@ class Tracker:
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
             self._finished(place, complete=True)
 
+    def bound(self, account: Key, account_id: str) -> None:
+        """Take in the id of an account, from an answer that came after its creation's user had gone."""
+        self._bindings.bind(account, account_id)
+
+    def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
+        """Record that a command was put aside, and return the time; `attempt` where one is on the wire."""
+        if attempt is not None:
+            del self._on_wire[place, attempt]
+            self.tally.waiting -= 1
+        self.completed(place, Completion(Outcome.DEAD_LETTERED, reason))
+        return self.moved_ns
+
     def over(self, place: Place) -> None:
         """Wait no more for a command whose outcome another process has written down."""
         if place in self.pending:

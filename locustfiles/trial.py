@@ -45,7 +45,9 @@ class TrialError(Exception):
 
 
 class Trial:
-    """Walks one account of a tiny pool through creation, opening, funding and a payment."""
+    """Walks one account of a tiny pool through creation, opening, funding and a payment, over HTTP."""
+
+    channel = Channel.HTTP
 
     def __init__(
         self,
@@ -85,35 +87,41 @@ class Trial:
 
     def _step(self, command: Command) -> None:
         kind = command.kind.label
-        self._console.rule(f"{kind}, HTTP", align="left")
+        self._console.rule(f"{kind}, {self.channel.name}", align="left")
         sending = self._sending(command)
-        request = _adapted(f"{kind}: http_command", self._platform.http_command, sending)
-        answer = self._exchange(f"{kind}: send", request)
-        read = _adapted(
-            f"{kind}: read_acknowledgement", self._platform.read_acknowledgement, answer
-        )
-        self._print(f"  read as: {read.status.name.lower()} {read.reason}")
-        if read.status is not Acknowledged.ACCEPTED:
-            raise TrialError(
-                f"{kind}: read_acknowledgement reads this answer as {read.status.name}"
-            )
+        account_id = self._sent(kind, sending)
         if command.kind is Kind.ACCOUNT:
-            self._account_id = read.account_id
-            if read.account_id is None:
-                raise TrialError(f"{kind}: read_acknowledgement found no account id in the answer")
+            self._account_id = account_id
+            if account_id is None:
+                raise TrialError(f"{kind}: {self.reads} found no account id in the answer")
         outcome = self._outcome(kind, sending.command_id)
         if not outcome & command.expected:
             raise TrialError(
                 f"{kind}: the platform says {outcome.label}, where {command.expected.label} is correct"
             )
 
+    reads = "read_acknowledgement"
+    """The adapter's method that reads answers."""
+
+    def _sent(self, kind: str, sending: Sending) -> str | None:
+        """Send a command that is to be accepted; return the account id of its answer."""
+        request = adapted(f"{kind}: http_command", self._platform.http_command, sending)
+        answer = self._exchange(f"{kind}: send", request)
+        read = adapted(f"{kind}: read_acknowledgement", self._platform.read_acknowledgement, answer)
+        self._print(f"  read as: {read.status.name.lower()} {read.reason}")
+        if read.status is not Acknowledged.ACCEPTED:
+            raise TrialError(
+                f"{kind}: read_acknowledgement reads this answer as {read.status.name}"
+            )
+        return read.account_id
+
     def _outcome(self, kind: str, command_id: str) -> Outcome:
         """Ask for a command's outcome until it is final."""
         until = time.monotonic() + DECISION_S
-        request = _adapted(f"{kind}: http_status", self._platform.http_status, command_id)
+        request = adapted(f"{kind}: http_status", self._platform.http_status, command_id)
         while True:
             answer = self._request(f"{kind}: outcome", request)
-            completion = _adapted(f"{kind}: read_status", self._platform.read_status, answer)
+            completion = adapted(f"{kind}: read_status", self._platform.read_status, answer)
             if completion is not None:
                 self._show_request(request)
                 self._show_answer(answer)
@@ -130,7 +138,7 @@ class Trial:
     def _sending(self, command: Command) -> Sending:
         return address(
             command,
-            Attempt(lap=0, number=0, channel=Channel.HTTP, phase=0, intended_ns=0),
+            Attempt(lap=0, number=0, channel=self.channel, phase=0, intended_ns=0),
             self._ids,
             command_id=self._ids.command_ids(0, 0, [command.index])[0],
             customer_id=self._ids.customer_ids(0, 0, [command.account.number])[0],
@@ -166,7 +174,7 @@ class Trial:
         self._console.print(shown, markup=False, soft_wrap=True)
 
 
-def _adapted(step: str, call: Callable[[_In], _Out], given: _In) -> _Out:
+def adapted(step: str, call: Callable[[_In], _Out], given: _In) -> _Out:
     """Let the adapter do its part of a step. Raises TrialError where it fails."""
     try:
         return call(given)

@@ -88,6 +88,7 @@ class Worker:
         self._parts = 0
         self._farewell = Event()
         self._joining = False
+        """Making the part takes its time, while the order may come again."""
         self._closing = False
         self._leaving = False
         self._needs_manifest = False
@@ -171,15 +172,18 @@ class Worker:
             return
         self._parts += 1
         name = _name(self._runner.client_id, self._parts)
+        self._joining = True
         try:
             directory = RunDirectory(Path(order["directory"])) if here else spool(order["manifest"])
             run, gate = serve(order, directory, name, self._platform)
             store = self._store(order, directory, here=here)
+            self._part = part = _Part(run, gate, Pulse(run, self._failed, store.store), store)
         except (ValueError, KeyError, OSError, Problems) as error:
             self._send(PROBLEM, {"problem": str(error)})
             return
+        finally:
+            self._joining = False
         log.info("run %s: this is worker %s", order["run"], name)
-        self._part = part = _Part(run, gate, Pulse(run, self._failed, store.store), store)
         run.deliver = lambda ask: self._send(ASK, ask.packed())
         run.dealer.warned = self._warn
         run.users_now = lambda: self._runner.user_count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reports.lines import damaged, read_lines
@@ -37,6 +37,8 @@ class Second:
     """Commands sent once more after their connection was closed while idle."""
     held_back: int = 0
     """Waits of users that the platform asked for."""
+    queues: dict[str, int] = field(default_factory=dict)
+    """How many messages there were on each queue that commands or replies go over."""
 
 
 @dataclass(frozen=True, slots=True)

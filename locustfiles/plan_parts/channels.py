@@ -31,7 +31,7 @@ def _mixed(value: dict[Channel, float]) -> dict[Channel, float]:
     return value
 
 
-SENT_OVER = (Channel.HTTP, Channel.KAFKA)
+SENT_OVER = (Channel.HTTP, Channel.MQ, Channel.KAFKA)
 """The channels that there is a line for."""
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]

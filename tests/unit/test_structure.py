@@ -80,6 +80,15 @@ def test_the_command_line_does_not_patch_the_standard_library() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_a_trial_loads_no_locust() -> None:
+    """`paystorm try` walks through without its patches, over whatever channel."""
+    code = "import locustfiles.trial, locustfiles.mq_trial, sys; print('locust' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False"]
+
+
 def test_no_package_takes_the_locustfiles_name() -> None:
     """Locust registers the locustfile as `payments`, so nothing else may have that name."""
     assert not (ROOT / "payments.py").exists()

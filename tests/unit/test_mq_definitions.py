@@ -1,0 +1,121 @@
+"""What is defined for IBM MQ, in MQSC and for compose, is what the code uses; and docs/mq.md is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from locustfiles.channels.mq_reasons import REASONS
+from locustfiles.channels.mq_settings import MqSettings
+from locustfiles.plans import load_plan
+from sandbox import mq_front
+from sandbox.mq_options import _BACKOUT_THRESHOLD
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs/mq.md").read_text()
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DEFAULTS = MqSettings.model_validate({})
+
+
+def statements(text):
+    """Return MQSC commands, each as (its words up to the first parameter, parameters)."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("*")]
+    joined = re.sub(r"\s*\+\n\s*", " ", "\n".join(lines))
+    found = []
+    for statement in joined.splitlines():
+        parameters = dict(re.findall(r"([A-Z]+)\('?([^')]*)'?\)", statement))
+        words = re.sub(r"\([^)]*\)", "", statement).split()
+        found.append((" ".join(words[:2]), parameters))
+    return found
+
+
+MQSC = statements((ROOT / "docker/mq/paystorm.mqsc").read_text())
+
+
+def defined(what):
+    return [parameters for words, parameters in MQSC if words == what]
+
+
+def test_the_queues_are_those_that_a_run_uses():
+    """And the sandbox's: a command is put aside as often as there."""
+    queues = {parameters["QLOCAL"]: parameters for parameters in defined("DEFINE QLOCAL")}
+    assert list(queues) == [
+        DEFAULTS.backout_queue,
+        DEFAULTS.command_queue,
+        DEFAULTS.reply_queue,
+    ], "the backout queue first: the command queue names it"
+    assert queues.keys() == {
+        mq_front.BACKOUT_QUEUE,
+        mq_front.COMMAND_QUEUE,
+        mq_front.REPLY_QUEUE,
+    }
+    commands = queues[DEFAULTS.command_queue]
+    assert commands["BOQNAME"] == DEFAULTS.backout_queue
+    assert int(commands["BOTHRESH"]) == _BACKOUT_THRESHOLD
+    for name in (DEFAULTS.command_queue, DEFAULTS.reply_queue):
+        assert queues[name]["DEFSOPT"] == "SHARED"
+
+
+def test_the_channel_asks_for_a_password():
+    """Nobody comes in without one."""
+    [channel] = defined("DEFINE CHANNEL")
+    assert (channel["CHANNEL"], channel["CHLTYPE"]) == (DEFAULTS.channel, "SVRCONN")
+    [rule] = defined("SET CHLAUTH")
+    assert (rule["CHLAUTH"], rule["CHCKCLNT"]) == (DEFAULTS.channel, "REQUIRED")
+
+
+def test_every_queue_has_its_authorities():
+    """What a run does, and what the platform does, and nothing for others."""
+    granted = {one.get("PROFILE", ""): one["AUTHADD"].split(",") for one in defined("SET AUTHREC")}
+    assert granted[""] == ["CONNECT", "INQ"]
+    queues = (DEFAULTS.command_queue, DEFAULTS.reply_queue, DEFAULTS.backout_queue)
+    for queue in queues:
+        assert {"PUT", "GET", "INQ", "BROWSE"} == set(granted[queue])
+    assert granted.keys() == {"", *queues, DEFAULTS.reply_model, "PAYSTORM.**"}
+    assert {one["PRINCIPAL"] for one in defined("SET AUTHREC")} == {"app"}
+
+
+def test_the_compose_service_is_the_one_that_a_run_expects():
+    """Asked for by its profile, on loopback, with the definitions and no password of its own."""
+    service = COMPOSE["services"]["mq"]
+    assert service["profiles"] == ["mq"]
+    assert service["ports"] == ["127.0.0.1:${MQ_PORT:-1414}:1414"]
+    environment = service["environment"]
+    assert environment["MQ_QMGR_NAME"] == f"${{MQ_QMGR:-{DEFAULTS.queue_manager}}}"
+    assert environment["MQ_APP_PASSWORD"].startswith("${MQ_PASSWORD:?")
+    assert "ibm-messaging/mq" in service["image"]
+    mounted = [volume.split(":")[0] for volume in service["volumes"] if volume.startswith("./")]
+    assert mounted == ["./docker/mq/paystorm.mqsc"]
+    assert all((ROOT / path).is_file() for path in mounted)
+
+
+def test_every_setting_is_in_the_guide():
+    """With its default, where it has one."""
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|([^|]*)\|", GUIDE, re.M)
+    told = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    assert told.keys() >= MqSettings.model_fields.keys()
+    for name in MqSettings.model_fields:
+        value = getattr(DEFAULTS, name)
+        shown = {True: "true", False: "false"}.get(value, str(value))
+        empty = value in (None, "", ())
+        assert told[name].strip() == ("" if empty else f"`{shown}`"), name
+
+
+@pytest.mark.parametrize("plan", re.findall(r"```toml\n(.*?)```", GUIDE, re.S))
+def test_the_guides_tables_can_be_used_as_they_stand(plan, tmp_path):
+    """In a plan."""
+    file = tmp_path / "plan.toml"
+    phase = '\n[phases.accounts]\nsends = ["account"]\nrate_per_s = 1\n'
+    file.write_text(f'name = "shown"\n{plan}{phase}')
+    assert load_plan(str(file)).mq.hosts
+
+
+def test_the_guides_reason_codes_are_the_programs():
+    """Name and advice, to the letter."""
+    rows = re.findall(r"^\| (\d{4}) `(\w+)` \| (.*) \|$", GUIDE, re.M)
+    assert len(rows) > 10
+    for reason, name, advice in rows:
+        assert REASONS[int(reason)] == (name, advice)
