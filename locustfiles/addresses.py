@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from e2e_data.commands import Channel
 from locustfiles.channels.origin import Origin, locate
 from locustfiles.plan_parts.allowed import Address
 from locustfiles.plans import Plan
@@ -20,3 +21,6 @@ def addresses_of(plan: Plan, origin: Origin | None) -> Iterator[Address]:
         for one in plan.kafka.bootstrap.split(","):
             host, _, port = one.rpartition(":")
             yield Address(host.strip("[]"), int(port), "kafka.bootstrap")
+    if Channel.MQ in plan.channels_used:
+        for name, number in plan.mq.listeners:
+            yield Address(name, number, "mq.hosts")

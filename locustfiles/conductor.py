@@ -19,18 +19,16 @@ import argparse
 import logging
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import click
 import gevent
-from gevent import subprocess
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from e2e_data.exits import Exit, exit_of, worst
+from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
 from locustfiles import kafka_launch
 from locustfiles.crew import Crew
@@ -38,6 +36,7 @@ from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
 from locustfiles.fleet.post import Post
 from locustfiles.fleet.shipping import fetch
+from locustfiles.judging import judge
 from locustfiles.launch import (
     Launched,
     audit_of,
@@ -241,7 +240,10 @@ class Conductor:
             self._fail(f"the run could not be closed: {error}")
         try:
             stage.launched.let_go()
-            self._judge(stage.launched.director)
+            code, self._said = judge(stage.launched.director.directory)
+            self._exits.append(code)
+            if not self._options.headless:
+                self.say_verdict()
             stage.audit.write("end", f"exit code {int(worst(self._exits))}")
             stage.audit.close()
         finally:
@@ -312,18 +314,6 @@ class Conductor:
                 }
             )
         )
-
-    def _judge(self, director: Director) -> None:
-        """Judge the run as anybody can later, from its directory and in a process of its own."""
-        command = [sys.executable, "-m", "paystorm", "reconcile", str(director.directory.path)]
-        environment = {**os.environ, "FORCE_COLOR": "1"} if sys.stdout.isatty() else None
-        judged = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, text=True, check=False
-        )
-        self._exits.append(exit_of(judged.returncode))
-        self._said = str(judged.stdout)
-        if not self._options.headless:
-            self.say_verdict()
 
     def _fail(self, reason: str) -> None:
         """End the run because it can no longer be observed."""

@@ -92,16 +92,11 @@ class Director:
         """Whether it was ended at once, so that what was sent was not awaited."""
         self._fleet = fleet
         self._resumed = resumed
-        resend = plan.fleet.resend and platform.idempotent
+        resend, epoch = plan.fleet.resend and platform.idempotent, resumed.epoch if resumed else 0
         self.desk = Desk(
             directory.name,
             resumed.term if resumed else 1,
-            LeaseBook(
-                self.grants,
-                clock.now_ns,
-                resend=resend,
-                epoch=resumed.epoch if resumed else 0,
-            ),
+            LeaseBook(self.grants, clock.now_ns, resend=resend, epoch=epoch),
             clock.now_ns,
             lease_ns=plan.fleet.lease_ns,
             accounts=resumed.accounts if resumed else None,

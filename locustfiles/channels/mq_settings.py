@@ -166,6 +166,13 @@ class MqSettings(BaseModel):
         return ",".join(self.hosts)
 
     @property
+    def listeners(self) -> list[tuple[str, int]]:
+        """The hosts, each with its port."""
+        return [
+            (host, int(port)) for host, _, port in (one[:-1].rpartition("(") for one in self.hosts)
+        ]
+
+    @property
     def place(self) -> str:
         """The queue manager and where it is, for messages."""
         return f"{self.queue_manager} at {self.connection_name or self.ccdt or 'no address'}"

@@ -70,8 +70,8 @@ class PlainWire:
         hub = get_hub()
         self._give_way = hub.switch
         self._waiting: greenlet | None = None
-        # Not counted by the loop: a connection that nobody waits for keeps no process alive.
-        self._watcher = hub.loop.io(raw.fileno(), READABLE, ref=False)
+        # Counted by the loop, or a process whose only greenlet waits here would wait for nothing.
+        self._watcher = hub.loop.io(raw.fileno(), READABLE)
         self._watcher.start(self._speaks)
 
     def send(self, data: bytes) -> None:
