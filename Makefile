@@ -26,7 +26,7 @@ BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clien
 COMPOSE ?= docker compose
 STACK := --profile sandbox --profile brokers
 
-.PHONY: demo test test-fast test-unit test-properties test-e2e lint bench audit clean stack-up stack-down validate-pipeline
+.PHONY: demo test test-fast test-unit test-properties test-e2e test-integration test-users lint bench audit clean stack-up stack-down validate-pipeline
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -35,7 +35,10 @@ timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
 demo: $(VENV)/.run
 	$(BIN)/paystorm run demo
 
-test: lint test-fast test-e2e
+test: lint
+	@$(BIN)/coverage erase
+	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-properties test-integration
+	@$(MAKE) --no-print-directory test-users
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
 
@@ -46,9 +49,13 @@ lint: $(VENV)/.test
 
 # Each suite in a process of its own, since some tests import Locust, which patches the libraries.
 # Those that need no time of their own to be right run side by side.
+SIDE_BY_SIDE := --no-print-directory --jobs 2 --output-sync=target
+
 test-fast: $(VENV)/.test
 	@$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-unit test-properties
+	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-properties
+
+test-e2e: test-integration test-users
 
 test-unit: $(VENV)/.test
 	$(call timed,unit and golden tests,$(PYTEST) tests/unit tests/golden)
@@ -56,8 +63,10 @@ test-unit: $(VENV)/.test
 test-properties: $(VENV)/.test
 	$(call timed,property tests,$(PYTEST) tests/properties)
 
-test-e2e: $(VENV)/.test
+test-integration: $(VENV)/.test
 	$(call timed,integration tests,$(PYTEST) tests/integration)
+
+test-users: $(VENV)/.test
 	$(call timed,end-to-end tests,$(PYTEST) tests/e2e)
 
 bench: $(VENV)/.run
