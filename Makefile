@@ -55,7 +55,8 @@ test-fast: $(VENV)/.test
 	@$(BIN)/coverage erase
 	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-properties
 
-test-e2e: test-integration test-users
+test-e2e: test-integration
+	@$(MAKE) --no-print-directory test-users
 
 test-unit: $(VENV)/.test
 	$(call timed,unit and golden tests,$(PYTEST) tests/unit tests/golden)
@@ -67,7 +68,10 @@ test-integration: $(VENV)/.test
 	$(call timed,integration tests,$(PYTEST) tests/integration)
 
 test-users: $(VENV)/.test
-	$(call timed,end-to-end tests,$(PYTEST) tests/e2e)
+	@$(MAKE) $(SIDE_BY_SIDE) test-users-1 test-users-2
+
+test-users-%: $(VENV)/.test
+	$(call timed,end-to-end tests $*,$(PYTEST) tests/e2e --part $*)
 
 bench: $(VENV)/.run
 	@for each in $(BENCHMARKS); do $(BIN)/python $$each || exit; done

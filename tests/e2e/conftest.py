@@ -102,6 +102,23 @@ def finish(process: subprocess.Popen[str]) -> Ended:
     return Ended(process.returncode, out, err)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let two processes share these tests: much of their time is waiting for what they started."""
+    parser.addoption("--part", choices=("1", "2"), help="run every second file, from this one on")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the files of the other part; the tests of one file share what they start."""
+    part = config.getoption("--part")
+    if part is None:
+        return
+    files = sorted({item.path for item in items})
+    mine = set(files[int(part) - 1 :: 2])
+    others = [item for item in items if item.path not in mine]
+    items[:] = [item for item in items if item.path in mine]
+    config.hook.pytest_deselected(items=others)
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> list[str]:
     """The options that put run directories where the test can see them."""

@@ -9,11 +9,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import psutil
 import pytest
 
 from e2e_data.exits import Exit
@@ -102,7 +104,12 @@ def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[WebUi]:
             time.sleep(0.1)
     yield web
     if process.poll() is None:
+        # Workers that Locust forked would look for their master for a minute.
+        forked = psutil.Process(process.pid).children()
         process.kill()
+        for child in forked:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         process.communicate()
 
 
