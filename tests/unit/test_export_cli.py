@@ -149,7 +149,14 @@ def test_a_full_disk_leaves_nothing(made, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def number(request):
+    """A signal with a meaning of its own: a shell's background jobs are started without Ctrl-C's."""
+    before = signal.signal(request.param, lambda *_: None)
+    yield request.param
+    signal.signal(request.param, before)
+
+
 def test_an_interrupted_export_leaves_nothing(number, made, tmp_path, monkeypatch):
     """Ctrl-C, or being told to end: exit code 130, and the signal's own meaning is back after."""
     before = signal.getsignal(number)
