@@ -151,8 +151,9 @@ def test_a_full_disk_leaves_nothing(made, tmp_path, monkeypatch):
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
 def number(request):
-    """A signal with a meaning of its own: a shell's background jobs are started without Ctrl-C's."""
-    before = signal.signal(request.param, lambda *_: None)
+    """A signal with its usual meaning: a shell's background jobs are started without Ctrl-C's."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = signal.signal(request.param, usual[request.param])
     yield request.param
     signal.signal(request.param, before)
 
