@@ -24,15 +24,8 @@ def _channels(value: object) -> object:
 
 def _mixed(value: dict[Channel, float]) -> dict[Channel, float]:
     Mix.of(value)
-    missing = [channel.name.lower() for channel in value if channel not in SENT_OVER]
-    if missing:
-        sent_over = ", ".join(channel.name.lower() for channel in SENT_OVER)
-        raise ValueError(f"{', '.join(missing)}: this version sends over {sent_over} only")
     return value
 
-
-SENT_OVER = (Channel.HTTP, Channel.MQ, Channel.KAFKA)
-"""The channels that there is a line for."""
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Channels = Annotated[

@@ -8,7 +8,6 @@ import pytest
 
 from e2e_data.commands import Channel, Kind
 from e2e_data.problems import Problems
-from locustfiles.plan_parts import channels as channels_module
 from locustfiles.plans import SHIPPED, Plan, load_plan, shipped_plans
 
 PLAN = """
@@ -454,9 +453,8 @@ def test_a_plan_survives_the_record_of_a_run(name):
     assert Plan.model_validate(plan.model_dump(mode="json")) == plan
 
 
-def test_channels_are_named_and_shared(monkeypatch):
+def test_channels_are_named_and_shared():
     """Shares are by the channels' names, for the plan or for a phase of its own; the mix is exact."""
-    monkeypatch.setattr(channels_module, "SENT_OVER", tuple(Channel))
     changes = ["channels={http=60,mq=40}", "phases.payments.channels={http=1}"]
     plan = load_plan("smoke", [*changes, "channels_by='account'"])
     assert dict(plan.mix(plan.phases["accounts"]).weights) == {Channel.HTTP: 3, Channel.MQ: 2}
