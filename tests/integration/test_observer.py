@@ -82,7 +82,7 @@ def test_who_comes_regularly_is_waited_for(observer, tmp_path):
     observer._scrapes_s = (0.0, LONG_AGO_S)
     ended(observer, tmp_path)
     gevent.spawn_later(0.05, observer.page)
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         observer.linger()
     assert observer._verdict == {"exit": 0}
 

@@ -17,7 +17,7 @@ from locustfiles.settings import OPTIONS, read_settings
 from reports.rundir import RunDirectory
 from tests.helpers_wire import answer, serving
 
-PATIENT_S = 10
+PATIENT_S = 60
 ROWS = answer(b'{"asOf":0,"rows":0}\n', "200 OK")
 
 
