@@ -23,7 +23,7 @@ from locustfiles.fleet.figures import FleetFigures
 from locustfiles.launch import Launched
 from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
-from locustfiles.settings import OPTIONS, given
+from locustfiles.options import OPTIONS, given
 from locustfiles.webhook import alert_of, post, url_of
 from locustfiles.worker import LAUNCHED_BY
 
@@ -87,8 +87,8 @@ class Observer:
         self._told = False
         self._seen_to_the_end.clear()
         run = self._launched.run
-        if run is not None:
-            run.measured |= self.endpoint is not None or self._environment.web_ui is not None
+        if run is not None and self._is_looked_at:
+            run.let_watch()
 
     def tell(self) -> None:
         """Tell the webhook, if there is one, of a run that has ended and was not good."""
@@ -123,6 +123,10 @@ class Observer:
         content_type, body = self.page()
         return body, 200, {"Content-Type": content_type}
 
+    @property
+    def _is_looked_at(self) -> bool:
+        return self.endpoint is not None or self._environment.web_ui is not None
+
     # -- a collector, as prometheus_client calls it ----------------------------------------------
 
     def describe(self) -> list[Metric]:
@@ -131,9 +135,10 @@ class Observer:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of the run that is on, or was last."""
-        return families(self._view())
+        return families(self.view())
 
-    def _view(self) -> View | None:
+    def view(self) -> View | None:
+        """Return what there is to see of the run that is on, or was last; None before the first."""
         launched, conductor = self._launched, self._conductor
         if launched is None or conductor is None:
             return None

@@ -16,9 +16,10 @@ from locust.env import Environment
 from e2e_data.problems import Problems
 from locustfiles.conductor import conductor_of
 from locustfiles.observer import observer_of
-from locustfiles.settings import add_options
+from locustfiles.options import add_options
 from locustfiles.shape import PhasedShape
 from locustfiles.users import PaymentsUser
+from locustfiles.web.page import serve
 
 __all__ = ["PaymentsUser", "PhasedShape"]
 
@@ -35,6 +36,7 @@ def check_settings(environment: Environment, **_: Any) -> None:
     try:
         observer_of(environment).prepare()
         conductor_of(environment).prepare()
+        serve(environment)
     except Problems as problems:
         problems.show()
         sys.exit(problems.exit_code)
