@@ -147,11 +147,10 @@ def _waits_for(view: View, phase: Phase, sent: int, size: int) -> str:
 
 def _load(view: View) -> Picture:
     total, director = view.total, view.director
-    rates = _rates(director)
     return {
         **{name: getattr(total, name) for name in _SHOWN},
         "pool": len(director.pool),
-        **rates,
+        **rates(director),
         "oldest": director.oldest() if total.pending_now else "",
         "queues": dict(director.recent[-1].queues) if director.recent else {},
     }
@@ -163,7 +162,7 @@ _SHOWN = (
 )
 
 
-def _rates(director: Director) -> Picture:
+def rates(director: Director) -> Picture:
     """Return what was due, sent and completed in a second, of late."""
     rows = list(director.recent)[-RATE_OVER_S - 1 :]
     span_s = (rows[-1].at_ns - rows[0].at_ns) / SECOND_NS if rows else 0

@@ -43,6 +43,8 @@ class Observer:
         self._environment = environment
         self.endpoint: Endpoint | None = None
         """The port of `--metrics-port`, if that was asked for."""
+        self.is_watched = environment.web_ui is not None
+        """Whether anybody may want to see more of a run than is counted anyway."""
         self._webhook = ""
         self._launched: Launched | None = None
         self._figures = FleetFigures()
@@ -71,6 +73,7 @@ class Observer:
         pages = {METRICS: self.page} if self._conductor is not None else {}
         if address is not None:
             self.endpoint = Endpoint(address, pages)
+            self.is_watched = True
         web_ui = self._environment.web_ui
         if web_ui is not None:
             assert web_ui.app is not None, "a web UI is made with its application"
@@ -87,7 +90,7 @@ class Observer:
         self._told = False
         self._seen_to_the_end.clear()
         run = self._launched.run
-        if run is not None and self._is_looked_at:
+        if run is not None and self.is_watched:
             run.let_watch()
 
     def tell(self) -> None:
@@ -122,10 +125,6 @@ class Observer:
     def _flask_page(self) -> tuple[bytes, int, dict[str, str]]:
         content_type, body = self.page()
         return body, 200, {"Content-Type": content_type}
-
-    @property
-    def _is_looked_at(self) -> bool:
-        return self.endpoint is not None or self._environment.web_ui is not None
 
     # -- a collector, as prometheus_client calls it ----------------------------------------------
 
