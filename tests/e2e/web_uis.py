@@ -19,7 +19,7 @@ import psutil
 
 from tests.e2e.conftest import LOCUST, start
 
-WAIT_S = 60
+WAIT_S = 300
 
 
 @dataclass
@@ -56,6 +56,13 @@ class WebUi:
     def wait_for(self, state: str) -> None:
         """Wait until Locust is in a state."""
         self._wait(lambda told: told["state"] == state, state)
+
+    def run_through(self, **form: str) -> None:
+        """Start a run, and wait until it is judged; a short one may be over before it is seen."""
+        before = len(self.summaries())
+        self.swarm(**form)
+        self._wait(lambda _: len(self.summaries()) > before, "judged")
+        self.wait_for("stopped")
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers are there; before, a press of the button does nothing."""
