@@ -208,6 +208,18 @@ class Tracker:
         """Take in the id of an account, from an answer that came after its creation's user had gone."""
         self._bindings.bind(account, account_id)
 
+    def unreadable(self, place: Place, attempt: int) -> None:
+        """Record that a reply came to an attempt, and that nobody can read it."""
+        self._told(Fact.UNREADABLE, place, attempt)
+
+    def misdirected(self, place: Place) -> None:
+        """Record that a reply about a command came to another one."""
+        self._told(Fact.MISDIRECTED, place, 0)
+
+    def _told(self, fact: Fact, place: Place, attempt: int) -> None:
+        pending = self.pending.get(place)
+        self._add(fact, place, pending.at if pending else (attempt, 0, Channel.MQ))
+
     def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
         """Record that a command was put aside, and return the time; `attempt` where one is on the wire."""
         if attempt is not None:

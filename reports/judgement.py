@@ -33,6 +33,7 @@ class Class(StrEnum):
     RECOVERED = "recovered"
     LOST = "lost in the platform"
     LOST_BEFORE = "lost before the platform"
+    LOST_AFTER = "lost after the platform"
     UNEXPECTED = "unexpected"
     DUPLICATED = "duplicated"
     WRONG_OUTCOME = "wrong outcome"

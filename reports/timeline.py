@@ -7,6 +7,9 @@ from pathlib import Path
 
 from reports.lines import damaged, read_lines
 
+REPLIES_CUT = "a connection broke that replies are read over: some may have gone with it"
+"""What a warning says after which a reply that never came is not surely the platform's loss."""
+
 
 @dataclass(frozen=True, slots=True)
 class Second:

@@ -25,6 +25,7 @@ from sandbox.mqbinding.failure import Failed
 from sandbox.mqbinding.structs import Descriptor
 from sandbox.platform import Decided, Platform
 from sandbox.queue_manager import DEAD_LETTER_QUEUE
+from sandbox.telling import FinalReplies
 
 log = logging.getLogger("sandbox.mq")
 
@@ -61,7 +62,8 @@ class MqFront:
         self._settings = settings
         self._waiting: dict[str, list[Sender]] = {}
         """Who is to be told of a decision, by command id."""
-        self._outbox: deque[tuple[Sender, Entry]] = deque()
+        self._finals = FinalReplies(platform.defects)
+        self._outbox: deque[tuple[Sender, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._poison = 0
@@ -167,15 +169,15 @@ class MqFront:
             self._send(sender, decided.entry)
 
     def _send(self, sender: Sender, entry: Entry) -> None:
-        self._outbox.append((sender, entry))
+        self._outbox += self._finals.of(sender, entry)
         self._arrived.set()
 
     async def _reply(self, link: Link) -> None:
         """Send final replies; one is off the list when it is committed."""
         while True:
             while self._outbox:
-                sender, entry = self._outbox[0]
-                await self._put(link, sender, mq_replies.final(entry, sender.correlation_id))
+                sender, body = self._outbox[0]
+                await self._put(link, sender, body)
                 await link.commit()
                 self._outbox.popleft()
             self._arrived.clear()
