@@ -185,9 +185,12 @@ class Director:
         """Close the files. Nobody may send any more."""
         self.grants.close()
 
-    def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
+    def event(
+        self, name: str, phase: str = "", note: str = "", dropped: int = 0, channel: str = ""
+    ) -> None:
         """Write down that something happened."""
-        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note, dropped))
+        now_ns = self.clock.now_ns()
+        self.timeline.write(TimelineEvent(now_ns, name, phase, note, dropped, channel))
 
     def write_second(self) -> None:
         """Write down how the run stands."""

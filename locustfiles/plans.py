@@ -27,6 +27,7 @@ from locustfiles.mix import Mix
 from locustfiles.plan_parts.allowed import Allowed
 from locustfiles.plan_parts.budget import Budget
 from locustfiles.plan_parts.channels import Channels
+from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plan_parts.traces import load_trace
@@ -112,6 +113,10 @@ class Plan(Part):
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
     budget: Budget = Budget()
+    faults: tuple[Fault, ...] = ()
+    """What is done to the platform or the wire, and when."""
+    wire: Wire = Wire()
+    sandbox: SandboxChoice = SandboxChoice()
     allow: tuple[Allowed, ...] = ()
     """Hosts that commands may go to, beside this machine itself."""
 
@@ -133,6 +138,11 @@ class Plan(Part):
             f"slos: phase {slo.phase!r} is none of {', '.join(self.phases)}"
             for slo in self.slos
             if slo.phase is not None and slo.phase not in self.phases
+        ]
+        wrong += [
+            f"faults: phase {fault.phase!r} is none of {', '.join(self.phases)}"
+            for fault in self.faults
+            if fault.phase not in self.phases
         ]
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -30,6 +30,7 @@ from reports.dataset import Sliced, open_dataset, readable
 from reports.event_log import Sort
 from reports.event_reading import EventReading
 from reports.grants import Grant, read_grants
+from reports.incidents import Incidents, incidents_of
 from reports.lines import damaged, read_lines
 from reports.rundir import PhaseRecord, RunDirectory
 from reports.seen import Seen, attempts, attempts_sent, seen_of
@@ -65,6 +66,8 @@ class Evidence:
     """The account ids that the platform gave, one for each account; empty where none was seen."""
     events: pa.Table | None = None
     """The events that were read of its commands; None where none were asked for."""
+    incidents: Incidents | None = None
+    """What happened to single attempts."""
     all_told: bool = False
     """Whether all was read that the platform told: events where they were asked for, else replies."""
 
@@ -308,6 +311,7 @@ class RunEvidence:
             has_strays=np.array([one in self._strays for one in ids], dtype=np.bool_),
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
             events=None if self._events is None else events.of(number),
+            incidents=incidents_of(table),
             all_told=self._all_told,
         )
 
