@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from e2e_data.commands import Outcome
-from e2e_data.ids import RETRY_ATTEMPT
+from e2e_data.ids import RETRIES
 from e2e_data.platform import Acknowledged
 from reports.columns import Ints
 from reports.journal import Fact
@@ -50,7 +50,7 @@ class Incidents(NamedTuple):
 def incidents_of(table: pa.Table) -> Incidents:
     """Return the incidents that facts tell of."""
     fact, code = table["fact"].to_numpy(), table["code"].to_numpy()
-    again = table["attempt"].to_numpy().astype(np.int64) & RETRY_ATTEMPT != 0
+    again = table["attempt"].to_numpy().astype(np.int64) & RETRIES != 0
     answered = fact == Fact.ACKNOWLEDGED
     chosen = {
         Incident.UNANSWERED: fact == Fact.UNANSWERED,

@@ -272,6 +272,8 @@ class Judgement:
     regions: tuple[RegionRow, ...] = ()
     workers: tuple[WorkerRow, ...] = ()
     """Empty where one process sent by itself."""
+    retried: int = 0
+    """Attempts that were made again by the tester, under the same command id."""
     faults: tuple[FaultRow, ...] = ()
     """Empty where the plan has none."""
     facts: dict[str, str] = field(default_factory=dict)

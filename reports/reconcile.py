@@ -20,6 +20,7 @@ from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER, Ints
 from reports.evidence import Evidence, RunEvidence
 from reports.faults import FaultEffects, recoveries
+from reports.incidents import Incident
 from reports.invariants import INVARIANTS
 from reports.judgement import FaultRow, Judgement, PhaseRow
 from reports.labels import LabelCounts
@@ -43,12 +44,15 @@ class _Counts:
         self.classes: Counter[tuple[str, str]] = Counter()
         self.surely_not_sent = self.perhaps_sent = self.journaled = self.expected_rejections = 0
         self.settled_minor: Counter[str] = Counter()
+        self.retried = 0
         self.labels = LabelCounts()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
         evidence, shard = judged.evidence, judged.evidence.shard
         self.labels.add(judged)
+        if evidence.incidents is not None:
+            self.retried += int((evidence.incidents.sort == Incident.RETRIED).sum())
         for kind in Kind:
             part = judged.classes[shard.slice_of(kind)]
             for number, count in enumerate(np.bincount(part, minlength=len(PRECEDENCE)).tolist()):
@@ -259,6 +263,7 @@ def _judgement(
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
+        retried=counts.retried,
         faults=faults,
         facts=_facts(record, pool),
     )

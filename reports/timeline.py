@@ -40,7 +40,7 @@ class Second:
     cpu_percent: float
     """This process's share of one core since the row before."""
     retried: int = 0
-    """Commands sent once more after their connection was closed while idle."""
+    """Attempts that were made again, under the same command id."""
     held_back: int = 0
     """Waits of users that the platform asked for."""
     queues: dict[str, int] = field(default_factory=dict)
