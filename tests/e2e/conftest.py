@@ -130,6 +130,8 @@ class Sandbox:
 
     url: str
     process: subprocess.Popen[str]
+    mq: str = ""
+    kafka: str = ""
 
     def end(self) -> str:
         """End it, and return what it logged."""
@@ -154,7 +156,8 @@ def start_sandbox(*options: str) -> Iterator[Sandbox]:
     try:
         assert process.stdout is not None
         assert select.select([process.stdout], [], [], START_S)[0], "the sandbox did not start"
-        yield Sandbox(json.loads(process.stdout.readline())["http"], process)
+        told = json.loads(process.stdout.readline())
+        yield Sandbox(told["http"], process, told.get("mq", ""), told.get("kafka", ""))
     finally:
         if process.poll() is None:
             process.kill()
