@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import orjson
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,19 +19,21 @@ from reports.hostile import visible
 from reports.judgement import Finding, Judgement
 from reports.paragraph import length_s, paragraph
 from reports.quantities import count, counted, sentence_case
+from reports.results import Results
+from reports.rundir import RunRecord
 from reports.slos import LATENCY_MEANINGS, Latency
-from reports.timeline import Event, Second
+from reports.timeline import Event
 
 # What people wait for comes first, the generator's own delay last.
-_LATENCY_ORDER: tuple[Latency, ...] = ("response", "completion", "service", "lag")
+_LATENCY_ORDER: tuple[Latency, ...] = ("response", "completion", "service", "queueing", "lag")
 
 _NUMBERS = {
     *("Examined", "Faults", "Measured", "Samples", "No end", *tables.PERCENTILES),
     *("Began", "Ended", "Sent", "Intended per s", "Sent per s", "At", "Amount", "Count"),
     *("Answered", "Response p50", "Response p99"),
-    *("Intended", "Acknowledged", "Completed", "Total"),
+    *("Intended", "Acknowledged", "Completed", "Total", "Commands"),
 }
-_PROSE = {"Note", "Invariant", "SLO", "Rule", "What", "Value", "Commands"}
+_PROSE = {"Note", "Invariant", "SLO", "Rule", "What", "Value", "Reason", "Evidence"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +63,11 @@ class Table:
         return "prose" if header in _PROSE else "word"
 
 
-def to_html(
-    judgement: Judgement,
-    seconds: pd.DataFrame,
-    timeline: tuple[list[Second], list[Event]],
-    last_seen_s: float = 0.0,
-) -> str:
-    """Return the page. `seconds` and `timeline` are those of `render.write_all`.
-
-    `last_seen_s` is the last second since the run's epoch of which anything is known.
-    """
-    rows, events = timeline
+def to_html(results: Results) -> str:
+    """Return the page of a judged run."""
+    judgement, (rows, events) = results.judgement, results.timeline
     word, tone = headline(judgement)
-    run_s = length_s(judgement, last_seen_s)
+    run_s = length_s(judgement, results.last_seen_s)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -81,7 +77,9 @@ def to_html(
             tone=tone,
             paragraph=paragraph(judgement, run_s),
             answers=answers(judgement, rows),
-            drawings=drawings(seconds, timeline, judgement.phases),
+            drawings={drawing.key: drawing for drawing in drawings(results)},
+            again=_again(results.record),
+            plan=_plan(results.record),
             findings=[
                 (check, finding, _cases(finding))
                 for check in judgement.checks
@@ -92,6 +90,20 @@ def to_html(
             **_named_tables(judgement, events),
         )
     )
+
+
+def _again(record: RunRecord | None) -> str:
+    """Return the command that runs the plan once more."""
+    if record is None:
+        return ""
+    words = ["paystorm", "run", record.plan_name]
+    words += [] if record.embedded_sandbox else ["--host", record.host]
+    words += ["--platform", record.platform] if record.platform else []
+    return shlex.join(words)
+
+
+def _plan(record: RunRecord | None) -> str:
+    return "" if record is None else orjson.dumps(record.plan, option=orjson.OPT_INDENT_2).decode()
 
 
 def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, object]:
@@ -121,6 +133,9 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "patterns": patterns,
         "without_patterns": tables.without_patterns(judgement),
         "regions": _table("The pool by region", tables.regions(judgement), counts=True),
+        "errors": _table("Errors, the most frequent first", tables.errors(judgement)),
+        "rejections": _table("Rejected, by reason", tables.rejections(judgement), counts=True),
+        "bands": _table("Payments by band of amounts", tables.bands(judgement), counts=True),
         "moved": _table("Money moved by settled payments", tables.moved(judgement)),
         "evidence": _table("Evidence for the commands", tables.evidence(judgement)),
         "facts": _table("Facts of the run", tables.facts(judgement)),

@@ -15,16 +15,20 @@ from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
 from reports.attempted import attempted_commands, began, given_up
+from reports.breakdown import Breakdown
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER, Ints
+from reports.cost import cost_of
 from reports.evidence import Evidence, RunEvidence
 from reports.invariants import INVARIANTS
 from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
-from reports.latencies import Latencies, sent_commands
+from reports.latencies import Latencies
+from reports.latency_log import histograms_of
 from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
+from reports.results import Results
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
@@ -42,12 +46,15 @@ class _Counts:
         self.classes: Counter[tuple[str, str]] = Counter()
         self.surely_not_sent = self.perhaps_sent = self.journaled = self.expected_rejections = 0
         self.settled_minor: Counter[str] = Counter()
+        self.settled_payments = 0
         self.labels = LabelCounts()
+        self.breakdown = Breakdown()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
         evidence, shard = judged.evidence, judged.evidence.shard
         self.labels.add(judged)
+        self.breakdown.add(judged)
         for kind in Kind:
             part = judged.classes[shard.slice_of(kind)]
             for number, count in enumerate(np.bincount(part, minlength=len(PRECEDENCE)).tolist()):
@@ -59,6 +66,7 @@ class _Counts:
         certain_reject = shard.expected == Outcome.REJECTED
         self.expected_rejections += int((certain_reject & (judged.final == Outcome.REJECTED)).sum())
         paid = (shard.kind == Kind.PAYMENT) & (judged.final == Outcome.SETTLED) & ~evidence.inert
+        self.settled_payments += int(paid.sum())
         currency = shard.currency[evidence.account]
         for number, code in enumerate(shard.config.currencies):
             moved = int(shard.amount_minor[paid & (currency == number)].sum())
@@ -77,10 +85,7 @@ class _Counts:
 class Reconciled(NamedTuple):
     """A run, judged."""
 
-    judgement: Judgement
-    seconds: pd.DataFrame
-    """The run second by second, as `Seconds.table` has it."""
-    timeline: Timeline
+    results: Results
     latencies: Latencies
 
 
@@ -130,12 +135,15 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         dropped.tell(judged)
         counts.add(judged)
         pipeline.add(shard)
-        sent = sent_commands(shard)
-        for sum_of in (spans, latencies, seconds, counts.labels.responses):
+        tried = attempted_commands(judged)
+        seconds.add(tried)
+        sent = tried[tried["sent"]]
+        for sum_of in (spans, latencies, counts.labels.responses):
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
-        _measure(measures, judged)
+        for measure in measures:
+            measure.add(tried)
     _give_up(latencies, record, timeline[1])
     for measure in measures:
         measure.give_up(given_up(*timeline, record.phases))
@@ -145,7 +153,15 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
     judgement = replace(judgement, workers=tuple(workers))
-    return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+    results = Results(
+        judgement=judgement,
+        metrics=seconds.table(record.phases),
+        heat=seconds.heat(),
+        timeline=timeline,
+        histograms=histograms_of(latencies, record.phases),
+        record=record,
+    )
+    return Reconciled(results, latencies)
 
 
 def judged_by(record: RunRecord, evidence: Evidence) -> Judged:
@@ -166,14 +182,6 @@ def _deadlines_ns(record: RunRecord) -> Ints:
         [round((record.completion_deadline_s if s is None else s) * 1e9) for s in deadlines_s],
         dtype=np.int64,
     )
-
-
-def _measure(measures: Sequence[Measure], judged: Judged) -> None:
-    """Add a shard to what SLOs ask of."""
-    if measures:
-        tried = attempted_commands(judged)
-        for measure in measures:
-            measure.add(tried)
 
 
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
@@ -247,6 +255,10 @@ def _judgement(
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
+        errors=tuple(counts.breakdown.errors(record.phases)),
+        rejections=tuple(counts.breakdown.rejections()),
+        bands=tuple(counts.breakdown.bands()),
+        cost=cost_of(record, counts.journaled, counts.settled_payments),
         facts=_facts(record, pool),
     )
 

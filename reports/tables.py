@@ -251,8 +251,48 @@ def moved(judgement: Judgement) -> pd.DataFrame:
     return _frame(rows, ("Currency", "Amount"))
 
 
+def errors(judgement: Judgement) -> pd.DataFrame:
+    """Return one row per class, place and reason of errors, the most frequent first."""
+    rows = (
+        (
+            (row.name.value if row.name else NOTHING).capitalize(),
+            row.phase or NOTHING,
+            row.channel or NOTHING,
+            row.kind or NOTHING,
+            count(row.count),
+            row.reason or "nothing was said",
+        )
+        for row in judgement.errors
+    )
+    return _frame(rows, ("Class", "Phase", "Channel", "Kind", "Commands", "Reason"))
+
+
+def rejections(judgement: Judgement) -> pd.DataFrame:
+    """Return one row per reason: Reason, Rejected, "Only correct outcome" (of how many it was)."""
+    rows = (
+        (row.reason or "none was given", count(row.count), count(row.expected))
+        for row in judgement.rejections
+    )
+    return _frame(rows, ("Reason", "Rejected", "Only correct outcome"))
+
+
+def bands(judgement: Judgement) -> pd.DataFrame:
+    """Return one row per band of payments: Amount, Payments, Settled, Rejected, Share rejected."""
+    rows = (
+        (
+            row.band,
+            count(row.payments),
+            count(row.settled),
+            count(row.rejected),
+            _share(row.rejected, row.payments),
+        )
+        for row in judgement.bands
+    )
+    return _frame(rows, ("Amount", "Payments", "Settled", "Rejected", "Share rejected"))
+
+
 def evidence(judgement: Judgement) -> pd.DataFrame:
-    """Return how much of the pool there is evidence for: Commands, Count."""
+    """Return how much of the pool there is evidence for: Evidence, Count."""
     rows = (
         ("surely not sent", count(judgement.surely_not_sent)),
         ("perhaps sent (granted, but the journal does not say)", count(judgement.perhaps_sent)),
@@ -260,7 +300,7 @@ def evidence(judgement: Judgement) -> pd.DataFrame:
         ("in the pool", count(judgement.commands)),
         ("in the book, but with ids of another run", count(judgement.foreign)),
     )
-    return _frame(rows, ("Commands", "Count"))
+    return _frame(rows, ("Evidence", "Count"))
 
 
 def facts(judgement: Judgement) -> pd.DataFrame:
