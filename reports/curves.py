@@ -59,10 +59,18 @@ class Curve:
         return _NINES[shown], self.histogram.at_ranks(ranks[shown]) / 1e6
 
 
-def percentiles(curves: Mapping[Latency, Sequence[Curve]]) -> Drawing:
-    """Draw the curves of each latency, the ones with most samples first."""
+def percentiles(
+    curves: Mapping[Latency, Sequence[Curve]],
+    most: int = CURVES_MAX,
+    key: str = "percentiles",
+    title: str = "Percentiles of response and completion",
+) -> Drawing:
+    """Draw the curves of each latency, at most so many: the ones with most samples.
+
+    Curves of the same label look the same.
+    """
     shown = {
-        name: sorted(of, key=lambda curve: -curve.histogram.count)[:CURVES_MAX]
+        name: sorted(of, key=lambda curve: -curve.histogram.count)[:most]
         for name, of in curves.items()
     }
     labels = list(dict.fromkeys(curve.label for of in shown.values() for curve in of))
@@ -83,7 +91,7 @@ def percentiles(curves: Mapping[Latency, Sequence[Curve]]) -> Drawing:
         for curve in of[:TOLD_MAX]
         if (told := _told(curve))
     ]
-    more = max(len(of) for of in curves.values()) - CURVES_MAX if curves else 0
+    more = max(len(of) for of in curves.values()) - most if curves else 0
     rest = (
         f" {counted(more, 'further curve')} would have too few samples to see." if more > 0 else ""
     )
@@ -91,7 +99,7 @@ def percentiles(curves: Mapping[Latency, Sequence[Curve]]) -> Drawing:
         f"{sentence(said)} A curve ends where one sample lies beyond it, or where commands without "
         f"an end begin.{rest}"
     )
-    return inlined(drawn, "percentiles", "Percentiles of response and completion", caption)
+    return inlined(drawn, key, title, caption)
 
 
 def _draw_curves(panel: Axes, curves: Sequence[Curve], labels: Sequence[str]) -> None:
