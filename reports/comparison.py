@@ -177,7 +177,9 @@ def _intervals(shown: Sequence[Difference]) -> Drawing:
         panel.axvspan(-matters, matters, color=svg.INK, alpha=0.08, linewidth=0)
     panel.set_yticks(range(len(known)), [visible(one.name) for one in reversed(known)])
     panel.set_ylim(-0.6, max(len(known), 1) - 0.4)
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g} %"))
+    panel.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:+g} %" if value else "0 %")
+    )
     panel.set_xlabel("change from the baseline")
     panel.grid(axis="x", color=svg.INK, alpha=0.15, linewidth=0.6)
     said = [f"{one.name} {_change(one, one.change)} ({_interval(one)})" for one in known]

@@ -35,7 +35,7 @@ from reports.time_axis import Axis
 CURVES_MAX = 8
 """More could not be told apart; the tables have them all."""
 TOLD_MAX = 3
-"""Curves of each latency that the caption tells of."""
+"""Curves of each latency that the caption tells of, the first of each label."""
 _NINES = np.concatenate([np.linspace(0, 1, 40, endpoint=False), np.linspace(1, 4, 121)])
 """Where curves have points: p0 is 0, p90 is 1, p99 is 2, p99.99 is 4."""
 NAMED_NINES = {"p50": -math.log10(0.5), "p90": 1, "p99": 2, "p99.9": 3, "p99.99": 4}
@@ -88,7 +88,7 @@ def percentiles(
     said = [
         f"{name} of {curve.label}: {told}"
         for name, of in shown.items()
-        for curve in of[:TOLD_MAX]
+        for curve in list({one.label: one for one in reversed(of)}.values())[-TOLD_MAX:][::-1]
         if (told := _told(curve))
     ]
     more = max(len(of) for of in curves.values()) - most if curves else 0
