@@ -42,8 +42,14 @@ def reconcile(run_dir: Path) -> None:
 def report(run_dir: Path) -> None:
     """Write the report of a run again and say where it is; the verdict is not the exit code.
 
-    It is made of what the judge wrote; a run that was not judged yet is judged first.
+    It is made of what the judge wrote; a run that was not judged yet is judged first. Of a directory
+    with the CSV files of any other Locust run, it tells what these hold.
     """
+    if not (run_dir / "run.json").is_file():
+        from reports.foreign import write_foreign
+
+        click.echo(write_foreign(run_dir))
+        return
     from reports.render import write_reports
     from reports.results import are_there, read_results
 

@@ -118,14 +118,15 @@ def finish(panel: Axes, label: str) -> None:
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     panel.grid(axis="y", color=svg.INK, alpha=0.15, linewidth=0.6)
     handles, _ = panel.get_legend_handles_labels()
-    panel.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 0.99),
-        ncols=max(len(handles), 1),
-        borderaxespad=0,
-        handlelength=2.2,
-        columnspacing=1.6,
-    )
+    if handles:
+        panel.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.0, 0.99),
+            ncols=len(handles),
+            borderaxespad=0,
+            handlelength=2.2,
+            columnspacing=1.6,
+        )
 
 
 def from_zero(panel: Axes, shown: pd.DataFrame, headroom: float = 1.05) -> None:

@@ -19,6 +19,7 @@ _NUMBERS = {
     *("Began", "Ended", "Sent", "Intended per s", "Sent per s", "At", "Amount", "Count"),
     *("Answered", "Response p50", "Response p99"),
     *("Intended", "Acknowledged", "Completed", "Total", "Commands"),
+    *("Requests", "Failures", "Requests per s"),
     *("Before", "Now", "Change", "Matters from"),
 }
 _PROSE = {
