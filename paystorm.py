@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "locustfiles.cli:run",
     "try": "locustfiles.cli:try_",
     "control": "locustfiles.cli:control",
+    "web-user": "locustfiles.cli:web_user",
     "reconcile": "reports.cli:reconcile",
     "explain": "reports.cli:explain",
     "report": "reports.cli:report",
