@@ -23,7 +23,7 @@ _NUMBERS = {
     *("Before", "Now", "Change", "Matters from"),
 }
 _PROSE = {
-    *("Verdict", "Interval"),
+    *("Verdict", "Interval", "Name"),
     *("Note", "Invariant", "SLO", "Rule", "What", "Value", "Reason", "Evidence"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from e2e_data import manifest as manifests
 from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
+from e2e_data.progress import Bar
 from reports.attempted import attempted_commands, began, given_up
 from reports.breakdown import Breakdown
 from reports.checks import Grounds, Invariant
@@ -119,7 +120,8 @@ class Spans:
 def reconcile(directory: RunDirectory) -> Reconciled:
     """Judge a run directory.
 
-    Needs nothing but the directory. Raises Problems where it cannot be read at all.
+    Needs nothing but the directory, and tells on a terminal how far it has come. Raises Problems where
+    the directory cannot be read at all.
     """
     pool = Pool.of_manifest(manifests.read(directory.pool))
     evidence = RunEvidence(directory, pool)
@@ -130,7 +132,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
     measures = [measure_of(slo, record.phases, began(timeline[1])) for slo in record.slos]
-    for shard in evidence.shards():
+    for shard in _watched(evidence.shards(), pool):
         judged = judged_by(record, shard)
         dropped.tell(judged)
         counts.add(judged)
@@ -162,6 +164,17 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         record=record,
     )
     return Reconciled(results, latencies)
+
+
+def _watched(shards: Iterable[Evidence], pool: Pool) -> Iterator[Evidence]:
+    """Pass on shards, drawing how far they have come where that takes a while."""
+    done = 0
+    with Bar("judging", len(pool.manifest.shards)) as bar:
+        bar(0, 0)
+        for number, evidence in enumerate(shards, start=1):
+            yield evidence
+            done += len(evidence.shard)
+            bar(number, done)
 
 
 def judged_by(record: RunRecord, evidence: Evidence) -> Judged:

@@ -12,7 +12,9 @@ from selenium.webdriver.common.by import By
 
 from reports.compared import JudgedRun, compare
 from reports.comparison import to_page
+from reports.foreign import to_page as to_foreign_page
 from reports.html import to_html
+from reports.locust_csv import LocustRun, read_locust
 from tests import samples
 from tests.chromium import chromium, complaints  # noqa: F401 - the fixture `browser`
 from tests.judged_runs import write_judged
@@ -73,9 +75,24 @@ def pages(tmp_path_factory):
     base = [JudgedRun.read(write_judged(directory / f"b{n}", seed=n)) for n in range(3)]
     new = [JudgedRun.read(write_judged(directory / "new", 1.5, seed=9, errors=40))]
     html["comparison"] = to_page(compare(base, new), base, new)
+    html["locust"] = to_foreign_page([_locust(directory)])
     for name, text in html.items():
         (directory / f"{name}.html").write_text(text, "utf-8")
     return {name: directory / f"{name}.html" for name in html}
+
+
+def _locust(directory) -> LocustRun:
+    """Write what Locust writes of a shop, and read it."""
+    columns = "Type,Name,Request Count,Failure Count,Requests/s,50%,95%,99%,100%"
+    rows = (f"GET,/orders/{'x' * n},{n + 9},0,5.5,20,40,80,90" for n in range(0, 80, 8))
+    whole = ",Aggregated,1000,3,55,20,40,80,900"
+    (directory / "shop_stats.csv").write_text("\n".join([columns, *rows, whole]))
+    columns = "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,95%,99%"
+    seconds = (f"{n},{n},,Aggregated,{50 + n % 7},0.1,20,{40 + n % 5},80" for n in range(90))
+    (directory / "shop_stats_history.csv").write_text("\n".join([columns, *seconds]))
+    failures = "Method,Name,Error,Occurrences\nGET,/orders/x,no answer,3"
+    (directory / "shop_failures.csv").write_text(failures)
+    return read_locust(directory, "shop")
 
 
 def look(browser, page, screen, scheme="light"):
@@ -89,7 +106,9 @@ def look(browser, page, screen, scheme="light"):
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", ["good", "bad", "special", "empty", "long", "comparison"])
+@pytest.mark.parametrize(
+    "name", ["good", "bad", "special", "empty", "long", "comparison", "locust"]
+)
 def test_nothing_is_cut_and_nothing_goes_wrong(browser, pages, name, screen):
     """Every text is whole on a desk's screen, on a phone and on paper; the console is silent."""
     look(browser, pages[name], screen)
@@ -99,12 +118,12 @@ def test_nothing_is_cut_and_nothing_goes_wrong(browser, pages, name, screen):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["bad", "comparison"])
+@pytest.mark.parametrize("name", ["bad", "comparison", "locust"])
 def test_no_figure_is_empty(browser, pages, name, scheme):
     """In light and in dark each figure shows lines in colour upon the page's own background."""
     look(browser, pages[name], "desk", scheme)
     drawn = browser.find_elements(By.CSS_SELECTOR, "figure svg")
-    assert len(drawn) == {"bad": 3, "comparison": 2}[name]
+    assert len(drawn) == {"bad": 3, "comparison": 2, "locust": 1}[name]
     for figure in drawn:
         pixels = np.asarray(Image.open(io.BytesIO(figure.screenshot_as_png)).convert("RGB"), int)
         dark = bool(np.median(pixels) < 128)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from e2e_data.commands import Kind, Outcome
 from reports.cli import reconcile, report
+from reports.reconcile import reconcile as judge
 from tests.histories import Fate, History, keys_of, tiny_pool
 
 SURE = keys_of(tiny_pool()[0], Kind.PAYMENT, Outcome.SETTLED)
@@ -106,3 +107,26 @@ def test_a_missing_file_is_named_and_exits_with_2(tmp_path, name):
     result = invoke(reconcile, history.directory.path)
     assert result.exit_code == 2
     assert name.split("/")[-1] in result.output
+
+
+def test_judging_tells_how_far_it_has_come(tmp_path, monkeypatch):
+    """On a terminal, by shards and commands, from none to all of them."""
+    told = []
+
+    class Watched:
+        def __init__(self, what, steps):
+            told.append((what, steps))
+
+        def __enter__(self):
+            return lambda *done: told.append(done)
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr("reports.reconcile.Bar", Watched)
+    history = History(tmp_path / "run")
+    judge(history.directory)
+    shards = len(history.pool.manifest.shards)
+    assert told[0] == ("judging", shards)
+    assert told[1:] == sorted(told[1:])
+    assert (told[1], told[-1]) == ((0, 0), (shards, len(history.pool)))
