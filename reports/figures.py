@@ -9,6 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from reports import curves, heat, svg
 from reports.curves import Curve
@@ -208,6 +209,7 @@ def _workers(events: Sequence[Event], axis: Axis) -> Iterator[Panel]:
         colour = COLOURS["green"]
         panel.step([*times, axis.ended_s], [*present, present[-1]], where="post", color=colour)
         panel.set_ylim(0, max(present) * 1.2)
+        panel.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         finish(panel, "workers")
 
     yield Panel(0.6, draw, [f"workers at most {max(present)}, {present[-1]} at the end"])

@@ -13,6 +13,8 @@ import pytest
 from reports import drawing
 from reports.html import to_html
 from reports.judgement import Class
+from reports.time_axis import Axis
+from reports.timeline import Event
 from tests import samples
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -177,3 +179,46 @@ def _luminance(colour):
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     ]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def fleet():
+    """Return a run of a fleet that lost a worker for a while, with two queues."""
+    run = samples.bad()
+    rows, events = run.timeline
+    deep = [replace(row, queues={"COMMAND.QUEUE": n % 50, SCRIPT: 3}) for n, row in enumerate(rows)]
+    moved = [
+        *(Event(n * 10**9, "worker joined", "", f"w{n}: joined") for n in range(4)),
+        Event(40 * 10**9, "worker lost", "payments", "w1: not heard of for 10 s"),
+        Event(60 * 10**9, "worker back", "payments", "w1: back"),
+    ]
+    return replace(run, timeline=(deep, [*events, *moved]))
+
+
+def test_the_story_of_a_fleet_has_its_workers_and_queues():
+    """Workers coming and going and queue depths are on the same axis, and told in words."""
+    html = _html(fleet())
+    story = re.search(r"<figure>\s*<h3>The run.{1,5}s story</h3>(.*?)</figure>", html, re.S)[1]
+    page = Page(story)
+    assert page.open == []
+    assert "workers at most 4, 4 at the end" in page.text
+    assert "COMMAND.QUEUE at most 49" in page.text
+    assert page.count("script") == 0
+    assert SCRIPT in page.text
+    assert "workers" not in re.search(r"<figcaption>Each.*?</figcaption>", _html(samples.bad()))[0]
+
+
+def test_events_of_a_run_are_marked_and_routine_is_not():
+    """A warning is a dotted line; that a phase began is shown by its band."""
+    run = samples.good()
+    calm = Axis.of(run.metrics, *run.timeline, run.judgement.phases)
+    assert calm.events == ()
+    eventful = samples.bad()
+    axis = Axis.of(eventful.metrics, *eventful.timeline, eventful.judgement.phases)
+    assert [event.event for event in axis.events] == ["warning"]
+
+
+def test_the_heat_map_is_one_small_picture():
+    """Cells are pixels, not paths: a day's map stays a few kilobytes."""
+    html = _html(samples.good())
+    (picture,) = re.findall(r'href="data:image/png;base64,\s*([^"]*)"', html)
+    assert 100 < len(picture) < 30_000
