@@ -50,7 +50,8 @@ class Panel:
 def drawings(results: Results) -> tuple[Drawing, ...]:
     """Draw story, percentiles and throughput; each is there even where nothing was measured."""
     rows, events = results.timeline
-    axis = Axis.of(results.metrics, rows, events, results.judgement.phases)
+    judgement = results.judgement
+    axis = Axis.of(results.metrics, rows, events, judgement.phases, judgement.faults)
     with drawing_style():
         return (
             _story(results, axis),
@@ -100,6 +101,7 @@ def _story(results: Results, axis: Axis) -> Drawing:
         panel.draw(place)
     said = [one for panel in shown for one in panel.said]
     marks = " Dotted lines are what happened to the run (see below)." if axis.events else ""
+    marks += " Orange bands are the plan's faults." if axis.faults else ""
     caption = (
         f"Each point stands for {duration(axis.step_s)}. {sentence(said)} Shaded bands are the "
         f"phases, numbered as below.{marks} Response counts from the intended time."

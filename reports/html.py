@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from reports import tables
+from reports import breakdown_tables, tables
 from reports.answers import answers, headline, without_findings
 from reports.figures import drawings
 from reports.judgement import Finding, Judgement
@@ -86,6 +86,9 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "fitness": table("Fitness of the load generator", tables.fitness(judgement.fitness)),
         "phases": table("Phases", tables.phases(judgement)),
         "events": table("What happened when", tables.events(events)),
+        "faults": table(
+            "Faults of the plan, and what they did", breakdown_tables.faults(judgement)
+        ),
         "workers": table("Workers, by what they reported, responses in ms", workers),
         "latencies": latencies,
         "classes": classes,
@@ -93,9 +96,13 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "patterns": patterns,
         "without_patterns": tables.without_patterns(judgement),
         "regions": table("The pool by region", tables.regions(judgement), counts=True),
-        "errors": table("Errors, the most frequent first", tables.errors(judgement)),
-        "rejections": table("Rejected, by reason", tables.rejections(judgement), counts=True),
-        "bands": table("Payments by band of amounts", tables.bands(judgement), counts=True),
+        "errors": table("Errors, the most frequent first", breakdown_tables.errors(judgement)),
+        "rejections": table(
+            "Rejected, by reason", breakdown_tables.rejections(judgement), counts=True
+        ),
+        "bands": table(
+            "Payments by band of amounts", breakdown_tables.bands(judgement), counts=True
+        ),
         "moved": table("Money moved by settled payments", tables.moved(judgement)),
         "evidence": table("Evidence for the commands", tables.evidence(judgement)),
         "facts": table("Facts of the run", tables.facts(judgement)),

@@ -20,6 +20,7 @@ _NUMBERS = {
     *("Answered", "Response p50", "Response p99"),
     *("Intended", "Acknowledged", "Completed", "Total", "Commands"),
     *("Requests", "Failures", "Requests per s"),
+    *("p99 before", "p99 during"),
     *("Before", "Now", "Change", "Matters from"),
 }
 _PROSE = {

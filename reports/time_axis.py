@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from reports import svg
-from reports.drawing import LEFT, RIGHT, WIDTH_IN
+from reports.drawing import COLOURS, LEFT, RIGHT, WIDTH_IN
 from reports.hostile import visible
-from reports.judgement import PhaseRow
+from reports.judgement import FaultRow, PhaseRow
 from reports.seconds import step_s_of
-from reports.timeline import Event, Second
+from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event, Second
 
 _TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _ROUTINE = {
     *("run began", "run ended", "phase began", "phase settles", "phase ended", "worker joined"),
+    *(FAULT_BEGAN, FAULT_ENDED),
 }
 """Events that the bands or other panels show."""
 MARKS_MAX = 100
@@ -36,6 +37,7 @@ class Axis:
     phases: tuple[PhaseRow, ...]
     events: tuple[Event, ...]
     """Those that are marked."""
+    faults: tuple[FaultRow, ...] = ()
 
     @classmethod
     def of(
@@ -44,6 +46,7 @@ class Axis:
         rows: Sequence[Second],
         events: Sequence[Event],
         phases: Sequence[PhaseRow],
+        faults: Sequence[FaultRow] = (),
     ) -> Axis:
         """Return an axis that has room for all that was seen of a run."""
         moments = [row.at_ns / 1e9 for row in rows] + [phase.began_ns / 1e9 for phase in phases]
@@ -53,7 +56,7 @@ class Axis:
         began_s = min(moments, default=0.0)
         ended_s = max([*moments, began_s + 1])
         marked = tuple(event for event in events if event.event not in _ROUTINE)[:MARKS_MAX]
-        return cls(began_s, ended_s, tuple(phases), marked)
+        return cls(began_s, ended_s, tuple(phases), marked, tuple(faults))
 
     @property
     def step_s(self) -> int:
@@ -97,6 +100,9 @@ def _time_axis(panel: Axes, axis: Axis) -> None:
         ended_s = axis.ended_s if phase.ended_ns is None else phase.ended_ns / 1e9
         shade = 0.10 if number % 2 == 0 else 0.04
         panel.axvspan(phase.began_ns / 1e9, ended_s, color=svg.INK, alpha=shade, linewidth=0)
+    for fault in axis.faults:
+        began_s, ended_s = fault.began_ns / 1e9, fault.ended_ns / 1e9
+        panel.axvspan(began_s, ended_s, color=COLOURS["orange"], alpha=0.18, linewidth=0)
     for event in axis.events:
         panel.axvline(event.at_ns / 1e9, color=svg.INK, linewidth=0.7, linestyle=":")
 

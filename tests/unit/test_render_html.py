@@ -12,7 +12,7 @@ import pytest
 
 from reports import drawing
 from reports.html import to_html
-from reports.judgement import Class
+from reports.judgement import Class, FaultRow
 from reports.time_axis import Axis
 from reports.timeline import Event
 from tests import samples
@@ -222,3 +222,20 @@ def test_the_heat_map_is_one_small_picture():
     html = _html(samples.good())
     (picture,) = re.findall(r'href="data:image/png;base64,\s*([^"]*)"', html)
     assert 100 < len(picture) < 30_000
+
+
+def test_faults_are_bands_of_their_own_and_a_table():
+    """What a plan did on purpose is on the axis, with how soon it showed and was over."""
+    run = samples.bad()
+    fault = FaultRow(
+        title=f"refuse {SCRIPT}", phase="payments", channel="HTTP", began_ns=40 * 10**9,
+        ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, answered_percent=12.5,
+        response_p99_before_ms=80.0, response_p99_during_ms=900.0, completed_during=3,
+        completed_after=9, during={"refused": 7}, after={}, cascades=("MQ",),
+    )  # fmt: skip
+    judgement = replace(run.judgement, faults=(fault,), retried=2)
+    page = Page(_html(replace(run, judgement=judgement)))
+    for text in (f"refuse {SCRIPT}", "after 120 ms", "not seen", "7 refused", "Orange bands"):
+        assert text in page.text
+    assert "2 attempts were made again" in page.text
+    assert page.count("script") == 0
