@@ -22,8 +22,7 @@ PROBE_S = 0.02
 """How often the event loop is asked for a timer, to see how late it is."""
 BEAT_S = 1.0
 SETTLING_BEAT_S = 0.2
-"""How often the journal is flushed while a fleet waits for what this worker has sent."""
-
+"""How soon the journal is flushed where the next phase waits for it."""
 
 LISTEN_S = 0.2
 """How often requests to the run are looked for."""
@@ -68,8 +67,10 @@ class Pulse:
         try:
             self._process.cpu_percent()
             while True:
-                settling = run.service.shared and run.stopped and run.tracker.pending
-                gevent.sleep(SETTLING_BEAT_S if settling else BEAT_S)
+                for _ in range(round(BEAT_S / SETTLING_BEAT_S)):
+                    gevent.sleep(SETTLING_BEAT_S)
+                    if run.settling:
+                        break
                 run.lag_ns, self._loop_lag_ns = self._loop_lag_ns, 0
                 run.cpu_percent = self._process.cpu_percent()
                 assert run.completions is not None, "a run has its source before its pulse"

@@ -201,8 +201,6 @@ class Run:
         """Tell the master how everything stands here, and ask for what is wanted."""
         self.hungry.clear()
         self.tracker.set_aside.let_go()
-        if not self.service.shared:
-            self.release_ended(self.tracker.take_ended())
         counts = self.counts()
         # With fewer users than channels, some commands would lie about here.
         idle = self.service.shared and counts.users_now < self.roster.least
@@ -224,6 +222,15 @@ class Run:
     def stopped(self) -> bool:
         """Whether nothing more is sent until the master says that the phase goes on."""
         return not self._sending and not (self.dealer.work and self.dealer.work.in_hand)
+
+    @property
+    def settling(self) -> bool:
+        """Whether a phase may wait for nothing but that what came of its commands is written down."""
+        work, alone = self.dealer.work, not self.service.shared
+        dry = work is not None and all(lane.dry for lane in work.lanes.values())
+        return (self.stopped or (alone and dry)) and bool(
+            self.tracker.pending or self.tracker.has_ended
+        )
 
     def release_ended(self, cards: Sequence[Card]) -> None:
         """Let go of commands whose end the journal has."""

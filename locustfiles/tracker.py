@@ -271,6 +271,11 @@ class Tracker:
             self.set_aside.ended(card.place, self._now_ns(), complete=complete)
             self._tell_ended(card.place, complete)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of any command was recorded since `take_ended`."""
+        return bool(self._ended)
+
     def take_ended(self) -> list[Card]:
         """Return the cards whose end was recorded since the last call.
 

@@ -32,6 +32,7 @@ class FakeRun:
         self.tracker = SimpleNamespace(take_ended=lambda: ["a card"])
         self.release_ended = self.released.append
         self.journal = SimpleNamespace(flush=self.flush)
+        self.settling = False
         self.written = []
         self.completions = SimpleNamespace(
             mark=lambda: lambda: self.written.append(list(self.released)), flush=lambda: None
@@ -116,6 +117,22 @@ def test_the_loop_and_the_cpu_are_watched(run):
     pulse.stop()
     assert run.lag_ns <= 0, "the clock stands still, so no timer is late"
     assert run.cpu_percent >= 0
+
+
+@pytest.mark.parametrize(("settling", "slices"), [(True, 1), (False, 5)])
+def test_where_a_phase_waits_for_it_the_journal_is_flushed_at_once(
+    run, monkeypatch, settling, slices
+):
+    """Otherwise each second: small chunks are many files."""
+    slept = []
+    sleep = pulse_module.gevent.sleep
+    monkeypatch.setattr(pulse_module.gevent, "sleep", lambda s: (slept.append(s), sleep(s)))
+    run.may_finish.set()
+    run.settling = settling
+    pulse = Pulse(run, lambda _: None)
+    wait_for(lambda: run.flushed == 1)
+    pulse.stop()
+    assert slept.count(pulse_module.SETTLING_BEAT_S) - slices in (0, 1)
 
 
 def test_stopping_waits_for_the_chunk_that_is_being_written(run):

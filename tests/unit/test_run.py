@@ -49,9 +49,16 @@ class Stage:
         )
         self.director = Director(self.plan, self.pool, Platform(), self.directory, self.clock)
         direct(self.run, self.director)
+        self._advance, self.director.advance = self.director.advance, self.advance
         self.turns = []
         self.nones = 0
         self.users = []
+
+    def advance(self) -> State:
+        """Move on, once the journal has what was recorded, as in a run that has a pulse."""
+        self.run.journal.flush()
+        self.run.release_ended(self.run.tracker.take_ended())
+        return self._advance()
 
     def begin(self) -> None:
         self.director.begin()
@@ -595,6 +602,24 @@ def test_a_phase_is_not_over_while_a_user_holds_a_command(stage):
     assert (lane.dry, lane.in_hand) == (True, 3)
     assert played.director.advance() is State.SENDING
     assert played.run.phase_name == "accounts"
+
+
+def test_a_phase_waits_until_the_journal_has_what_the_next_builds_upon(stage):
+    """Killed just after a phase, a run that is resumed must know its accounts: they are written down."""
+    played = stage()
+    played.begin()
+    played.user()
+    played.advance()
+    played.pass_time(100)
+    played.yield_()
+    assert len(played.turns) == 3
+    assert not played.run.tracker.pending
+    assert played.run.settling, "nothing is to be done any more but to write down"
+    assert played._advance() is State.SETTLING
+    played.pass_time(1)
+    assert played._advance() is State.SETTLING
+    assert played.advance() is State.SENDING
+    assert not played.run.settling
 
 
 def test_pending_commands_are_left_behind_after_the_settle_time(stage):
