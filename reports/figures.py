@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import numpy as np
@@ -35,7 +35,9 @@ from reports.timeline import Event, Second
 _SHARES = {"p50": 0.5, "p99": 0.99}
 CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
 QUEUES_MAX = 4
-"""Queues that are shown, the longest: more could not be told apart."""
+"""Queues, and series of a metric, that are shown, the highest: more could not be told apart."""
+SERIES_LETTERS, UNIT_LETTERS = 36, 14
+"""What there is room for above and beside a panel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _story(results: Results, axis: Axis) -> Drawing:
         ),
         *_workers(events, axis),
         *_queues(rows, axis),
+        *_server(results, axis),
         _lines(table, axis, "lag, ms", (Line("lag", "event-loop lag", COLOURS["orange"]),)),
         _lines(table, axis, "CPU, %", (Line("cpu", "CPU, share of one core", COLOURS["blue"]),)),
     ]
@@ -228,6 +231,23 @@ def _queues(rows: Sequence[Second], axis: Axis) -> Iterator[Panel]:
     colours = list(COLOURS.values())
     lines = [Line(name, visible(name), colours[number]) for number, name in enumerate(names)]
     yield _lines(depths, axis, "messages", lines)
+
+
+def _server(results: Results, axis: Axis) -> Iterator[Panel]:
+    """Yield what the platform's own monitoring saw, a panel for each metric."""
+    units = {metric.name: metric.unit for metric in results.record.server} if results.record else {}
+    for name, rows in results.server.groupby("name", sort=False):
+        wide = rows.pivot_table(index="t_s", columns="series", values="value", aggfunc="max")
+        highest = wide.max().sort_values(ascending=False, kind="stable").index[:QUEUES_MAX]
+        colours = list(COLOURS.values())
+        unit = units.get(str(name), "")
+        lines = [
+            Line(str(series), visible(str(series) or str(name))[:SERIES_LETTERS], colours[number])
+            for number, series in enumerate(highest)
+        ]
+        label = visible(unit or "value")[:UNIT_LETTERS]
+        panel = _lines(wide.reset_index(), axis, label, lines)
+        yield replace(panel, said=[f"{visible(str(name))}: {one}" for one in panel.said])
 
 
 def _timeline_table(rows: Sequence[Second]) -> pd.DataFrame:
