@@ -36,7 +36,7 @@ _SHARES = {"p50": 0.5, "p99": 0.99}
 CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
 QUEUES_MAX = 4
 """Queues, and series of a metric, that are shown, the highest: more could not be told apart."""
-SERIES_LETTERS, UNIT_LETTERS = 36, 14
+NAME_LETTERS, UNIT_LETTERS = 22, 14
 """What there is room for above and beside a panel."""
 
 
@@ -182,8 +182,13 @@ def _errors(metrics: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Panel:
     return Panel(0.9, draw, said)
 
 
-def _lines(table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line]) -> Panel:
-    """Return a panel of what the timeline tells, the largest of each step."""
+def _lines(
+    table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line], *, by_column: bool = False
+) -> Panel:
+    """Return a panel of what the timeline tells, the largest of each step.
+
+    Words name lines by their labels, or where these are shortened `by_column`.
+    """
     binned = axis.binned(table, dict.fromkeys((line.column for line in lines), "max"))
 
     def draw(panel: Axes) -> None:
@@ -192,7 +197,7 @@ def _lines(table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line]) -
         from_zero(panel, binned)
 
     said = [
-        f"{line.label} at most {figure(float(binned[line.column].max()))}"
+        f"{(by_column and visible(line.column)) or line.label} at most {figure(float(binned[line.column].max()))}"
         for line in lines
         if len(binned)
     ]
@@ -229,8 +234,8 @@ def _queues(rows: Sequence[Second], axis: Axis) -> Iterator[Panel]:
     deepest = depths[names].max().sort_values(ascending=False, kind="stable")
     names = [str(name) for name in deepest.index[:QUEUES_MAX]]
     colours = list(COLOURS.values())
-    lines = [Line(name, visible(name), colours[number]) for number, name in enumerate(names)]
-    yield _lines(depths, axis, "messages", lines)
+    lines = [Line(name, _short(name), colours[number]) for number, name in enumerate(names)]
+    yield _lines(depths, axis, "messages", lines, by_column=True)
 
 
 def _server(results: Results, axis: Axis) -> Iterator[Panel]:
@@ -242,12 +247,18 @@ def _server(results: Results, axis: Axis) -> Iterator[Panel]:
         colours = list(COLOURS.values())
         unit = units.get(str(name), "")
         lines = [
-            Line(str(series), visible(str(series) or str(name))[:SERIES_LETTERS], colours[number])
+            Line(str(series), _short(str(series) or str(name)), colours[number])
             for number, series in enumerate(highest)
         ]
         label = visible(unit or "value")[:UNIT_LETTERS]
-        panel = _lines(wide.reset_index(), axis, label, lines)
+        panel = _lines(wide.reset_index(), axis, label, lines, by_column=True)
         yield replace(panel, said=[f"{visible(str(name))}: {one}" for one in panel.said])
+
+
+def _short(name: str) -> str:
+    """Return a name as there is room for it: of a long one the end, which tells it from others."""
+    shown = visible(name)
+    return shown if len(shown) <= NAME_LETTERS else f"…{shown[1 - NAME_LETTERS :]}"
 
 
 def _timeline_table(rows: Sequence[Second]) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def test_what_was_fetched_is_kept_and_shown(tmp_path):
     pd.testing.assert_frame_equal(read_server_metrics(directory), found, check_dtype=False)
     run = samples.good()
     html = to_html(samples.replace(run, server=found))
-    assert "memory: pod=&lt;script" in html
+    assert "memory: pod=&lt;script&gt;alert(1)&lt;/script&gt; at most 5" in html
     assert "<script" not in html
 
 
