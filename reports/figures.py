@@ -36,7 +36,7 @@ _SHARES = {"p50": 0.5, "p99": 0.99}
 CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
 QUEUES_MAX = 4
 """Queues, and series of a metric, that are shown, the highest: more could not be told apart."""
-NAME_LETTERS, UNIT_LETTERS = 22, 14
+NAME_LETTERS, BESIDE_LETTERS = 22, 14
 """What there is room for above and beside a panel."""
 
 
@@ -250,9 +250,11 @@ def _server(results: Results, axis: Axis) -> Iterator[Panel]:
             Line(str(series), _short(str(series) or str(name)), colours[number])
             for number, series in enumerate(highest)
         ]
-        label = visible(unit or "value")[:UNIT_LETTERS]
+        told = visible(f"{name}, {unit}" if unit else str(name))
+        fits = len(told) <= BESIDE_LETTERS
+        label = told if fits else f"{told[: BESIDE_LETTERS - 1]}…"
         panel = _lines(wide.reset_index(), axis, label, lines, by_column=True)
-        yield replace(panel, said=[f"{visible(str(name))}: {one}" for one in panel.said])
+        yield replace(panel, said=[f"{told}: {one}" for one in panel.said])
 
 
 def _short(name: str) -> str:
