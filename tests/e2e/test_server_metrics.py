@@ -28,5 +28,5 @@ def test_a_metric_above_its_bound_is_a_missed_slo(tmp_path):
     assert "CPU below 72 %" in done.out
     directory = done.directory
     assert len(pd.read_parquet(directory / "server_metrics.parquet")) == 4
-    assert "CPU: pod=ledger-0 at most 73" in (directory / "report.html").read_text()
+    assert "CPU, %: pod=ledger-0 at most 73" in (directory / "report.html").read_text()
     assert 'name="CPU below 72 %' in (directory / "junit.xml").read_text()
