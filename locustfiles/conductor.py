@@ -30,7 +30,7 @@ from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
-from locustfiles import kafka_launch
+from locustfiles import endings, kafka_launch
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
@@ -273,7 +273,7 @@ class Conductor:
             # Whoever closes its journal only now is told farewell, and written down no more.
             self.post.shut()
         director.close()
-        kafka_launch.end(director.plan, director.directory)
+        endings.end(director)
         if director.platform.has_statements:
             self._take_book(launched)
         self._write_end(launched)

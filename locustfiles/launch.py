@@ -346,6 +346,7 @@ def _record(
         completion_deadline_s=plan.completion_deadline_s,
         slos=plan.slos,
         fitness=plan.fitness,
+        server=plan.server.metrics if plan.server else (),
         key=ids.key.hex(),
         nonce=ids.nonce,
         host=str(origin),

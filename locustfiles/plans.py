@@ -31,6 +31,7 @@ from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plan_parts.retries import Retries
+from locustfiles.plan_parts.server import Server
 from locustfiles.plan_parts.traces import load_trace
 from locustfiles.profiles import SECOND_NS
 from reports.slos import Fitness, Slo
@@ -114,6 +115,8 @@ class Plan(Part):
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
     budget: Budget = Budget()
+    server: Server | None = None
+    """The platform's own monitoring, beside ours."""
     retries: Retries = Retries()
     faults: tuple[Fault, ...] = ()
     """What is done to the platform or the wire, and when."""

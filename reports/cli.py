@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from e2e_data.lookup import Found, Scheme, find
 from e2e_data.problems import Problems
 from reports.hostile import visible
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
+    from e2e_data.lookup import Found, Scheme
     from reports.results import Results
     from reports.story import Stories
 
@@ -96,6 +96,8 @@ def explain(run_dir: Path, what: str) -> None:
 
 def _found(what: str, stories: Stories, scheme: Scheme) -> Found:
     """Find what an id names. Raises Problems for one that names nothing of this run."""
+    from e2e_data.lookup import Found, find
+
     account = stories.evidence.account_called(what)
     if account is not None:
         return Found(*account, is_account=True)

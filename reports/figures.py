@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import numpy as np
@@ -35,7 +35,9 @@ from reports.timeline import Event, Second
 _SHARES = {"p50": 0.5, "p99": 0.99}
 CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
 QUEUES_MAX = 4
-"""Queues that are shown, the longest: more could not be told apart."""
+"""Queues, and series of a metric, that are shown, the highest: more could not be told apart."""
+NAME_LETTERS, BESIDE_LETTERS = 22, 14
+"""What there is room for above and beside a panel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _story(results: Results, axis: Axis) -> Drawing:
         ),
         *_workers(events, axis),
         *_queues(rows, axis),
+        *_server(results, axis),
         _lines(table, axis, "lag, ms", (Line("lag", "event-loop lag", COLOURS["orange"]),)),
         _lines(table, axis, "CPU, %", (Line("cpu", "CPU, share of one core", COLOURS["blue"]),)),
     ]
@@ -179,8 +182,13 @@ def _errors(metrics: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Panel:
     return Panel(0.9, draw, said)
 
 
-def _lines(table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line]) -> Panel:
-    """Return a panel of what the timeline tells, the largest of each step."""
+def _lines(
+    table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line], *, by_column: bool = False
+) -> Panel:
+    """Return a panel of what the timeline tells, the largest of each step.
+
+    Words name lines by their labels, or where these are shortened `by_column`.
+    """
     binned = axis.binned(table, dict.fromkeys((line.column for line in lines), "max"))
 
     def draw(panel: Axes) -> None:
@@ -189,7 +197,7 @@ def _lines(table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line]) -
         from_zero(panel, binned)
 
     said = [
-        f"{line.label} at most {figure(float(binned[line.column].max()))}"
+        f"{(by_column and visible(line.column)) or line.label} at most {figure(float(binned[line.column].max()))}"
         for line in lines
         if len(binned)
     ]
@@ -226,8 +234,33 @@ def _queues(rows: Sequence[Second], axis: Axis) -> Iterator[Panel]:
     deepest = depths[names].max().sort_values(ascending=False, kind="stable")
     names = [str(name) for name in deepest.index[:QUEUES_MAX]]
     colours = list(COLOURS.values())
-    lines = [Line(name, visible(name), colours[number]) for number, name in enumerate(names)]
-    yield _lines(depths, axis, "messages", lines)
+    lines = [Line(name, _short(name), colours[number]) for number, name in enumerate(names)]
+    yield _lines(depths, axis, "messages", lines, by_column=True)
+
+
+def _server(results: Results, axis: Axis) -> Iterator[Panel]:
+    """Yield what the platform's own monitoring saw, a panel for each metric."""
+    units = {metric.name: metric.unit for metric in results.record.server} if results.record else {}
+    for name, rows in results.server.groupby("name", sort=False):
+        wide = rows.pivot_table(index="t_s", columns="series", values="value", aggfunc="max")
+        highest = wide.max().sort_values(ascending=False, kind="stable").index[:QUEUES_MAX]
+        colours = list(COLOURS.values())
+        unit = units.get(str(name), "")
+        lines = [
+            Line(str(series), _short(str(series) or str(name)), colours[number])
+            for number, series in enumerate(highest)
+        ]
+        told = visible(f"{name}, {unit}" if unit else str(name))
+        fits = len(told) <= BESIDE_LETTERS
+        label = told if fits else f"{told[: BESIDE_LETTERS - 1]}…"
+        panel = _lines(wide.reset_index(), axis, label, lines, by_column=True)
+        yield replace(panel, said=[f"{told}: {one}" for one in panel.said])
+
+
+def _short(name: str) -> str:
+    """Return a name as there is room for it: of a long one the end, which tells it from others."""
+    shown = visible(name)
+    return shown if len(shown) <= NAME_LETTERS else f"…{shown[1 - NAME_LETTERS :]}"
 
 
 def _timeline_table(rows: Sequence[Second]) -> pd.DataFrame:

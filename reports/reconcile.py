@@ -34,6 +34,7 @@ from reports.pipeline import Pipeline
 from reports.results import Results
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
+from reports.server_metrics import judge_server, read_server_metrics
 from reports.timeline import Event, Second, read_timeline
 from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness
@@ -162,7 +163,9 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     for measure in measures:
         measure.give_up(given_up(*timeline, record.phases))
     summed = spans, latencies, measures, pipeline
-    judgement = _judgement(evidence, pool, checks, counts, summed, timeline, faults.rows())
+    server = read_server_metrics(directory)
+    seen = timeline, faults.rows(), server
+    judgement = _judgement(evidence, pool, checks, counts, summed, *seen)
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
@@ -174,6 +177,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         timeline=timeline,
         histograms=histograms_of(latencies, record.phases),
         record=record,
+        server=server,
     )
     return Reconciled(results, latencies)
 
@@ -242,19 +246,17 @@ def _judgement(
     measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline],
     timeline: Timeline,
     faults: tuple[FaultRow, ...],
+    server: pd.DataFrame,
 ) -> Judgement:
     record = evidence.record
-    losses = Losses(
-        crashed=tuple(sorted(evidence.open_workers)),
-        lost=tuple(event.note for event in timeline[1] if event.event == "worker lost"),
-        resumed=sum(event.event == "run resumed" for event in timeline[1]),
-        unseen=counts.perhaps_sent,
-    )
+    losses = _losses(evidence, counts, timeline[1])
     spans, latencies, measures, pipeline = measured
+    phases = tuple(_phase_rows(record, spans, timeline[1]))
     results = (*(check.check() for check in checks), *pipeline.checks())
     slos = (
         *judged_slos(measures, timeline[1]),
         *(recoveries(slo, faults) for slo in record.slos if slo.recovered_within_s is not None),
+        *judge_server(record.server, server, phases),
     )
     fitness = (
         *judge_fitness(record.fitness, latencies, losses, timeline[0]),
@@ -277,7 +279,7 @@ def _judgement(
         slos=slos,
         fitness=fitness,
         latencies=tuple(latencies.rows(record.phases)),
-        phases=tuple(_phase_rows(record, spans, timeline[1])),
+        phases=phases,
         settled_minor=dict(counts.settled_minor),
         expected_rejections=counts.expected_rejections,
         labels=tuple(counts.labels.rows()),
@@ -291,6 +293,15 @@ def _judgement(
         retried=counts.retried,
         faults=faults,
         facts=_facts(record, pool),
+    )
+
+
+def _losses(evidence: RunEvidence, counts: _Counts, events: Sequence[Event]) -> Losses:
+    return Losses(
+        crashed=tuple(sorted(evidence.open_workers)),
+        lost=tuple(event.note for event in events if event.event == "worker lost"),
+        resumed=sum(event.event == "run resumed" for event in events),
+        unseen=counts.perhaps_sent,
     )
 
 

@@ -21,6 +21,7 @@ from reports.judgement import Judgement
 from reports.latency_log import FILE_NAME, read_log
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import HEAT, METRICS
+from reports.server_metrics import COLUMNS, read_server_metrics
 from reports.timeline import Event, Second, read_timeline
 
 SUMMARY, METRICS_FILE, HEAT_FILE = "summary.json", "metrics.parquet", "latency/heat.parquet"
@@ -40,6 +41,8 @@ class Results:
     histograms: dict[str, Histogram] = field(default_factory=dict)
     """By the tags of the latency log."""
     record: RunRecord | None = None
+    server: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    """As `read_server_metrics` gives it."""
 
     @property
     def last_seen_s(self) -> float:
@@ -67,6 +70,7 @@ def read_results(directory: RunDirectory) -> Results:
         timeline=read_timeline(directory.timeline),
         histograms=read_log(directory.latency / FILE_NAME),
         record=directory.record(),
+        server=read_server_metrics(directory),
     )
 
 

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from e2e_data.commands import Kind
 from e2e_data.ids import Ids
 from e2e_data.problems import Problems, of_validation
+from reports.server_metric import ServerMetric
 from reports.slos import Fitness, Slo
 
 FORMAT = 1
@@ -60,6 +61,8 @@ class RunRecord(BaseModel):
     completion_deadline_s: float
     slos: tuple[Slo, ...] = ()
     fitness: Fitness = Fitness()
+    server: tuple[ServerMetric, ...] = ()
+    """What was taken of the platform's own monitoring, and is asked of it."""
     key: str = Field(pattern="^[0-9a-f]{32}$")
     """The key of the run's ids, 32 hex characters; not a secret."""
     nonce: int = Field(gt=0, lt=2**64)

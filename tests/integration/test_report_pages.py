@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from selenium.webdriver.common.by import By
@@ -15,6 +16,7 @@ from reports.comparison import to_page
 from reports.foreign import to_page as to_foreign_page
 from reports.html import to_html
 from reports.locust_csv import LocustRun, read_locust
+from reports.server_metrics import COLUMNS
 from tests import samples
 from tests.chromium import chromium, complaints  # noqa: F401 - the fixture `browser`
 from tests.judged_runs import write_judged
@@ -70,7 +72,7 @@ def pages(tmp_path_factory):
     long = named["bad"]
     phases = tuple(replace(phase, name=LONG) for phase in long.judgement.phases)
     judgement = replace(long.judgement, phases=phases, plan_name=LONG)
-    named["long"] = replace(long, judgement=judgement)
+    named["long"] = replace(long, judgement=judgement, server=_server())
     html = {name: to_html(results) for name, results in named.items()}
     base = [JudgedRun.read(write_judged(directory / f"b{n}", seed=n)) for n in range(3)]
     new = [JudgedRun.read(write_judged(directory / "new", 1.5, seed=9, errors=40))]
@@ -79,6 +81,14 @@ def pages(tmp_path_factory):
     for name, text in html.items():
         (directory / f"{name}.html").write_text(text, "utf-8")
     return {name: directory / f"{name}.html" for name in html}
+
+
+def _server() -> pd.DataFrame:
+    """Return two metrics of a platform, one of them in series with names as long as clusters make them."""
+    pods = [f"namespace=payments-staging, pod=ledger-{'0123456789' * 3}-{n}" for n in range(6)]
+    rows = [(t, "memory", pod, 500.0 + t + n) for t in range(90) for n, pod in enumerate(pods)]
+    rows += [(t, "consumer lag", "", float(t % 20)) for t in range(90)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _locust(directory) -> LocustRun:
