@@ -71,6 +71,7 @@ class Launched:
         """End what was started for the run."""
         self.gate.close()
         self.backlogs.close()
+        self.faults.close()
         if self.sandbox is not None:
             self.sandbox.stop()
 
