@@ -20,6 +20,7 @@ SCALED = [
     "pool.payments=[14, 18]",
     "pool.funding=[6, 8]",
     "users=40",
+    "mq.connections=16",
     "phases.accounts.rate_per_s=60",
     "phases.opening-credits.rate_per_s=60",
     f"{PAYMENTS}.rate_per_s=60",
