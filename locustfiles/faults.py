@@ -89,6 +89,9 @@ class Faults:
             elif not one.has_begun:
                 note = f"fault {one.fault.title} never began: its phase was over before"
                 self.director.event("warning", one.fault.phase, note)
+
+    def close(self) -> None:
+        """Take the proxies away: nobody asks the platform anything any more."""
         if self.wire is not None:
             try:
                 self.wire.close()

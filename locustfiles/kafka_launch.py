@@ -110,7 +110,7 @@ def completions(run: Run, asking: CompletionSource) -> EventCompletions:
         settings.dead_letters,
         lambda raw_ns: run.clock.now_ns() - (time.monotonic_ns() - raw_ns),
         observer.observed,
-        EventLog(run.directory.events, worker),
+        EventLog(run.directory.events, worker, run.vigil.events),
         lambda note: run.dealer.warned(run.phase_name, note),
     )
     group = group_of(settings, run.service.run)

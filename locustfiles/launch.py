@@ -42,6 +42,7 @@ from locustfiles.work import LOCAL, Service
 from reports.audit import Audit
 from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
+from reports.timeline import VIOLATION
 
 PROBE_S = 5
 PROBE_BYTES = 16 * 1024
@@ -70,6 +71,7 @@ class Launched:
         """End what was started for the run."""
         self.gate.close()
         self.backlogs.close()
+        self.faults.close()
         if self.sandbox is not None:
             self.sandbox.stop()
 
@@ -233,6 +235,7 @@ def direct(run: Run, director: Director) -> None:
     if director.watch.needs_figures:
         run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
+    run.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
     director.refresh, director.oldest = refresh, run.oldest
     # Before anything is due: what is made later makes the first commands late.
     run.hand.stock()

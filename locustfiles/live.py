@@ -23,6 +23,7 @@ from reports.invariants import INVARIANTS
 from reports.journal import Fact
 from reports.judgement import Status
 from reports.quantities import counted, duration, money
+from reports.timeline import FAULT_BEGAN, FAULT_ENDED, VIOLATION
 
 Picture = dict[str, Any]
 
@@ -31,7 +32,10 @@ RATE_OVER_S = 5
 WORKERS_MAX = 100
 """So many workers have a row; a fleet may have a thousand."""
 NEWS = frozenset(
-    {"worker lost", "worker replaced", "worker back", "aborted", "warning", "stop asked"}
+    {
+        *("worker lost", "worker replaced", "worker back", "aborted", "warning", "stop asked"),
+        *(FAULT_BEGAN, FAULT_ENDED, VIOLATION),
+    }
 )
 """Events that are findings, rather than the run's course."""
 
@@ -324,7 +328,7 @@ def _findings(view: View) -> Iterator[Picture]:
                 "at_s": event.at_ns / SECOND_NS,
                 "what": f"{event.event}{where}",
                 "note": event.note,
-                "tone": "none" if asked else "warn",
+                "tone": "bad" if event.event == VIOLATION else "none" if asked else "warn",
             }
 
 

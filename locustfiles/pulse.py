@@ -77,6 +77,7 @@ class Pulse:
                 ended, written = run.tracker.take_ended(), run.completions.mark()
                 self._writer.apply(run.journal.flush)
                 self._writer.apply(run.completions.flush)
+                run.vigil.look()
                 self._store()
                 run.release_ended(ended)
                 written()

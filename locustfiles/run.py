@@ -40,6 +40,7 @@ from locustfiles.plans import Plan
 from locustfiles.replays import Ending
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
+from locustfiles.vigil import Vigil
 from locustfiles.work import Lane, Service, Turn, Work
 from reports.journal import Journal
 from reports.rundir import RunDirectory
@@ -72,15 +73,13 @@ class Run:
         raw_now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.plan, self.users = plan, users
-        self.directory = directory
-        self.clock = clock
-        self.platform = platform
-        self.ids = ids
-        self.pool = pool
+        self.directory, self.clock = directory, clock
+        self.platform, self.ids, self.pool = platform, ids, pool
         self.service = service
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
         self.facts = FactCounts(pool.shard_counts)
+        self.vigil = Vigil(pool, ids)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
@@ -326,6 +325,7 @@ class Run:
         return {**figures, "facts": self.facts.packed(), "outcomes": outcomes, "run": service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:
+        self.vigil.facts(rows)
         if self.measured:
             self.facts.take(rows)
 

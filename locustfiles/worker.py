@@ -17,6 +17,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ from locustfiles.run import Run
 from locustfiles.settings import platform_of
 from locustfiles.statistics import feed_all
 from reports.rundir import RunDirectory
+from reports.timeline import VIOLATION
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +187,8 @@ class Worker:
             self._joining = False
         log.info("run %s: this is worker %s", order["run"], name)
         run.deliver = lambda ask: self._send(ASK, ask.packed())
-        run.dealer.warned = self._warn
+        run.dealer.warned = partial(self._note, "warning")
+        run.vigil.say = lambda note: self._note(VIOLATION, run.phase_name, note)
         run.users_now = lambda: self._runner.user_count
         part.asking = gevent.spawn(self._keep_asking, part)
 
@@ -237,13 +240,11 @@ class Worker:
             # A message may be lost at any time, so it may be lost here as well.
             log.debug("%s was not sent: %s", kind, error)
 
-    def _warn(self, phase: str, note: str) -> None:
+    def _note(self, event: str, phase: str, note: str) -> None:
         run = self.run
         if run is not None:
-            service = run.service
-            self._send(
-                NOTE, {"run": service.run, "worker": service.worker, "phase": phase, "note": note}
-            )
+            told = {"run": run.service.run, "worker": run.service.worker}
+            self._send(NOTE, {**told, "event": event, "phase": phase, "note": note})
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ With partition and offset, so that reading a record twice is told from a platfor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from hashlib import blake2b
 from pathlib import Path
@@ -75,7 +75,14 @@ def _sixteen(text: str) -> bytes:
 class EventLog:
     """Writes what one process read into `<directory>/<series>-<n>.parquet`."""
 
-    def __init__(self, directory: Path, series: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        series: str,
+        added: Callable[[NDArray[np.void]], None] = lambda _rows: None,
+    ) -> None:
+        """Begin; `added` gets the rows as they are added."""
+        self._added = added
         self._directory = directory
         self._series = series
         self._rows: list[NDArray[np.void]] = []
@@ -86,6 +93,7 @@ class EventLog:
         """Take in rows of the type ROW."""
         if len(rows):
             self._rows.append(rows)
+            self._added(rows)
 
     def flush(self) -> None:
         """Write what waits as one chunk; may run on any one thread. Where that fails, the rows wait."""

@@ -10,6 +10,9 @@ from reports.lines import damaged, read_lines
 FAULT_BEGAN, FAULT_ENDED = "fault began", "fault ended"
 """What a plan did to the platform or the wire; the note says which."""
 
+VIOLATION = "violation"
+"""What can never be right was observed while the run was on; the note says what."""
+
 REPLIES_CUT = "a connection broke that replies are read over: some may have gone with it"
 """What a warning says after which a reply that never came is not surely the platform's loss."""
 
@@ -55,8 +58,8 @@ class Event:
     event: str
     """One of: run began, run resumed, phase began, phase settles, phase goes on, phase paused, phase
     resumed, phase ended, pause asked, resume asked, skip asked, emergency asked, worker joined, worker
-    lost, worker replaced, worker back, stop asked, aborted, fault began, fault ended, warning, run
-    ended."""
+    lost, worker replaced, worker back, stop asked, aborted, fault began, fault ended, violation,
+    warning, run ended."""
     phase: str = ""
     note: str = ""
     """Of a worker: its name, and after a colon what became of it. Of a fault: what it is."""

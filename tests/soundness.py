@@ -15,9 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import numpy as np
+import pyarrow.parquet as pq
+
 from e2e_data.commands import Channel, Kind
 from e2e_data.exits import Exit
 from e2e_data.pool import Pool
+from locustfiles.vigil import Vigil
+from reports.journal import ROW
 from tests.histories import Fate, History, Key, Options, findings, keys_of, tiny_pool
 
 HARMLESS = (
@@ -59,10 +64,12 @@ def accusations(histories: int, seed: int, directory: Path) -> Iterator[tuple[in
         pool = tiny_pool(
             options.seed, options.accounts, special=options.special, settings=options.settings
         )[0]
-        judgement = History(directory / str(number), harmless(draw, pool), options).judge()
+        history = History(directory / str(number), harmless(draw, pool), options)
+        judgement = history.judge()
         counted = sum(sum(counts.values()) for counts in judgement.classes.values())
         wrong = [f"run {number}: {name} {what}" for name, what in findings(judgement).items()]
         told = judgement.surely_not_sent + judgement.perhaps_sent + judgement.journaled
+        wrong += [f"run {number}: said while it was on: {note}" for note in said_meanwhile(history)]
         if {counted, told} != {len(pool)}:
             wrong.append(
                 f"run {number}: of {len(pool)} commands {counted} have a class, {told} a trace"
@@ -71,6 +78,21 @@ def accusations(histories: int, seed: int, directory: Path) -> Iterator[tuple[in
             wrong.append(f"run {number}: {'; '.join(judgement.reasons)}")
         played, number = played + options.accounts, number + 1
         yield played, "; ".join(wrong)
+
+
+def said_meanwhile(history: History) -> list[str]:
+    """Return what a process would have said of its journal while the run was on."""
+    said: list[str] = []
+    vigil = Vigil(history.pool, history.ids)
+    vigil.say = said.append
+    for chunk in sorted(history.directory.journal.glob("*.parquet")):
+        table = pq.read_table(chunk)
+        rows = np.zeros(len(table), ROW)
+        for name in ("fact", "shard", "index", "code"):
+            rows[name] = table[name].to_numpy()
+        vigil.facts(rows)
+        vigil.look()
+    return said
 
 
 def _settings(draw: Random) -> tuple[tuple[str, object], ...]:

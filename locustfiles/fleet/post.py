@@ -14,6 +14,7 @@ from locustfiles.director import Director
 from locustfiles.fleet.figures import KEY, FleetFigures
 from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import Receiver
+from reports.timeline import VIOLATION
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +188,8 @@ class Post:
 
     def _note(self, data: Any, _sender: str) -> None:
         if self._director is not None and data["run"] == self._director.desk.run:
-            self._director.event("warning", str(data["phase"]), f"{data['worker']}: {data['note']}")
+            event = VIOLATION if data.get("event") == VIOLATION else "warning"
+            self._director.event(event, str(data["phase"]), f"{data['worker']}: {data['note']}")
 
     def _problem(self, data: Any, sender: str) -> None:
         self._failed(f"worker {sender} cannot take part: {str(data['problem'])[:1000]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -24,7 +25,7 @@ IMPATIENT = [
     [
         ("lose", "http", "lost in the platform", "1"),
         ("lose-event", "kafka", "lost after the platform", "7"),
-        pytest.param("lose-reply", "mq", "lost after the platform", "7", marks=needs_ibmmq),
+        pytest.param("corrupt-reply", "mq", "unreadable reply", "7", marks=needs_ibmmq),
     ],
 )
 def test_a_defect_is_the_one_cause_that_is_named(
@@ -35,7 +36,10 @@ def test_a_defect_is_the_one_cause_that_is_named(
     sandbox: Callable[..., Sandbox],
     runs: list[str],
 ) -> None:
-    """A platform with a defect ends with exit 20, its one finding named, and counted to the command."""
+    """A platform with a defect ends with exit 20, its one finding named, and counted to the command.
+
+    What can never be right is said while the run is on, too.
+    """
     port = [] if channel == "http" else [f"--{channel}-port", "0"]
     platform = sandbox("--defect", f"{defect}=0.05", "--seed", "4", *port)
     over = ["--channels", f"{channel}=100"]
@@ -56,3 +60,7 @@ def test_a_defect_is_the_one_cause_that_is_named(
         assert re.fullmatch(r"[0-9a-f-]{36}", cases[which]["command_id"])
         assert cases[which]["command_id"] in (ended.directory / "report.html").read_text()
     assert finding in ended.out
+    rows = [json.loads(line) for line in (ended.directory / "timeline.jsonl").open()]
+    said = [row["note"] for row in rows if row.get("event") == "violation"]
+    assert bool(said) is (defect == "corrupt-reply"), said
+    assert all(note.startswith(finding) for note in said)

@@ -9,6 +9,7 @@ from typing import Any
 from e2e_data.exits import Exit
 from tests.e2e.conftest import PAYSTORM, Ended, run
 from tests.mq_parts import needs_ibmmq
+from tests.toxiproxy import toxiproxy
 
 pytestmark = needs_ibmmq
 
@@ -19,6 +20,7 @@ SCALED = [
     "pool.payments=[14, 18]",
     "pool.funding=[6, 8]",
     "users=40",
+    "mq.connections=16",
     "phases.accounts.rate_per_s=60",
     "phases.opening-credits.rate_per_s=60",
     f"{PAYMENTS}.rate_per_s=60",
@@ -71,3 +73,24 @@ def test_a_platform_that_forgets_when_it_is_killed_does_not_reconcile(runs: list
     lost = sum(ended.summary["classes"]["lost in the platform"].values())
     assert lost > 0
     assert ended.findings() == {"lost in the platform": lost}
+
+
+def test_what_breaks_on_the_wire_breaks_there_alone(runs: list[str]) -> None:
+    """A reset on HTTP and a black hole on MQ, by Toxiproxy: seen on their channels, and nothing is lost."""
+    written = [
+        "{do='reset', channel='http', phase='payments', at_s=1, for_s=0.5}",
+        "{do='black hole', channel='mq', phase='payments', at_s=2.5, for_s=0.5}",
+        "{do='latency', ms=100, channel='http', phase='payments', at_s=4, for_s=0.5}",
+    ]
+    changes = [*SCALED, "timeout_s=2", f"faults=[{', '.join(written)}]"]
+    with toxiproxy() as api:
+        settings = [word for change in changes for word in ("--set", change)]
+        wire = ["--set", f'wire.toxiproxy="{api}"']
+        ended = run([*PAYSTORM, "run", "failure-recovery", *settings, *wire, *runs])
+    assert ended.findings() == {}, ended.out
+    assert ended.code == Exit.GOOD, ended.out + ended.err
+    reset, hole, slow = ended.summary["faults"]
+    assert [row["channel"] for row in (reset, hole, slow)] == ["HTTP", "MQ", "HTTP"]
+    assert reset["during"].get("unanswered", 0) + reset["during"].get("not sent", 0) > 0
+    assert hole["noticed_ms"] is not None
+    assert [row["event"] for row in timeline(ended)].count("fault ended") == 3

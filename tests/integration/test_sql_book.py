@@ -23,6 +23,7 @@ from sandbox.mqbinding.structs import Descriptor
 from sandbox.platform import Platform
 from sandbox.sql_store import SqlStore
 from tests.histories import History, Options
+from tests.postgres import postgres
 
 IDS = [str(UUID(int=number)) for number in range(1, 20)]
 
@@ -62,9 +63,18 @@ class Bench:
         running.cancel()
 
 
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'book.db'}"
+@pytest.fixture(scope="module")
+def postgres_database():
+    with postgres() as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """The address of an empty database of each sort."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'book.db'}"
+    return request.getfixturevalue("postgres_database")()
 
 
 def test_a_book_is_taken_up_where_it_was_left(url):

@@ -61,6 +61,7 @@ def view(state=State.SENDING, phase=2, facts=(), outcomes=None, verdict=None, **
                 Event(0, "phase began", "payments"),
                 Event(SECOND_NS, "worker lost", "payments", "b: not heard of"),
                 Event(2 * SECOND_NS, "pause asked", "payments", "by ann, request 1"),
+                Event(3 * SECOND_NS, "violation", "payments", "wrong outcome: 1 so far"),
             ]
         ),
     )
@@ -155,7 +156,11 @@ def test_a_wrong_outcome_violates_its_invariant_at_once():
 def test_findings_are_what_is_wrong_and_what_was_asked_newest_first():
     """The run's ordinary course is no finding."""
     found = [(one["what"], one["tone"]) for one in picture(view())["findings"]]
-    assert found == [("pause asked (payments)", "none"), ("worker lost (payments)", "warn")]
+    assert found == [
+        ("violation (payments)", "bad"),
+        ("pause asked (payments)", "none"),
+        ("worker lost (payments)", "warn"),
+    ]
 
 
 def test_the_generators_fitness_is_shown_by_the_plans_bounds():

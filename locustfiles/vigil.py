@@ -1,0 +1,160 @@
+"""The vigil: a process looks at what it observes while the run is on, and says what can never be right.
+
+It knows less than the judge, who has the book and everybody's journals: what it says is surely wrong,
+and what it does not say may be. It looks about once a second, so a violation shows within seconds.
+
+an outcome outside its command's set          wrong outcome
+an outcome after another one                  outcome taken back
+two events with different ids on one command  two events for one outcome
+more was settled than an account ever gets    overdrawn
+a reply that nobody can read                  unreadable reply
+a reply that came to another command          misdirected reply
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind, Label, Outcome
+from e2e_data.ids import Ids
+from e2e_data.platform import Acknowledged
+from e2e_data.pool import Pool
+from e2e_data.replays import replays_of
+from e2e_data.shard import Shard
+from reports.event_log import Sort
+from reports.journal import Fact
+
+SHARDS_MAX = 200
+"""Remembered at once: what is forgotten is not said, and nothing is said that is not so."""
+SAID_AT = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+_BOTH = int(Outcome.SETTLED | Outcome.REJECTED)
+_HOSTILE = min(label for label in Label if label.is_hostile)
+_WORDS = {Fact.UNREADABLE: "unreadable reply", Fact.MISDIRECTED: "misdirected reply"}
+
+Rows = NDArray[np.void]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is known of a shard: a few bytes for each command."""
+
+    expected: NDArray[np.uint8]
+    outcomes: NDArray[np.uint8]
+    events: NDArray[np.uint64]
+    """The lower half of the id of the event on each command; 0 for none yet."""
+    account: NDArray[np.int32]
+    debit_minor: NDArray[np.int64]
+    """What each command takes from its account; 0 of those that take nothing, or may take anything."""
+    left_minor: NDArray[np.int64]
+    """What is left to each account of all that it is ever credited with."""
+
+    @classmethod
+    def of(cls, shard: Shard) -> _Watched:
+        """Return a shard of which nothing was observed yet."""
+        expected = shard.expected.copy()
+        replays = replays_of(shard)
+        expected[replays.rows] = expected[replays.originals]
+        plain = shard.label < _HOSTILE
+        paid = (shard.kind == Kind.PAYMENT) & plain & ~shard.limit_based[shard.account_number]
+        credited = np.isin(shard.kind, (Kind.OPENING_CREDIT, Kind.FUNDING)) & plain
+        left = np.zeros(shard.counts.account, np.int64)
+        np.add.at(left, shard.account_number[credited], shard.amount_minor[credited])
+        return cls(
+            expected=expected,
+            outcomes=np.zeros(len(shard), np.uint8),
+            events=np.zeros(len(shard), np.uint64),
+            account=shard.account_number,
+            debit_minor=np.where(paid, shard.amount_minor, 0),
+            left_minor=left,
+        )
+
+
+class Vigil:
+    """Takes in what is written down, on any thread; `look` is for the one that the run is on."""
+
+    def __init__(self, pool: Pool, ids: Ids) -> None:
+        self._pool, self._ids = pool, ids
+        self.say: Callable[[str], None] = lambda _: None
+        """Gets a sentence at the first violation of a kind, the tenth, the hundredth …"""
+        self._shards: OrderedDict[int, _Watched] = OrderedDict()
+        self._facts: deque[Rows] = deque()
+        self._events: deque[Rows] = deque()
+        self.found: dict[str, int] = {}
+        """Kind of violation -> how many."""
+
+    def facts(self, rows: Rows) -> None:
+        """Take in rows of the journal."""
+        self._facts.append(rows)
+
+    def events(self, rows: Rows) -> None:
+        """Take in rows of the event log."""
+        self._events.append(rows)
+
+    def look(self) -> None:
+        """Look at all that was taken in."""
+        while self._facts:
+            rows = self._facts.popleft()
+            fact, code = rows["fact"], rows["code"]
+            invalid = (fact == Fact.ACKNOWLEDGED) & (code == Acknowledged.INVALID)
+            wanted = rows[(fact == Fact.COMPLETED) | (fact >= Fact.UNREADABLE) | invalid]
+            for number in np.unique(wanted["shard"]).tolist():
+                self._look_at(number, wanted[wanted["shard"] == number])
+        while self._events:
+            rows = self._events.popleft()
+            rows = rows[(rows["sort"] == Sort.OURS) & (rows["dead_letter"] == 0)]
+            for number in np.unique(rows["shard"]).tolist():
+                self._look_at_events(number, rows[rows["shard"] == number])
+
+    def _look_at(self, number: int, rows: Rows) -> None:
+        shard = self._watched(number)
+        rows = rows[rows["index"] < len(shard.expected)]
+        for row in rows[rows["fact"] >= Fact.UNREADABLE]:
+            self._found(_WORDS[Fact(int(row["fact"]))], number, int(row["index"]))
+        rows = rows[rows["fact"] < Fact.UNREADABLE]
+        index = rows["index"].astype(np.int64)
+        told = np.where(rows["fact"] == Fact.COMPLETED, rows["code"], int(Outcome.INVALID))
+        for at in index[(told & ~shard.expected[index]) != 0].tolist():
+            self._found("wrong outcome", number, at)
+        before = shard.outcomes[np.unique(index)]
+        np.bitwise_or.at(shard.outcomes, index, told.astype(np.uint8))
+        changed = np.unique(index)
+        after = shard.outcomes[changed]
+        for at in changed[(after & _BOTH == _BOTH) & (before & _BOTH != _BOTH)].tolist():
+            self._found("outcome taken back", number, at)
+        newly = changed[(after & Outcome.SETTLED != 0) & (before & Outcome.SETTLED == 0)]
+        self._spend(shard, number, newly)
+
+    def _spend(self, shard: _Watched, number: int, newly: NDArray[np.int64]) -> None:
+        """Take what was settled off what accounts ever get."""
+        paid = newly[shard.debit_minor[newly] != 0]
+        np.subtract.at(shard.left_minor, shard.account[paid], shard.debit_minor[paid])
+        for at in paid[shard.left_minor[shard.account[paid]] < 0].tolist():
+            self._found("overdrawn", number, at)
+
+    def _look_at_events(self, number: int, rows: Rows) -> None:
+        shard = self._watched(number)
+        rows = rows[rows["index"] < len(shard.expected)]
+        for index, event in zip(rows["index"].tolist(), rows["event_low"].tolist(), strict=True):
+            before = int(shard.events[index])
+            if before not in (0, event):
+                self._found("two events for one outcome", number, index)
+            shard.events[index] = event
+
+    def _watched(self, number: int) -> _Watched:
+        if number not in self._shards:
+            self._shards[number] = _Watched.of(self._pool.shard(number))
+            if len(self._shards) > SHARDS_MAX:
+                self._shards.popitem(last=False)
+        self._shards.move_to_end(number)
+        return self._shards[number]
+
+    def _found(self, kind: str, shard: int, index: int) -> None:
+        count = self.found[kind] = self.found.get(kind, 0) + 1
+        if count in SAID_AT:
+            command_id = self._ids.command_ids(0, shard, [index])[0]
+            self.say(f"{kind}: {count:,} so far, the last is command {command_id}")

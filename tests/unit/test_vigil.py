@@ -1,0 +1,157 @@
+"""The vigil: what can never be right is said while the run is on, and nothing else is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from e2e_data.commands import Kind, Outcome
+from e2e_data.ids import Ids
+from e2e_data.platform import Acknowledged
+from e2e_data.replays import replays_of
+from locustfiles.vigil import Vigil
+from reports import event_log
+from reports.event_log import Sort
+from reports.journal import ROW, Fact
+from tests.histories import tiny_pool
+
+POOL, _ = tiny_pool(3, 6, settings=(("limit_based_percentage", 50), ("payments", (20, 30))))
+SHARD = POOL.shard(0)
+IDS = Ids(bytes(16), 5)
+SETTLED, REJECTED = Outcome.SETTLED, Outcome.REJECTED
+
+
+class Watch:
+    """A vigil, and what it said."""
+
+    def __init__(self, pool=POOL):
+        self.said = []
+        self.vigil = Vigil(pool, IDS)
+        self.vigil.say = self.said.append
+
+    def see(self, *facts, shard=0):
+        """Take in facts (index, fact, code), and look."""
+        rows = np.zeros(len(facts), ROW)
+        rows["shard"] = shard
+        for at, (index, fact, code) in enumerate(facts):
+            rows[at]["index"], rows[at]["fact"], rows[at]["code"] = index, fact, code
+        self.vigil.facts(rows)
+        self.vigil.look()
+
+    def ended(self, *outcomes):
+        self.see(*((index, Fact.COMPLETED, outcome) for index, outcome in outcomes))
+
+    def events(self, *events):
+        """Take in events (index, id), and look."""
+        rows = np.zeros(len(events), event_log.ROW)
+        rows["sort"] = Sort.OURS
+        rows["index"], rows["event_low"] = zip(*events, strict=True)
+        self.vigil.events(rows)
+        self.vigil.look()
+
+
+def first(expected, kind=Kind.PAYMENT):
+    """Return the first command of a kind with exactly this set of right outcomes."""
+    return next(i for i in SHARD.range_of(kind) if SHARD.expected[i] == expected)
+
+
+def test_an_outcome_outside_its_set_is_said_with_the_command():
+    """At once, since no timing could make it right."""
+    watch, index = Watch(), first(REJECTED)
+    watch.ended((index, SETTLED))
+    command_id = IDS.command_ids(0, 0, [index])[0]
+    assert watch.said == [f"wrong outcome: 1 so far, the last is command {command_id}"]
+
+
+def test_what_is_right_or_only_expected_not_to_be_understood_says_nothing():
+    """However often it is told."""
+    watch = Watch()
+    watch.ended((first(REJECTED), REJECTED), (first(SETTLED, Kind.FUNDING), SETTLED))
+    watch.ended((first(REJECTED), REJECTED), (first(SETTLED | REJECTED), SETTLED))
+    assert (watch.said, watch.vigil.found) == ([], {})
+
+
+def test_an_outcome_after_another_one_is_taken_back():
+    """In one look or in two; it is said once."""
+    for looks in (1, 2):
+        watch, index = Watch(), first(SETTLED | REJECTED)
+        told = [(index, SETTLED), (index, REJECTED)]
+        for part in [told] if looks == 1 else [[one] for one in told]:
+            watch.ended(*part)
+        watch.ended((index, SETTLED))
+        assert watch.vigil.found == {"outcome taken back": 1}
+
+
+def test_a_command_that_is_right_must_not_be_answered_as_invalid():
+    """And a reply that nobody can read, or that came to another, is a violation by itself."""
+    watch, index = Watch(), first(SETTLED, Kind.FUNDING)
+    watch.see((index, Fact.ACKNOWLEDGED, Acknowledged.INVALID))
+    watch.see((index, Fact.UNREADABLE, 0), (index, Fact.MISDIRECTED, 0))
+    watch.see((index, Fact.ACKNOWLEDGED, Acknowledged.ACCEPTED), (index, Fact.SENT, 0))
+    assert watch.vigil.found == {
+        "wrong outcome": 1,
+        "unreadable reply": 1,
+        "misdirected reply": 1,
+    }
+
+
+def test_more_settled_than_an_account_ever_gets_is_overdrawn():
+    """Though each payment alone might be right; seen twice it counts once."""
+    total = np.zeros(SHARD.counts.account, np.int64)
+    credited = np.isin(SHARD.kind, (Kind.OPENING_CREDIT, Kind.FUNDING))
+    np.add.at(total, SHARD.account_number[credited], SHARD.amount_minor[credited])
+    payments = [
+        i for i in SHARD.range_of(Kind.PAYMENT)
+        if SHARD.expected[i] & SETTLED and not SHARD.limit_based[SHARD.account_number[i]]
+    ]  # fmt: skip
+    overdrawn = 0
+    for account in range(SHARD.counts.account):
+        mine = [i for i in payments if SHARD.account_number[i] == account]
+        spent = np.cumsum(SHARD.amount_minor[mine])
+        beyond = int((spent > total[account]).sum())
+        watch = Watch()
+        for index in mine:
+            watch.ended((index, SETTLED), (index, SETTLED))
+        assert watch.vigil.found == ({"overdrawn": beyond} if beyond else {})
+        overdrawn += beyond
+    assert overdrawn > 0
+
+
+def test_two_event_ids_on_one_command_are_two_events():
+    """The same one again is delivery at least once."""
+    watch = Watch()
+    watch.events((3, 77), (4, 78), (3, 77))
+    assert watch.said == []
+    watch.events((3, 79))
+    assert watch.vigil.found == {"two events for one outcome": 1}
+
+
+def test_a_replay_may_end_as_its_original_may():
+    """Its own row says nothing of what is right."""
+    pool, _ = tiny_pool(0, 6, special=True)
+    shard = pool.shard(0)
+    replays = replays_of(shard)
+    assert len(replays.rows)
+    watch = Watch(pool)
+    for row, original in zip(replays.rows.tolist(), replays.originals.tolist(), strict=True):
+        for outcome in Outcome(int(shard.expected[original])):
+            watch.ended((row, outcome))
+            watch.vigil._shards.clear()
+    assert watch.said == []
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 150])
+def test_many_are_said_a_few_times(count):
+    """At the first, the tenth, the hundredth."""
+    watch, index = Watch(), first(SETTLED, Kind.FUNDING)
+    for _ in range(count):
+        watch.see((index, Fact.UNREADABLE, 0))
+    assert len(watch.said) == len(str(count))
+
+
+def test_what_no_shard_has_is_passed_over():
+    """What comes from the network may name anything."""
+    watch = Watch()
+    watch.see((10**6, Fact.COMPLETED, SETTLED), (10**6, Fact.MISDIRECTED, 0))
+    watch.events((10**6, 1))
+    assert watch.said == []
