@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,17 @@ from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.figures import FleetFigures
 from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
-from locustfiles.pacing import Pace
-from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
+from locustfiles.phases import Progress, State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.profiles import SECOND_NS
+from locustfiles.schedule import machine_of
+from locustfiles.steps import Steps
 from locustfiles.watch import Watch
 from reports.grants import GrantLog
 from reports.lines import LineLog
 from reports.rundir import RunDirectory
+from reports.steps import read_steps
 from reports.timeline import Event as TimelineEvent
 from reports.timeline import Second
 
@@ -73,7 +75,7 @@ class Director:
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
         self.grants = GrantLog(directory.grants)
-        self.machine = _machine(plan)
+        self.machine = machine_of(plan, fleet=fleet)
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
         self.queues: Callable[[], Mapping[str, int]] = dict
@@ -82,6 +84,8 @@ class Director:
         """Describes the pending command that was sent first."""
         self.watch = Watch(plan.slos)
         """Looks at the SLOs that may end the run."""
+        self._steps: Steps | None = None
+        """Those of the phase that searches."""
         self.figures = FleetFigures()
         """The response times of all that send."""
         self.wake: Callable[[], None] = lambda: None
@@ -166,13 +170,19 @@ class Director:
         if self._fleet:
             self.desk.tick()
         before = self.machine.state, self.machine.phase
-        while self.machine.advance(self.clock.now_ns(), self._progress()):
-            self._moved(*before)
+        while True:
+            # Before the machine passes the gate, since a search may not be over.
+            if not self._step():
+                if not self.machine.advance(self.clock.now_ns(), self._progress()):
+                    break
+                self._moved(*before)
             before = self.machine.state, self.machine.phase
             self.wake()
             self.refresh()
         if self.machine.state is State.SETTLING:
             self._settle()
+        elif self._steps is not None and self.machine.state is State.SENDING:
+            self._steps.look(self.clock.now_ns(), self.total(), self._took)
         self._watch()
         self._spend()
         return self.machine.state
@@ -217,6 +227,12 @@ class Director:
         )
 
     @property
+    def needs_figures(self) -> bool:
+        """Whether response times are asked for while the run is on."""
+        searches = any(phase.profile == "search" for phase in self.plan.phases.values())
+        return searches or self.watch.needs_figures
+
+    @property
     def phase_name(self) -> str:
         """The phase that is being sent; empty between phases."""
         sending = self.machine.state is State.SENDING
@@ -227,21 +243,8 @@ class Director:
 
         The lag and the CPU are those of the worst. What stands `now` is not counted of lost ones.
         """
-        members = list(self.desk.members.values())
-        sums = {
-            field.name: sum(
-                getattr(member.counts, field.name)
-                for member in members
-                if not (member.lost and field.name.endswith("_now"))
-            )
-            for field in fields(Counts)
-        }
-        alive = [member.counts for member in members if not member.lost]
-        sums |= {
-            name: max((getattr(counts, name) for counts in alive), default=0)
-            for name in ("moved_ns", "lag_us", "cpu_permille")
-        }
-        return Counts(**sums)
+        members = self.desk.members.values()
+        return Counts.over((member.counts, member.lost) for member in members)
 
     # -- phases ---------------------------------------------------------------------------------
 
@@ -250,6 +253,8 @@ class Director:
         name = list(self.plan.phases)[self.machine.phase]
         if self.machine.state is State.PAUSED:
             self.event("phase paused", name)
+            if self._steps is not None:
+                self._steps.spoil()
             self.desk.pause()
         elif state is State.PAUSED and self.machine.state is State.SENDING:
             self.event("phase resumed", name)
@@ -276,7 +281,12 @@ class Director:
                 sum(counts[kind] for kind in phase.sends)
                 for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
             ]
-            self.desk.begin(number, sizes, self.clock.now_ns() + self._lead_ns, known)
+            began_ns = self.clock.now_ns() + self._lead_ns
+            self.desk.begin(number, sizes, began_ns, known)
+            self._steps = self._steps_of(name, phase)
+            if self._steps is not None and not self._begin_step(self._steps, began_ns):
+                # A master before had found all out.
+                self.machine.step(began_ns, began_ns)
         elif state is State.SETTLING:
             self._settle()
             self.event("phase settles", name)
@@ -285,6 +295,47 @@ class Director:
                 self._note_end(number)
             self.desk.end()
             self.event("run ended")
+
+    def _steps_of(self, name: str, phase: Phase) -> Steps | None:
+        """Return the steps of a phase that searches; those of a master before count."""
+        if phase.profile != "search":
+            return None
+        before = read_steps(self.directory.steps)
+        log = LineLog(self.directory.steps)
+        return Steps(name, phase, self.plan.slos_of(name), self.plan.fitness, log, before)
+
+    def _begin_step(self, steps: Steps, began_ns: int) -> bool:
+        """Begin the next step of a search, if there is one, and tell whether there is."""
+        rate_per_s = steps.next_per_s
+        if rate_per_s is None:
+            return False
+        self.machine.step(self.clock.now_ns(), steps.begin(rate_per_s, began_ns))
+        self.desk.step(rate_per_s, began_ns)
+        name = list(self.plan.phases)[self.machine.phase]
+        self.event("step began", name, f"{rate_per_s}/s")
+        return True
+
+    def _step(self) -> bool:
+        """End the step of a search that is settled, and begin the next; tell whether that was done."""
+        steps, now_ns = self._steps, self.clock.now_ns()
+        if steps is None or not self.machine.may_step:
+            return False
+        progress = self._progress()
+        if not self.machine.settled(now_ns, progress):
+            return False
+        name, phase = list(self.plan.phases.items())[self.machine.phase]
+        if progress.exhausted:
+            self.event("warning", name, f"the pool ran out while it searched: {steps.found}")
+            return False
+        ended = steps.end(now_ns, self.total(), self._took, progress.pending)
+        if ended is not None:
+            told = f"too high: {ended.missed}" if ended.missed else "held"
+            self.event("step ended", name, f"{ended.rate_per_s}/s {told}")
+            log.info("phase %s: %d/s %s", name, ended.rate_per_s, told)
+        time_up = (
+            phase.duration_ns is not None and self.machine.sent_for_ns(now_ns) >= phase.duration_ns
+        )
+        return not time_up and self._begin_step(steps, now_ns + self._lead_ns)
 
     def _watch(self) -> None:
         """End the run when an SLO has been missed for as long as the plan bears."""
@@ -304,7 +355,8 @@ class Director:
     @property
     def _warm_phase(self) -> str:
         """The phase that is being sent, past its warm-up; empty where none is."""
-        name = self.phase_name
+        # A search goes on where an SLO is missed.
+        name = "" if self._steps is not None else self.phase_name
         warm_ns = round(self.plan.phases[name].warm_up_s * SECOND_NS) if name else 0
         return name if self.machine.sent_for_ns(self.clock.now_ns()) >= warm_ns else ""
 
@@ -322,6 +374,9 @@ class Director:
         name = list(self.plan.phases)[number]
         left = self.desk.book.awaited
         note = f"{left} commands were pending" if left else ""
+        if self._steps is not None:
+            note = "; ".join(filter(None, (self._steps.found, note)))
+            self._steps = None
         if left and self.plan.phases[name].if_pending == "stop":
             note += ", so the run stops, as the plan asks"
         if left:
@@ -338,22 +393,6 @@ class Director:
             return
         self.event(event, self.phase_name, note)
         (log.warning if event == "worker lost" else log.info)("%s: %s", event, note)
-
-
-def _machine(plan: Plan) -> PhaseMachine:
-    phases = enumerate(plan.phases.values())
-    return PhaseMachine([_times(phase, phase.pace(plan.pool.seed, n)) for n, phase in phases])
-
-
-def _times(phase: Phase, pace: Pace) -> PhaseTimes:
-    return PhaseTimes(
-        duration_ns=phase.duration_ns,
-        settle_ns=phase.settle_ns,
-        settle_max_ns=phase.settle_max_ns,
-        count=phase.count,
-        count_due_ns=pace.due_ns(phase.count - 1) if phase.count else 0,
-        stop_if_pending=phase.if_pending == "stop",
-    )
 
 
 def _kinds(phase: Phase) -> str:

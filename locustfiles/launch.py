@@ -214,11 +214,11 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.ask()
         run.wake()
-        if director.watch.needs_figures:
+        if director.needs_figures:
             director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
 
     run.deliver = deliver
-    run.measured |= director.watch.needs_figures
+    run.measured |= director.needs_figures
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
     # Before anything is due: what is made later makes the first commands late.
@@ -327,6 +327,7 @@ def _record(
                 weights=phase.kind_weights,
                 completion_deadline_s=phase.completion_deadline_s,
                 warm_up_s=phase.warm_up_s,
+                search_from_per_s=int(phase.from_per_s) if phase.profile == "search" else 0,
             )
             for name, phase in plan.phases.items()
         ),

@@ -119,6 +119,10 @@ class Plan(Part):
         """Return the channels that a phase sends over."""
         return Mix.of(phase.channels or self.channels)
 
+    def slos_of(self, phase: str) -> tuple[Slo, ...]:
+        """Return the SLOs that are about a phase, or about all."""
+        return tuple(slo for slo in self.slos if slo.phase in (None, phase))
+
     @property
     def channels_used(self) -> tuple[Channel, ...]:
         """The channels that any phase sends over, in their order."""
@@ -133,6 +137,13 @@ class Plan(Part):
             f"slos: phase {slo.phase!r} is none of {', '.join(self.phases)}"
             for slo in self.slos
             if slo.phase is not None and slo.phase not in self.phases
+        ]
+        wrong += [
+            f"phases.{name}: a search takes an SLO that is seen while it is on, of latency response or "
+            f'errors_below_percent, such as slos = [{{ latency = "response", percentile = 99, '
+            "below_ms = 250 }]"
+            for name, phase in self.phases.items()
+            if phase.profile == "search" and not any(one.steers for one in self.slos_of(name))
         ]
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -113,6 +113,8 @@ class Run:
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
         self._sending = False
+        self._rate_per_s = 0
+        """Of the step of a search; 0 where the plan says what the rate is."""
         self._left_ns = 0
         """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
@@ -122,6 +124,7 @@ class Run:
     def begin(self, phase: int, began_ns: int) -> None:
         """Begin a phase; its first arrival is due `began_ns`."""
         self._leave()
+        self._rate_per_s = 0
         name, planned = list(self.plan.phases.items())[phase]
         mix = self.plan.mix(planned)
         by_account = self.plan.channels_by == "account"
@@ -136,6 +139,15 @@ class Run:
         work = self.dealer.work
         if work is not None:
             lanes = self._lanes(work.number, began_ns, self._left_ns)
+            self.dealer.work = replace(work, lanes=lanes, over=Event())
+
+    def step(self, began_ns: int, rate_per_s: int) -> None:
+        """Begin a step of a search, at a rate of its own; its first arrival is due `began_ns`."""
+        self._leave()
+        self._rate_per_s = rate_per_s
+        work = self.dealer.work
+        if work is not None:
+            lanes = self._lanes(work.number, began_ns)
             self.dealer.work = replace(work, lanes=lanes, over=Event())
 
     def go_on(self, *, sending: bool) -> None:
@@ -249,9 +261,9 @@ class Run:
             channel: Lane(
                 channel,
                 arrivals(
-                    phase.pace(self.plan.pool.seed, number),
+                    phase.pace(self.plan.pool.seed, number, self._rate_per_s),
                     began_ns,
-                    duration_ns=phase.duration_ns,
+                    duration_ns=phase.step_ns if self._rate_per_s else phase.duration_ns,
                     count=phase.count,
                     since_ns=since_ns if phase.model == "open" else 0,
                     drop_after_ns=phase.drop_after_ns,

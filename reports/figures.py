@@ -97,7 +97,7 @@ def drawings(
     """
     rows, events = timeline
     axis = _axis(seconds, rows, events, phases)
-    with _drawing_style():
+    with drawing_style():
         return (
             _rates(seconds, axis),
             _latencies(seconds, axis),
@@ -106,7 +106,7 @@ def drawings(
 
 
 @contextmanager
-def _drawing_style() -> Iterator[None]:
+def drawing_style() -> Iterator[None]:
     """Start from matplotlib's defaults, so that a user's own settings change no report."""
     with mpl.rc_context():
         mpl.rcdefaults()

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from reports import tables
 from reports.answers import STATUS_TONES, answers, headline, without_findings
+from reports.curve import curves, steps_table
 from reports.figures import drawings
 from reports.hostile import visible
 from reports.judgement import Finding, Judgement
@@ -26,7 +27,7 @@ _LATENCY_ORDER: tuple[Latency, ...] = ("response", "completion", "service", "lag
 _NUMBERS = {
     *("Examined", "Faults", "Measured", "Samples", "No end", *tables.PERCENTILES),
     *("Began", "Ended", "Sent", "Intended per s", "Sent per s", "At", "Amount", "Count"),
-    *("Answered", "Response p50", "Response p99"),
+    *("Answered", "Response p50", "Response p99", "Rate per s", "Answered per s"),
     *("Intended", "Acknowledged", "Completed", "Total"),
 }
 _PROSE = {"Note", "Invariant", "SLO", "Rule", "What", "Value", "Commands"}
@@ -81,7 +82,10 @@ def to_html(
             tone=tone,
             paragraph=paragraph(judgement, run_s),
             answers=answers(judgement, rows),
-            drawings=drawings(seconds, timeline, judgement.phases),
+            drawings=(
+                *drawings(seconds, timeline, judgement.phases),
+                *curves(judgement.searches),
+            ),
             findings=[
                 (check, finding, _cases(finding))
                 for check in judgement.checks
@@ -113,6 +117,7 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "slos": _table("Service level objectives", tables.slos(judgement.slos)),
         "fitness": _table("Fitness of the load generator", tables.fitness(judgement.fitness)),
         "phases": _table("Phases", tables.phases(judgement)),
+        "steps": _table("Steps of searches, responses in ms", steps_table(judgement.searches)),
         "events": _table("What happened when", tables.events(events)),
         "workers": _table("Workers, by what they reported, responses in ms", workers),
         "latencies": latencies,

@@ -26,7 +26,9 @@ from reports.latencies import Latencies, sent_commands
 from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
 from reports.rundir import RunDirectory, RunRecord
+from reports.search import Searches, search_result
 from reports.seconds import Seconds
+from reports.steps import read_steps
 from reports.timeline import Event, Second, read_timeline
 from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness
@@ -124,7 +126,12 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
-    measures = [measure_of(slo, record.phases, began(timeline[1])) for slo in record.slos]
+    searches = Searches(record, read_steps(directory.steps))
+    measures = [
+        measure_of(slo, record.phases, began(timeline[1]))
+        for slo in record.slos
+        if slo.phase not in searches.names
+    ]
     for shard in evidence.shards():
         judged = judged_by(record, shard)
         dropped.tell(judged)
@@ -135,11 +142,13 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             sum_of.add(sent)
         for check in checks:
             check.look(judged)
-        _measure(measures, judged)
+        _measure(measures, searches, judged)
     _give_up(latencies, record, timeline[1])
+    dropped_arrivals = given_up(*timeline, record.phases)
     for measure in measures:
-        measure.give_up(given_up(*timeline, record.phases))
-    summed = spans, latencies, measures, pipeline
+        measure.give_up(dropped_arrivals)
+    searches.give_up(dropped_arrivals)
+    summed = spans, latencies, measures, pipeline, searches
     judgement = _judgement(evidence, pool, checks, counts, summed, timeline)
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
@@ -168,10 +177,10 @@ def _deadlines_ns(record: RunRecord) -> Ints:
     )
 
 
-def _measure(measures: Sequence[Measure], judged: Judged) -> None:
-    """Add a shard to what SLOs ask of."""
-    if measures:
-        tried = attempted_commands(judged)
+def _measure(measures: Sequence[Measure], searches: Searches, judged: Judged) -> None:
+    """Add a shard to what SLOs ask of, and to the steps of searches."""
+    if measures or searches.names:
+        tried = searches.take(attempted_commands(judged))
         for measure in measures:
             measure.add(tried)
 
@@ -206,7 +215,7 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline],
+    measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline, Searches],
     timeline: Timeline,
 ) -> Judgement:
     record = evidence.record
@@ -216,11 +225,13 @@ def _judgement(
         resumed=sum(event.event == "run resumed" for event in timeline[1]),
         unseen=counts.perhaps_sent,
     )
-    spans, latencies, measures, pipeline = measured
+    spans, latencies, measures, pipeline, searches = measured
+    found = tuple(searches.rows())
     results = (*(check.check() for check in checks), *pipeline.checks())
-    slos = tuple(judged_slos(measures, timeline[1]))
+    slos = (*judged_slos(measures, timeline[1]), *map(search_result, found))
+    seconds = [row for row in timeline[0] if row.phase not in searches.names]
     fitness = (
-        *judge_fitness(record.fitness, latencies, losses, timeline[0]),
+        *judge_fitness(record.fitness, latencies, losses, seconds, searches.phases),
         *pipeline.fitness(),
     )
     verdict = conclude(results, slos, fitness, record.state)
@@ -247,6 +258,7 @@ def _judgement(
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
+        searches=found,
         facts=_facts(record, pool),
     )
 

@@ -44,6 +44,8 @@ class PhaseRecord(BaseModel):
     """The phase's own; None for the run's."""
     warm_up_s: float = 0
     """SLOs leave out what was due in so long from its beginning."""
+    search_from_per_s: int = 0
+    """The rate that a search begins with; 0 where the phase is none."""
 
 
 class RunRecord(BaseModel):
@@ -125,6 +127,11 @@ class RunDirectory:
     def pool(self) -> Path:
         """Where the pool's manifest is."""
         return self.path / "pool"
+
+    @property
+    def steps(self) -> Path:
+        """Where the steps of searches are."""
+        return self.path / "steps.jsonl"
 
     @property
     def journal(self) -> Path:

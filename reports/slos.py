@@ -91,14 +91,25 @@ class Slo(BaseModel):
             raise ValueError("; ".join(wrong))
         return self
 
-    def _not_live(self) -> list[str]:
-        """Name what cannot be seen while the run is on, and so cannot end it."""
+    @property
+    def steers(self) -> bool:
+        """Whether a search can tell by it, while it is on, that a rate is too high."""
+        return self.throughput_above_per_s is None and not self._unseen
+
+    @property
+    def _unseen(self) -> list[str]:
+        """What of it is not told apart while the run is on."""
         scope = {"channel": self.channel, "region": self.region, "label": self.label}
         unseen = [name for name, value in scope.items() if value is not None]
         if self.latency is None and self.kind is not None:
             unseen.append("kind")
         if self.latency not in (None, "response"):
             unseen.append(f"latency {self.latency}")
+        return unseen
+
+    def _not_live(self) -> list[str]:
+        """Name what cannot be seen while the run is on, and so cannot end it."""
+        unseen = self._unseen
         if self.abort_after_s is None or not unseen:
             return []
         return [f"abort_after_s: while a run is on, {', '.join(unseen)} is not told apart"]

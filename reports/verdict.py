@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
@@ -29,14 +29,19 @@ class Losses:
 
 
 def judge_fitness(
-    rule: Fitness, latencies: Latencies, losses: Losses, seconds: Sequence[Second]
+    rule: Fitness,
+    latencies: Latencies,
+    losses: Losses,
+    seconds: Sequence[Second],
+    without: Collection[int] = (),
 ) -> Iterator[FitnessResult]:
     """Tell whether the load generator was fit to judge: its lag, its load, its losses, its evidence.
 
-    A platform that keeps all users waiting is not its fault: that is queueing.
+    A platform that keeps all users waiting is not its fault: that is queueing. Phases that search go
+    as far as the generator can, and are judged step by step: their lag is left out (`without`).
     """
     title = f"lag p{rule.lag_percentile:g} below {rule.lag_below_ms:g} ms"
-    lag = latencies.over("lag")
+    lag = latencies.over("lag", without=without)
     if lag is None:
         yield FitnessResult(title, Status.UNKNOWN, "nothing was sent")
     else:

@@ -105,6 +105,8 @@ class Desk:
         """Whether the run has ended: workers shall leave it."""
         self._began_ns = 0
         self._paused_ns = 0
+        self._step = 0
+        self._rate_per_s = 0
         self._shares = Shares()
         self._decided_ns = 0
 
@@ -120,6 +122,7 @@ class Desk:
         """Begin a phase whose first arrival is due `began_ns`; the rest is as for `LeaseBook.open`."""
         self.book.open(phase, sizes, known)
         self._phase, self._began_ns = phase, began_ns
+        self._step = self._rate_per_s = 0
         self._shares = Shares()
         self.ends.begin()
         self._losses = []
@@ -132,6 +135,13 @@ class Desk:
         self._turn += 1
         self._sending = True
         self.book.allow(sending=True, watching=False)
+
+    def step(self, rate_per_s: int, began_ns: int) -> None:
+        """Begin another step of the phase, at a rate of its own; its first arrival is due `began_ns`."""
+        self._step += 1
+        self._rate_per_s, self._began_ns = rate_per_s, began_ns
+        self._shares = Shares()
+        self.send()
 
     def pause(self) -> None:
         """Send nothing for a while."""
@@ -271,6 +281,8 @@ class Desk:
             sending=self._sending,
             over=over,
             began_ns=self._began_ns,
+            step=self._step,
+            rate_per_s=self._rate_per_s,
             leases=tuple(given),
             slices=slices if self._sending and not over else (),
             bound_through=member.bound if member else 0,

@@ -7,7 +7,7 @@ of them may be lost, doubled or late. What comes from the network is checked bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Self
@@ -93,6 +93,29 @@ class Counts:
     lag_us: int = 0
     """The longest that the event loop kept a timer waiting in the last second."""
     cpu_permille: int = 0
+
+    @classmethod
+    def over(cls, words: Iterable[tuple[Counts, bool]]) -> Counts:
+        """Return how several stand together: of each its last word, and whether it is lost.
+
+        Their sums; but when anything last moved is the latest, lag and CPU are those of the worst, and
+        what stands `now` is not counted of lost ones.
+        """
+        said = list(words)
+        alive = [counts for counts, lost in said if not lost]
+        sums = {
+            name: sum(
+                getattr(counts, name)
+                for counts, lost in said
+                if not (lost and name.endswith("_now"))
+            )
+            for name in _COUNTS
+        }
+        sums |= {
+            name: max((getattr(counts, name) for counts in alive), default=0)
+            for name in ("moved_ns", "lag_us", "cpu_permille")
+        }
+        return cls(**sums)
 
     def packed(self) -> list[int]:
         """Return what msgpack can carry."""
@@ -265,7 +288,11 @@ class Answer:
     over: bool
     """The run has ended, or goes on under another master: leave it in good order."""
     began_ns: int
-    """When the phase's first arrival is due, since the run's epoch."""
+    """When the phase's first arrival is due, or its step's, since the run's epoch."""
+    step: int = 0
+    """Of a search, counted from 1 in each phase; 0 elsewhere."""
+    rate_per_s: int = 0
+    """Of the step, over the fleet."""
     leases: tuple[LeaseGiven, ...] = ()
     slices: tuple[Slice, ...] = ()
     bound_through: int = 0
@@ -305,7 +332,7 @@ class Answer:
 
 _ANSWER_NUMBERS = (
     *("term", "number", "sent_ns", "at_ns", "turn", "began_ns", "bound_through", "ask_ns"),
-    *("ends_through", "ends_first"),
+    *("ends_through", "ends_first", "step", "rate_per_s"),
 )
 _PLAIN_ANSWER = tuple(
     field.name for field in fields(Answer) if field.name not in ("leases", "slices", "ends")
