@@ -179,7 +179,8 @@ def _anew(settings: Settings, origin: Origin) -> _Begun:
     manifest = get_hub().threadpool.apply(lambda: settings.pool.manifest)
     manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
-    record = _record(settings, directory, Ids.fresh(), clock, origin)
+    ids = Ids.fresh(settings.pool.config.shard_count)
+    record = _record(settings, directory, ids, clock, origin)
     directory.write_record(record)
     return directory, record, clock, None
 
@@ -291,6 +292,7 @@ def serve(
     # It makes the pool's vocabulary, for which a slow machine takes seconds: on a thread, since Locust's
     # master stops a test whose workers send no heartbeat for three.
     pool = Pool.of_manifest(get_hub().threadpool.apply(manifests.read, (directory.pool,)))
+    pool = pool.lapped(record.laps)
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
@@ -336,6 +338,8 @@ def _record(
         fitness=plan.fitness,
         key=ids.key.hex(),
         nonce=ids.nonce,
+        laps=settings.pool.laps,
+        shards=ids.shards,
         host=str(origin),
         embedded_sandbox=settings.origin is None,
         workers=settings.workers,

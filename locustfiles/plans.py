@@ -18,6 +18,7 @@ from pydantic import (
 from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Kind
 from e2e_data.config import PoolConfig
+from e2e_data.ids import LAPS, SHARDS
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
@@ -69,6 +70,9 @@ class PoolChoice(Part):
 
     preset: str = "smoke"
     seed: int = Field(default=7, ge=0, lt=2**63)
+    laps: int = Field(default=1, ge=1, lt=LAPS)
+    """How often the pool is played: a phase ends when all laps of it have run out. Each lap has ids and
+    accounts of its own, which are opened with the others', and the same happens to them."""
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -77,7 +81,7 @@ class PoolChoice(Part):
         """Take every other setting of the table as an override of the preset."""
         if not isinstance(value, Mapping) or "overrides" in value:
             return value
-        own = {name: value[name] for name in ("preset", "seed") if name in value}
+        own = {name: value[name] for name in ("preset", "seed", "laps") if name in value}
         return {**own, "overrides": {k: v for k, v in value.items() if k not in own}}
 
     def config(self) -> PoolConfig:
@@ -224,7 +228,12 @@ def _load_traces(document: dict[str, Any], source: str) -> list[str]:
 def _pool_faults(table: object) -> tuple[str, ...]:
     """Name what is wrong with the pool that a plan's table `pool` describes."""
     try:
-        PoolChoice.model_validate(table).config()
+        choice = PoolChoice.model_validate(table)
+        shards = choice.config().shard_count * choice.laps
+        if shards > SHARDS:
+            return (
+                f"pool.laps = {choice.laps}: that makes {shards:,} shards; ids hold {SHARDS:,}",
+            )
     except Problems as found:
         return found.problems
     except ValidationError:

@@ -118,9 +118,9 @@ def reconcile(directory: RunDirectory) -> Reconciled:
 
     Needs nothing but the directory. Raises Problems where it cannot be read at all.
     """
-    pool = Pool.of_manifest(manifests.read(directory.pool))
+    record = directory.record()
+    pool = Pool.of_manifest(manifests.read(directory.pool)).lapped(record.laps)
     evidence = RunEvidence(directory, pool)
-    record = evidence.record
     checks = checks_of(evidence)
     counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
     timeline = read_timeline(directory.timeline)
@@ -298,7 +298,8 @@ def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
     """Return what it takes to reproduce the run."""
     return {
         "plan": record.plan_name,
-        "pool": f"{pool.config.accounts} accounts, {len(pool)} commands, seed {pool.seed}",
+        "pool": f"{pool.config.accounts} accounts, {len(pool)} commands, seed {pool.seed}"
+        f"{f', played {pool.laps} times' if pool.laps > 1 else ''}",
         "platform": f"{record.host}{' (embedded sandbox)' if record.embedded_sandbox else ''}",
         "adapter": record.platform or "default",
         "nonce": f"{record.nonce:016x}",

@@ -65,6 +65,10 @@ class RunRecord(BaseModel):
     key: str = Field(pattern="^[0-9a-f]{32}$")
     """The key of the run's ids, 32 hex characters; not a secret."""
     nonce: int = Field(gt=0, lt=2**64)
+    laps: int = Field(default=1, ge=1)
+    """How often the pool was played; each lap has accounts of its own."""
+    shards: int = Field(default=0, ge=0)
+    """Of a lap, as the ids have to know (e2e_data/ids.py)."""
     host: str
     embedded_sandbox: bool
     platform: str | None = None
@@ -87,7 +91,7 @@ class RunRecord(BaseModel):
     @property
     def ids(self) -> Ids:
         """The scheme that made the run's ids and decodes them."""
-        return Ids(bytes.fromhex(self.key), self.nonce)
+        return Ids(bytes.fromhex(self.key), self.nonce, self.shards)
 
 
 class RunDirectory:

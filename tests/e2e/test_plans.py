@@ -34,12 +34,17 @@ SLOS = {"breakpoint": ["slos=[{errors_below_percent=50}]"]}
 """A search has to have something that holds."""
 
 
+LAPPED = "small"
+"""This one plays a pool of half the size twice."""
+
+
 def scaled(name: str) -> str:
     """Return a shipped plan as a file that plays in two seconds, at 25 a second."""
     changes = ["pool.preset=smoke", "pool.accounts=8", "users=8"]
     # What a busy machine makes of so few commands says nothing of the plan.
     changes += ["fitness.lag_below_ms=20000", "fitness.loop_lag_below_ms=20000"]
     changes += SLOS.get(name, ["slos=[]"])
+    changes += ["pool.laps=2", "pool.accounts=4"] if name == LAPPED else []
     payments = ["warm_up_s=0", "rate_per_s=25", "duration_s=2", *SCALED[name]]
     plan = load_plan(name, [*changes, *(f"{PAYMENTS}.{change}" for change in payments)])
     document = plan.model_dump(mode="json")
@@ -94,3 +99,4 @@ def test_a_shipped_plan_plays(name: str, played: dict[str, dict[str, Any]]) -> N
     assert [phase["name"] for phase in summary["phases"]] == list(load_plan(name).phases)
     assert summary["phases"][-1]["sent"] > 10
     assert {check["status"] for check in summary["checks"]} == {"holds"}
+    assert sum(summary["classes"]["settled"][kind] for kind in ("account", "opening credit")) == 16

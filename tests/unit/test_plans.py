@@ -108,6 +108,11 @@ def test_a_plan_without_its_own_settings_has_sensible_ones(load):
             '"a while"',
             "phases.payments.duration_s = 'a while': 'a while' is no duration; write 90s, 2m or 1h30m",
         ),
+        (
+            'preset = "smoke"',
+            'preset = "smoke"\nlaps = 0',
+            "pool.laps = 0: Input should be greater than or equal to 1",
+        ),
         ('"1m30s"', "inf", "phases.payments.duration_s = inf: Input should be a finite number"),
         ('"1m30s"', "0", "phases.payments.duration_s = 0: Input should be greater than 0"),
         (

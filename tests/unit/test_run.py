@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import gevent
 import pyarrow.parquet as pq
@@ -41,11 +42,13 @@ class Stage:
 
     def __init__(self, path, *changes: str) -> None:
         self.plan = load_plan("smoke", ["pool.accounts=3", *changes])
-        self.pool = Pool.in_memory(self.plan.pool.config(), self.plan.pool.seed)
+        one = Pool.in_memory(self.plan.pool.config(), self.plan.pool.seed)
+        self.pool = one.lapped(self.plan.pool.laps)
+        self.ids = replace(IDS, shards=one.shard_count)
         self.clock = Clock(5 * SECOND_NS)
         self.directory = RunDirectory.create(path, "smoke")
         self.run = Run(
-            *(self.plan, self.pool, Platform(), IDS, self.directory, self.clock),
+            *(self.plan, self.pool, Platform(), self.ids, self.directory, self.clock),
             *(2, Service(self.directory.name), self.clock.now_ns),
         )
         self.director = Director(self.plan, self.pool, Platform(), self.directory, self.clock)
@@ -943,3 +946,23 @@ def test_a_search_stops_when_the_run_is_stopped(stage):
     played.director.stop("enough")
     played.play(1)
     assert played.notes("step began") == ["1/s"]
+
+
+def test_a_pool_is_played_in_laps(stage):
+    """A phase goes on with the next lap when one has run out: new accounts, new ids, the same amounts."""
+    played = stage("pool.laps=3")
+    played.begin()
+    played.user()
+    played.play()
+    one = len(played.pool) // 3
+    assert len(played.turns) == 3 * one
+    ids = [turn.card.command_id for turn in played.turns]
+    assert len(set(ids)) == 3 * one
+    decoded = IDS.decode(ids)
+    places = Counter(zip(decoded.shard.tolist(), decoded.index.tolist(), strict=True))
+    assert (len(places), set(places.values())) == (one, {3})
+    assert Counter(decoded.lap.tolist()) == {0: one, 1: one, 2: one}
+    amounts = Counter(
+        turn.card.shard.command(turn.card.index).amount_minor for turn in played.turns
+    )
+    assert all(count % 3 == 0 for count in amounts.values())
