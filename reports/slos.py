@@ -37,8 +37,12 @@ ChannelName = Annotated[Channel, _named({one.name.lower(): one for one in Channe
 LabelName = Annotated[Label, _named({label.text: label for label in Label if label}, "label")]
 
 
+ASKED = ("latency", "errors_below_percent", "throughput_above_per_s", "freshness_below_s")
+"""Of which an SLO asks one."""
+
+
 class Slo(BaseModel):
-    """A bound on one percentile of one latency, on errors or on throughput.
+    """A bound on one percentile of one latency, on errors, on throughput or on freshness.
 
     It is about all commands, or those of a phase, channel, kind, region and label; over the whole run,
     or within windows of time, of which a share has to hold it.
@@ -54,6 +58,8 @@ class Slo(BaseModel):
     answered, refused, lost, wrong. An expected rejection is no error, and being late is none."""
     throughput_above_per_s: float | None = Field(default=None, gt=0)
     """So many commands are answered in a second, while commands are due."""
+    freshness_below_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """While commands are due, the newest whose outcome was observed was due at most so long ago."""
     phase: str | None = None
     channel: ChannelName | None = None
     kind: KindName | None = None
@@ -68,15 +74,11 @@ class Slo(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        asked = [
-            name
-            for name in ("latency", "errors_below_percent", "throughput_above_per_s")
-            if getattr(self, name) is not None
-        ]
+        asked = [name for name in ASKED if getattr(self, name) is not None]
         wrong = []
         if len(asked) != 1:
             wrong.append(
-                "ask one thing: latency, errors_below_percent or throughput_above_per_s; "
+                f"ask one thing: {', '.join(ASKED[:-1])} or {ASKED[-1]}; "
                 f"this asks {' and '.join(asked) or 'nothing'}"
             )
         bound = (self.percentile, self.below_ms)
@@ -105,6 +107,8 @@ class Slo(BaseModel):
             unseen.append("kind")
         if self.latency not in (None, "response"):
             unseen.append(f"latency {self.latency}")
+        if self.freshness_below_s is not None:
+            unseen.append("freshness")
         return unseen
 
     def _not_live(self) -> list[str]:
@@ -133,6 +137,8 @@ class Slo(BaseModel):
             return f"{self.latency} p{self.percentile:g} below {self.below_ms:g} ms"
         if self.errors_below_percent is not None:
             return f"errors below {self.errors_below_percent:g} %"
+        if self.freshness_below_s is not None:
+            return f"freshness below {self.freshness_below_s:g} s"
         return f"throughput above {self.throughput_above_per_s:g}/s"
 
     @property
@@ -140,6 +146,8 @@ class Slo(BaseModel):
         """The unit of what is measured: that of the bound."""
         if self.latency is not None:
             return "ms"
+        if self.freshness_below_s is not None:
+            return "s"
         return "%" if self.errors_below_percent is not None else "/s"
 
 

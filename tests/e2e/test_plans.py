@@ -26,12 +26,16 @@ SCALED = {
     "wave": ["swing_per_s=20", "every_s=1"],
     "chaos": ["from_per_s=5", "every_s=1"],
     "soak": ["over_s=0.5"],
+    "freshness": ["steps=[{rate_per_s=10,for_s=1}]"],
     "breakpoint": ["from_per_s=10", "rate_per_s=20", "step_s=0.6", "warm_up_s=0.1", "tries=1"],
 }
 """What each needs beside a low rate and two seconds. The others are played by tests of their own."""
 ELSEWHERE = {"smoke", "demo"}
-SLOS = {"breakpoint": ["slos=[{errors_below_percent=50}]"]}
-"""A search has to have something that holds."""
+SLOS = {
+    "breakpoint": ["slos=[{errors_below_percent=50}]"],
+    "freshness": ["slos=[{freshness_below_s=60}]", "channels={http=1}"],
+}
+"""A search has to have something that holds; and this sandbox has no broker."""
 
 
 LAPPED = "small"
