@@ -145,8 +145,9 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         if not fleet:
             again = f"-{record.masters}" if record.masters > 1 else ""
             service = Service(directory.name, LOCAL + again, record.masters)
+            platform = settings.plan.padding.of(settings.platform, settings.pool)
             run = Run(
-                *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
+                *(settings.plan, settings.pool, platform, record.ids, directory, clock),
                 settings.users,
                 service,
             )
@@ -295,6 +296,7 @@ def serve(
     pool = pool.lapped(record.laps)
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
+    platform = plan.padding.of(platform, pool)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
     clock.offset = run.agent.offset
     gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)

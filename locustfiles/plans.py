@@ -28,6 +28,7 @@ from locustfiles.mix import Mix
 from locustfiles.plan_parts.allowed import Allowed
 from locustfiles.plan_parts.budget import Budget
 from locustfiles.plan_parts.channels import Channels
+from locustfiles.plan_parts.padding import Padding
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plan_parts.traces import load_trace
@@ -116,6 +117,7 @@ class Plan(Part):
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
     budget: Budget = Budget()
+    padding: Padding = Padding()
     allow: tuple[Allowed, ...] = ()
     """Hosts that commands may go to, beside this machine itself."""
 

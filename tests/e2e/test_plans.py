@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,7 @@ SCALED = {
     "chaos": ["from_per_s=5", "every_s=1"],
     "soak": ["over_s=0.5"],
     "freshness": ["steps=[{rate_per_s=10,for_s=1}]"],
+    "large-message": [],
     "breakpoint": ["from_per_s=10", "rate_per_s=20", "step_s=0.6", "warm_up_s=0.1", "tries=1"],
 }
 """What each needs beside a low rate and two seconds. The others are played by tests of their own."""
@@ -38,6 +40,8 @@ SLOS = {
 """A search has to have something that holds; and this sandbox has no broker."""
 
 
+PEAK_MB = 600
+"""Though one message has 100 MB: no more of it than a few copies are ever in memory."""
 LAPPED = "small"
 """This one plays a pool of half the size twice."""
 
@@ -87,7 +91,15 @@ def play(names: Sequence[str], folder: Path, url: str) -> dict[str, dict[str, An
             plan.write_text(scaled(name))
             web.swarm(paystorm_plan=str(plan))
             [found[name]] = web.wait_for_summaries(name, 1)
+            found[name]["peak_mb"] = peak_mb(web.process.pid)
     return found
+
+
+def peak_mb(process: int) -> float:
+    """Return the most memory that a process ever had, in MB; 0 where the system does not tell."""
+    status = Path(f"/proc/{process}/status")
+    told = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(told[1]) / 1000 if told else 0
 
 
 def test_every_shipped_plan_is_played() -> None:
@@ -102,5 +114,6 @@ def test_a_shipped_plan_plays(name: str, played: dict[str, dict[str, Any]]) -> N
     assert summary["exit"] == Exit.GOOD, summary["reasons"]
     assert [phase["name"] for phase in summary["phases"]] == list(load_plan(name).phases)
     assert summary["phases"][-1]["sent"] > 10
+    assert summary["peak_mb"] < PEAK_MB
     assert {check["status"] for check in summary["checks"]} == {"holds"}
     assert sum(summary["classes"]["settled"][kind] for kind in ("account", "opening credit")) == 16
