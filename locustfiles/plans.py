@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -33,7 +34,7 @@ from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plan_parts.traces import load_trace
 from locustfiles.profiles import SECOND_NS
-from reports.slos import Fitness, Slo
+from reports.slos import Fitness, KindName, Slo
 
 SHIPPED = files("locustfiles") / "plans"
 
@@ -138,12 +139,8 @@ class Plan(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Plan:
-        wrong = _order_faults(list(self.phases.values()))
-        wrong += [
-            f"slos: phase {slo.phase!r} is none of {', '.join(self.phases)}"
-            for slo in self.slos
-            if slo.phase is not None and slo.phase not in self.phases
-        ]
+        wrong = _order_faults([phase.sends for phase in self.phases.values()])
+        wrong += _phase_faults(self.slos, self.phases)
         wrong += [
             f"phases.{name}: a search takes an SLO that is seen while it is on, of latency response or "
             f'errors_below_percent, such as slos = [{{ latency = "response", percentile = 99, '
@@ -156,18 +153,56 @@ class Plan(Part):
         return self
 
 
-def _order_faults(phases: Sequence[Phase]) -> list[str]:
+def _phase_faults(slos: Iterable[Slo], phases: Collection[str]) -> list[str]:
+    """Name the phases of SLOs that the plan does not have."""
+    return [
+        f"slos: phase {slo.phase!r} is none of {', '.join(phases)}"
+        for slo in slos
+        if slo.phase is not None and slo.phase not in phases
+    ]
+
+
+def _hidden_faults(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong between the parts of a plan, where a part is wrong by itself.
+
+    What can be read of it is looked at: what would only follow from the part that is wrong is not told.
+    """
+    phases, slos = document.get("phases"), document.get("slos", [])
+    if not isinstance(phases, dict):
+        return
+    sends = [
+        _read(Sends, phase.get("sends") if isinstance(phase, dict) else None)
+        for phase in phases.values()
+    ]
+    if all(sends):
+        yield from _order_faults(sends)
+    given = (_read(Slo, slo) for slo in (slos if isinstance(slos, list) else ()))
+    yield from _phase_faults(filter(None, given), phases)
+
+
+Sends = tuple[KindName, ...]
+
+
+def _read(kind: Any, value: object) -> Any:
+    """Return a value as a part of a plan; None where it is none."""
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _order_faults(phases: Sequence[Sequence[Kind]]) -> list[str]:
     """Name the kinds that are sent twice, or before what they need (docs/contract.md, order)."""
     faults: list[str] = []
     sent: list[Kind] = []
-    for phase in phases:
-        for kind in phase.sends:
+    for sends in phases:
+        for kind in sends:
             if kind in sent:
                 faults.append(f"phases: {kind.label} is sent twice")
             sent.append(kind)
-        before = sent[: -len(phase.sends)]
+        before = sent[: -len(sends)]
         for kind, needed in NEEDED.items():
-            if kind in phase.sends and needed not in before:
+            if kind in sends and needed not in before:
                 faults.append(
                     f"phases: {kind.label} needs a phase before it that sends {needed.label}"
                 )
@@ -206,6 +241,8 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
         plan = Plan.model_validate(document)
     except ValidationError as error:
         problems += of_validation(f"plan {source}", error).problems
+        if all(item["loc"] for item in error.errors()):
+            problems += (f"plan {source}: {fault}" for fault in _hidden_faults(document))
     problems += _pool_faults(document.get("pool", {})) or _region_faults(plan)
     if problems or plan is None:
         raise Problems(problems)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, field_validator, model_validator
+from pydantic import Field, PlainSerializer, field_validator
 
 from e2e_data.commands import Kind
 from e2e_data.sequence import WEIGHT_MAX
@@ -59,9 +59,8 @@ class Phase(Rates):
             raise ValueError(f"name one kind or more of {', '.join(kind.label for kind in Kind)}")
         return value
 
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        wrong = []
+    def _faults(self) -> list[str]:
+        wrong = super()._faults()
         if self.weights and set(self.weights) != set(self.sends):
             named = ", ".join(kind.label for kind in self.sends)
             wrong.append(f"weights: give each kind one that is sent: {named}")
@@ -69,9 +68,7 @@ class Phase(Rates):
             wrong.append('late: in a closed model nothing is late; leave it out, or model = "open"')
         if self.profile == "search":
             wrong += self._not_for_a_search()
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+        return wrong
 
     def _not_for_a_search(self) -> list[str]:
         wrong = []

@@ -128,7 +128,14 @@ class Rates(Part):
         return value
 
     @model_validator(mode="after")
-    def _profile(self) -> Self:
+    def _whole(self) -> Self:
+        wrong = self._faults()
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _faults(self) -> list[str]:
+        """Name what does not go together."""
         # By value, since a run's record has every setting, and is read as a plan again.
         fields = Rates.model_fields
         given = {name for name in fields if getattr(self, name) != fields[name].default}
@@ -139,10 +146,7 @@ class Rates(Part):
                 wrong.append(f'{name} is for profile = {meant}, and this is "{self.profile}"')
         needed = NEEDED.get(self.profile, {})
         wrong += [said for name, said in needed.items() if name not in given]
-        wrong = wrong or self._misfits()
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+        return wrong or self._misfits()
 
     def _misfits(self) -> list[str]:
         """Name what does not go together, where all that is needed is there."""

@@ -500,3 +500,26 @@ def test_what_leads_a_search():
     with pytest.raises(Problems, match="a search takes an SLO that is seen"):
         load_plan("breakpoint", [slos])
     assert [slo.steers for slo in load_plan("breakpoint").slos_of("payments")] == [True, True]
+
+
+def test_what_is_wrong_between_phases_is_told_with_what_is_wrong_in_one(load):
+    """One wrong value hides nothing: the order of the phases, what SLOs are about, what a phase mixes."""
+    told = problems_of(
+        load,
+        '["opening credit"]\nrate_per_s = 20.1',
+        '["funding"]\nrate_per_s = 0',
+        *("users=0", 'slos=[{phase="paiments",errors_below_percent=1}]'),
+        *("phases.accounts.every_s=9", "phases.accounts.weights={payment=1}"),
+    )
+    assert told[0] == "users = 0: Input should be greater than or equal to 1"
+    assert "every_s is for profile" in told[1]
+    assert "weights: give each kind one that is sent: account" in told[1]
+    assert told[2] == "phases.opening.rate_per_s = 0: Input should be greater than 0"
+    assert "phases: funding is sent twice" in told
+    assert "slos: phase 'paiments' is none of accounts, opening, payments" in told
+
+
+def test_what_only_follows_is_not_told(load):
+    """Of a kind that is misspelt nobody can say that it is missing elsewhere."""
+    told = problems_of(load, '"account"', '"acount"', "users=0")
+    assert len(told) == 2
