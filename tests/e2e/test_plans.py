@@ -24,6 +24,7 @@ SCALED = {
     "sustained": [],
     "scale": [],
     "burst": ["burst_per_s=60", "burst_s=0.3", "every_s=1"],
+    "showcase": ["burst_per_s=60", "burst_s=0.3", "every_s=1"],
     "wave": ["swing_per_s=20", "every_s=1"],
     "chaos": ["from_per_s=5", "every_s=1"],
     "soak": ["over_s=0.5"],
