@@ -220,6 +220,7 @@ class Director:
                 waiting_now=total.waiting_now,
                 loop_lag_ms=total.lag_us / 1000,
                 cpu_percent=total.cpu_permille / 10,
+                memory_mb=total.memory_kb / 1024,
                 retried=total.retried,
                 held_back=total.held_back,
                 queues=dict(self.queues()),

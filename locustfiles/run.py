@@ -56,6 +56,7 @@ class Run:
 
     lag_ns = 0
     cpu_percent = 0.0
+    memory_kb = 0
     leaving = False
 
     def __init__(
@@ -313,6 +314,7 @@ class Run:
             moved_ns=max(self.tracker.moved_ns, 0),
             lag_us=max(self.lag_ns, 0) // 1000,
             cpu_permille=round(max(self.cpu_percent, 0) * 10),
+            memory_kb=self.memory_kb,
         )
 
     def snapshot(self) -> dict[str, Any]:

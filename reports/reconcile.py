@@ -25,6 +25,7 @@ from reports.labels import LabelCounts
 from reports.latencies import Latencies, sent_commands
 from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
+from reports.recovery import recovery_note
 from reports.rundir import RunDirectory, RunRecord
 from reports.search import Searches, search_result
 from reports.seconds import Seconds
@@ -150,11 +151,23 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     searches.give_up(dropped_arrivals)
     summed = spans, latencies, measures, pipeline, searches
     judgement = _judgement(evidence, pool, checks, counts, summed, timeline)
+    table = seconds.table(record.phases)
+    judgement = replace(judgement, phases=tuple(_recovered(record, judgement.phases, table)))
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
     judgement = replace(judgement, workers=tuple(workers))
-    return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+    return Reconciled(judgement, table, timeline, latencies)
+
+
+def _recovered(
+    record: RunRecord, rows: Sequence[PhaseRow], seconds: pd.DataFrame
+) -> Iterator[PhaseRow]:
+    """Add how phases recovered from their bursts."""
+    for row in rows:
+        planned = record.plan.get("phases", {}).get(row.name, {})
+        told = recovery_note(planned, row.began_ns / 1e9, seconds)
+        yield replace(row, note="; ".join(filter(None, (row.note, told))))
 
 
 def judged_by(record: RunRecord, evidence: Evidence) -> Judged:

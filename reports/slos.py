@@ -164,3 +164,5 @@ class Fitness(BaseModel):
     """How late the event loop may be, at its worst, in the median second."""
     cpu_below_percent: float = Field(default=95, gt=0)
     """How much of one core a process may use in the median second: beyond, it waits for itself."""
+    memory_growth_below_percent: float | None = Field(default=None, gt=0)
+    """By how much the memory of the process that has most may grow from the beginning to the end."""

@@ -33,6 +33,8 @@ class Second:
     """The longest that the event loop kept a timer waiting since the row before."""
     cpu_percent: float
     """This process's share of one core since the row before."""
+    memory_mb: float = 0
+    """Of the process that has most; 0 where nobody told."""
     retried: int = 0
     """Commands sent once more after their connection was closed while idle."""
     held_back: int = 0

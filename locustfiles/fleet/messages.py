@@ -93,12 +93,13 @@ class Counts:
     lag_us: int = 0
     """The longest that the event loop kept a timer waiting in the last second."""
     cpu_permille: int = 0
+    memory_kb: int = 0
 
     @classmethod
     def over(cls, words: Iterable[tuple[Counts, bool]]) -> Counts:
         """Return how several stand together: of each its last word, and whether it is lost.
 
-        Their sums; but when anything last moved is the latest, lag and CPU are those of the worst, and
+        Their sums; but when anything last moved is the latest, lag, CPU and memory are those of the worst, and
         what stands `now` is not counted of lost ones.
         """
         said = list(words)
@@ -113,7 +114,7 @@ class Counts:
         }
         sums |= {
             name: max((getattr(counts, name) for counts in alive), default=0)
-            for name in ("moved_ns", "lag_us", "cpu_permille")
+            for name in ("moved_ns", "lag_us", "cpu_permille", "memory_kb")
         }
         return cls(**sums)
 
