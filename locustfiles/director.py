@@ -230,8 +230,8 @@ class Director:
     @property
     def needs_figures(self) -> bool:
         """Whether response times are asked for while the run is on."""
-        searches = any(phase.profile == "search" for phase in self.plan.phases.values())
-        return searches or self.watch.needs_figures
+        profiles = {phase.profile for phase in self.plan.phases.values()}
+        return "search" in profiles or self.watch.needs_figures
 
     @property
     def phase_name(self) -> str:
@@ -349,7 +349,8 @@ class Director:
         """End the run when its budget is spent."""
         if self._run_began_ns is not None:
             seconds = (self.clock.now_ns() - self._run_began_ns) / SECOND_NS
-            spent = "; ".join(self.plan.budget.spent(self.total().sent, seconds))
+            moved = dict(zip(self.pool.config.currencies, self.desk.money, strict=False))
+            spent = "; ".join(self.plan.budget.spent(self.total().sent, seconds, moved))
             if spent:
                 self.stop(f"the budget is spent: {spent}")
 

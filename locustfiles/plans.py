@@ -243,7 +243,7 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
         problems += of_validation(f"plan {source}", error).problems
         if all(item["loc"] for item in error.errors()):
             problems += (f"plan {source}: {fault}" for fault in _hidden_faults(document))
-    problems += _pool_faults(document.get("pool", {})) or _region_faults(plan)
+    problems += _pool_faults(document.get("pool", {})) or _names_faults(plan)
     if problems or plan is None:
         raise Problems(problems)
     return plan
@@ -280,13 +280,20 @@ def _pool_faults(table: object) -> tuple[str, ...]:
     return ()
 
 
-def _region_faults(plan: Plan | None) -> list[str]:
-    """Name the regions of SLOs that the pool does not have."""
-    regions = plan.pool.config().regions if plan is not None else ()
+def _names_faults(plan: Plan | None) -> list[str]:
+    """Name the regions of SLOs, and the currencies of the budget, that the pool does not have."""
+    if plan is None:
+        return []
+    config = plan.pool.config()
+    regions, currencies = config.regions, config.currencies
     return [
         f"slos: region {slo.region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
-        for slo in (plan.slos if plan is not None else ())
+        for slo in plan.slos
         if slo.region is not None and slo.region not in regions
+    ] + [
+        f"budget.moved: {currency} is none of the pool's currencies: {', '.join(currencies)}"
+        for currency in plan.budget.moved
+        if currency not in currencies
     ]
 
 

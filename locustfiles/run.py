@@ -15,7 +15,7 @@ import numpy as np
 from gevent.event import Event
 from numpy.typing import NDArray
 
-from e2e_data.commands import Channel
+from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
@@ -119,6 +119,8 @@ class Run:
         self._left_ns = 0
         """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
+        self._money = [0] * len(pool.config.currencies) if plan.budget.moved else []
+        """What the payments sent would move, by currency, where a budget asks for it."""
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -211,7 +213,8 @@ class Run:
         counts = self.counts()
         # With fewer users than channels, some commands would lie about here.
         idle = self.service.shared and counts.users_now < self.roster.least
-        self.deliver(self.agent.ask(counts, stopped=self.stopped, idle=idle, leaving=self.leaving))
+        how = {"stopped": self.stopped, "idle": idle, "leaving": self.leaving}
+        self.deliver(self.agent.ask(counts, **how, money=self._money))
 
     def heard(self) -> None:
         """Make ready what an answer brought, and let users look if there is anything to draw."""
@@ -357,7 +360,13 @@ class Run:
 
         None where the phase ended meanwhile, or the user is to serve another channel.
         """
-        return self.dealer.take(seat)
+        turn = self.dealer.take(seat)
+        if self._money and turn is not None and turn.card.kind is Kind.PAYMENT:
+            shard = turn.card.shard
+            self._money[shard.currency[turn.card.account]] += int(
+                shard.amount_minor[turn.card.index]
+            )
+        return turn
 
     def sending(self, turn: Turn, *, again: bool = False) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""

@@ -99,7 +99,13 @@ class Agent:
         self._seen.put(end)
 
     def ask(
-        self, counts: Counts, *, stopped: bool, idle: bool = False, leaving: bool = False
+        self,
+        counts: Counts,
+        *,
+        stopped: bool,
+        idle: bool = False,
+        leaving: bool = False,
+        money: Sequence[int] = (),
     ) -> Ask:
         """Return the next ask: how everything stands here.
 
@@ -129,6 +135,7 @@ class Agent:
             ends_first=self._seen.said,
             ends=self._seen.now(),
             heard=self._told.through,
+            money=tuple(money),
         )
 
     def follow(self, answer: Answer) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.ends import Router
@@ -47,6 +48,7 @@ class Member:
     turn: int = -1
     stopped: bool = True
     counts: Counts = field(default_factory=Counts)
+    money: tuple[int, ...] = ()
     error_ns: int = 0
     bound: int = 0
     """So many of its words on accounts have come in."""
@@ -184,7 +186,8 @@ class Desk:
             self._tell("worker back", f"{ask.worker}: asks again, without its leases")
         member.number, member.heard_ns = ask.number, self._now_ns()
         member.turn, member.stopped = ask.turn, ask.stopped
-        member.counts, member.error_ns, member.room = ask.counts, ask.error_ns, ask.room
+        member.counts, member.money = ask.counts, ask.money
+        member.error_ns, member.room = ask.error_ns, ask.room
         self._learn(member, ask)
         self.ends.take(ask.worker, ask.ends_first, ask.ends)
         self.ends.outbox(ask.worker).heard(ask.heard)
@@ -298,6 +301,12 @@ class Desk:
     def ask_ns(self) -> int:
         """How long a worker should wait between its asks."""
         return min(max(ASK_NS, ASK_EACH_NS * len(self._living)), self._lease_ns // 4)
+
+    @property
+    def money(self) -> list[int]:
+        """What the payments of all workers would move, by the pool's currencies; empty where none tell."""
+        said = (member.money for member in self.members.values())
+        return [sum(column) for column in zip_longest(*said, fillvalue=0)]
 
     def alive(self) -> list[Member]:
         """Return the workers that are not lost."""

@@ -165,6 +165,9 @@ class Ask:
     """Commands whose outcome was seen here, and that were not sent here."""
     heard: int = 0
     """So many of the master's words on ends have come in."""
+    money: tuple[int, ...] = ()
+    """What the payments sent here would move, in minor units by the pool's currencies; empty where no
+    budget asks."""
 
     def packed(self) -> dict[str, Any]:
         """Return what msgpack can carry."""
@@ -173,6 +176,7 @@ class Ask:
         raw["counts"] = self.counts.packed()
         raw["bound"] = [list(bound) for bound in self.bound]
         raw["ends"] = flat(self.ends)
+        raw["money"] = list(self.money)
         return raw
 
     @classmethod
@@ -181,6 +185,7 @@ class Ask:
         got = _mapping(raw)
         return cls(
             run=_text(got.get("run")),
+            money=tuple(map(_count, _list(got.get("money")))),
             worker=_text(got.get("worker")),
             **{name: _count(got.get(name)) for name in _NUMBERS},
             stopped=bool(got.get("stopped")),
@@ -197,7 +202,9 @@ _NUMBERS = (
     *("ends_first", "heard"),
 )
 _PLAIN_ASK = tuple(
-    field.name for field in fields(Ask) if field.name not in ("leases", "counts", "bound", "ends")
+    field.name
+    for field in fields(Ask)
+    if field.name not in ("leases", "counts", "bound", "ends", "money")
 )
 
 

@@ -523,3 +523,11 @@ def test_what_only_follows_is_not_told(load):
     """Of a kind that is misspelt nobody can say that it is missing elsewhere."""
     told = problems_of(load, '"account"', '"acount"', "users=0")
     assert len(told) == 2
+
+
+def test_a_budget_is_in_the_pools_currencies():
+    """Money that the pool does not have could never be spent."""
+    with pytest.raises(
+        Problems, match=r"budget\.moved: XYZ is none of the pool's currencies: USD, EUR"
+    ):
+        load_plan("smoke", ["budget.moved={XYZ=1}"])

@@ -966,3 +966,16 @@ def test_a_pool_is_played_in_laps(stage):
         turn.card.shard.command(turn.card.index).amount_minor for turn in played.turns
     )
     assert all(count % 3 == 0 for count in amounts.values())
+
+
+def test_a_run_stops_when_it_has_moved_what_it_may(stage):
+    """Of the payments sent, by their currency; the timeline says how much it was."""
+    played = stage("budget.moved={USD=1}", "pool.currencies=['USD']")
+    played.begin()
+    played.user(turns=9)
+    played.play(1)
+    [why] = [note for note in played.notes("stop asked") if "USD were to be moved, of 1" in note]
+    sent = [turn.card for turn in played.turns if turn.card.kind is Kind.PAYMENT]
+    assert sent
+    minor = sum(int(card.shard.amount_minor[card.index]) for card in sent)
+    assert f"{minor / 100:,.2f} USD" in why
