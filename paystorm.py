@@ -15,9 +15,12 @@ COMMANDS = {
     "run": "locustfiles.cli:run",
     "try": "locustfiles.cli:try_",
     "control": "locustfiles.cli:control",
+    "web-user": "locustfiles.cli:web_user",
     "reconcile": "reports.cli:reconcile",
     "explain": "reports.cli:explain",
     "report": "reports.cli:report",
+    "compare": "reports.compare_cli:compare",
+    "baseline": "reports.compare_cli:baseline",
     "mq": "locustfiles.mq_cli:mq",
     "sandbox": "sandbox.cli:sandbox",
 }

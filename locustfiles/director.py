@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
-from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.figures import FleetFigures
 from locustfiles.fleet.messages import Counts
@@ -22,7 +22,9 @@ from locustfiles.phases import Progress, State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.profiles import SECOND_NS
+from locustfiles.resumed import Resumed
 from locustfiles.schedule import machine_of
+from locustfiles.standing import second_of
 from locustfiles.steps import Steps
 from locustfiles.watch import Watch
 from reports.grants import GrantLog
@@ -38,23 +40,16 @@ LEAD_NS = 100_000_000
 """From the decision to begin a phase to its first arrival: free users and commands are there by then."""
 FLEET_LEAD_NS = 1_000_000_000
 """The same for a fleet, whose workers have to hear of it and be given their leases."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """Where a run goes on whose master is no more."""
-
-    term: int
-    epoch: int
-    phase: int
-    sent_ns: int
-    """How long the phase has been sending."""
-    known: Mapping[int, Known]
-    accounts: AccountBook
+RECENT_SECONDS = 120
+RECENT_EVENTS = 200
+"""So much of the timeline is kept for whoever watches the run."""
 
 
 class Director:
     """Moves a run through its phases. `advance` is called about once a second."""
+
+    _steps: Steps | None = None
+    """Those of the phase that searches."""
 
     def __init__(
         self,
@@ -68,9 +63,7 @@ class Director:
         resumed: Resumed | None = None,
     ) -> None:
         """Direct a `fleet`, or the one process that sends; or go on where another left off."""
-        self.plan = plan
-        self.pool = pool
-        self.platform = platform
+        self.plan, self.pool, self.platform = plan, pool, platform
         self.directory = directory
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
@@ -84,14 +77,16 @@ class Director:
         """Describes the pending command that was sent first."""
         self.watch = Watch(plan.slos)
         """Looks at the SLOs that may end the run."""
-        self._steps: Steps | None = None
-        """Those of the phase that searches."""
         self.figures = FleetFigures()
         """The response times of all that send."""
         self.wake: Callable[[], None] = lambda: None
         """Lets workers know that there is news, so that they ask at once."""
         self.audit: Callable[[str, str], None] = lambda _what, _detail: None
         """Notes what was done to the run, and by whom."""
+        self.recent: deque[Second] = deque(maxlen=RECENT_SECONDS)
+        """The last rows of the timeline."""
+        self.told: deque[TimelineEvent] = deque(maxlen=RECENT_EVENTS)
+        """The last events of the timeline."""
         self.halted = False
         """Whether it was ended at once, so that what was sent was not awaited."""
         self._fleet = fleet
@@ -195,37 +190,21 @@ class Director:
         """Close the files. Nobody may send any more."""
         self.grants.close()
 
-    def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
+    def event(
+        self, name: str, phase: str = "", note: str = "", dropped: int = 0, channel: str = ""
+    ) -> None:
         """Write down that something happened."""
-        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note, dropped))
+        event = TimelineEvent(self.clock.now_ns(), name, phase, note, dropped, channel)
+        self.told.append(event)
+        self.timeline.write(event)
 
     def write_second(self) -> None:
         """Write down how the run stands."""
         self.refresh()
         total = self.total()
-        self.timeline.write(
-            Second(
-                at_ns=self.clock.now_ns(),
-                phase=self.phase_name,
-                due=total.due,
-                sent=total.sent,
-                acknowledged=total.acknowledged,
-                completed=total.completed,
-                unanswered=total.unanswered,
-                blocked=total.blocked,
-                overdue=total.overdue,
-                dropped=total.dropped,
-                pending_now=total.pending_now,
-                users_now=total.users_now,
-                waiting_now=total.waiting_now,
-                loop_lag_ms=total.lag_us / 1000,
-                cpu_percent=total.cpu_permille / 10,
-                memory_mb=total.memory_kb / 1024,
-                retried=total.retried,
-                held_back=total.held_back,
-                queues=dict(self.queues()),
-            )
-        )
+        second = second_of(total, self.clock.now_ns(), self.phase_name, self.queues())
+        self.recent.append(second)
+        self.timeline.write(second)
 
     @property
     def needs_figures(self) -> bool:

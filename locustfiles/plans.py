@@ -29,9 +29,11 @@ from locustfiles.mix import Mix
 from locustfiles.plan_parts.allowed import Allowed
 from locustfiles.plan_parts.budget import Budget
 from locustfiles.plan_parts.channels import Channels
+from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
 from locustfiles.plan_parts.padding import Padding
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
+from locustfiles.plan_parts.retries import Retries
 from locustfiles.plan_parts.traces import load_trace
 from locustfiles.profiles import SECOND_NS
 from reports.slos import Fitness, KindName, Slo
@@ -119,6 +121,11 @@ class Plan(Part):
     fleet: Fleet = Fleet()
     budget: Budget = Budget()
     padding: Padding = Padding()
+    retries: Retries = Retries()
+    faults: tuple[Fault, ...] = ()
+    """What is done to the platform or the wire, and when."""
+    wire: Wire = Wire()
+    sandbox: SandboxChoice = SandboxChoice()
     allow: tuple[Allowed, ...] = ()
     """Hosts that commands may go to, beside this machine itself."""
 
@@ -147,6 +154,11 @@ class Plan(Part):
             "below_ms = 250 }]"
             for name, phase in self.phases.items()
             if phase.profile == "search" and not any(one.steers for one in self.slos_of(name))
+        ]
+        wrong += [
+            f"faults: phase {fault.phase!r} is none of {', '.join(self.phases)}"
+            for fault in self.faults
+            if fault.phase not in self.phases
         ]
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -20,7 +20,6 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from locustfiles.addressing import Addresser, Attempt
-from locustfiles.arrivals import Arrivals, Closed
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
@@ -31,6 +30,7 @@ from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
+from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
@@ -39,7 +39,7 @@ from locustfiles.plans import Plan
 from locustfiles.replays import Ending
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
-from locustfiles.work import Lane, Service, Turn, Work
+from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
 from reports.rundir import RunDirectory
 
@@ -57,6 +57,10 @@ class Run:
     lag_ns = 0
     cpu_percent = 0.0
     memory_kb = 0
+    _rate_per_s = 0
+    """Of the step of a search; 0 where the plan says what the rate is."""
+    _left_ns = 0
+    """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
 
     def __init__(
@@ -71,15 +75,14 @@ class Run:
         service: Service,
         raw_now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.plan = plan
-        self.users = users
+        self.plan, self.users = plan, users
         self.directory = directory
         self.clock = clock
         self.platform = platform
         self.ids = ids
         self.pool = pool
         self.service = service
-        self.measured = service.shared
+        self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
         self.facts = FactCounts(pool.shard_counts)
         self.journal = Journal(directory.journal, service.worker, self._count)
@@ -100,6 +103,7 @@ class Run:
             ahead_ns=AHEAD_NS if service.shared else ALONE_AHEAD_NS,
         )
         self.figures = Figures()
+        self.outcomes = Outcomes()
         self.roster = Roster(self.wake)
         """Which user serves which channel."""
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
@@ -114,13 +118,16 @@ class Run:
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
         self._sending = False
-        self._rate_per_s = 0
-        """Of the step of a search; 0 where the plan says what the rate is."""
-        self._left_ns = 0
-        """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
         self._money = [0] * len(pool.config.currencies) if plan.budget.moved else []
         """What the payments sent would move, by currency, where a budget asks for it."""
+        if service.shared:
+            self.let_watch()
+
+    def let_watch(self) -> None:
+        """Count what happens from now on: somebody looks."""
+        self.measured = True
+        self.tracker.outcomes = self.outcomes
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -259,24 +266,8 @@ class Run:
         self.wake()
 
     def _lanes(self, number: int, began_ns: int, since_ns: int = 0) -> dict[Channel, Lane]:
-        phase = list(self.plan.phases.values())[number]
-        arrivals = Closed if phase.model == "closed" else Arrivals
-        return {
-            channel: Lane(
-                channel,
-                arrivals(
-                    phase.pace(self.plan.pool.seed, number, self._rate_per_s),
-                    began_ns,
-                    duration_ns=phase.step_ns if self._rate_per_s else phase.duration_ns,
-                    count=phase.count,
-                    since_ns=since_ns if phase.model == "open" else 0,
-                    drop_after_ns=phase.drop_after_ns,
-                    shared=self.service.shared,
-                    lane=turns,
-                ),
-            )
-            for channel, turns in self.plan.mix(phase).turns.items()
-        }
+        step = began_ns, since_ns, self._rate_per_s
+        return lanes_of(self.plan, number, *step, shared=self.service.shared)
 
     def _leave(self) -> None:
         """End the sending of the current phase; users that wait for their time come back empty."""
@@ -324,7 +315,8 @@ class Run:
         """Return all that was counted here, as msgpack can carry it."""
         service = self.service
         figures = self.figures.snapshot(service.worker, service.term)
-        return {**figures, "facts": self.facts.packed(), "run": service.run}
+        outcomes = self.outcomes.packed()
+        return {**figures, "facts": self.facts.packed(), "outcomes": outcomes, "run": service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:
         if self.measured:
@@ -368,9 +360,9 @@ class Run:
             )
         return turn
 
-    def sending(self, turn: Turn, *, again: bool = False) -> Sending:
+    def sending(self, turn: Turn, again: int = 0) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
-        card, number = turn.card, turn.card.numbered(again=again)
+        card, number = turn.card, turn.card.numbered(again)
         attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
         return self.addresser.sending(card, attempt)
 

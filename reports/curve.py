@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports import svg
-from reports.figures import COLOURS, Drawing, drawing_style
+from reports.drawing import COLOURS, Drawing, drawing_style, inlined
 from reports.hostile import visible
 from reports.judgement import SearchRow, StepRow
 from reports.quantities import NOTHING, count, figure, moment, significant
@@ -86,7 +86,7 @@ def _curve(search: SearchRow, steps: Sequence[StepRow], key: str) -> Drawing:
     axes.legend(loc="upper left")
     caption = f"Each point is a step. The dotted line is what was found: {visible(search.told)}."
     title = visible(f"Search: {search.phase}")
-    return Drawing(key, title, caption, svg.inline(drawn, f"figure-{key}", title, caption))
+    return inlined(drawn, key, title, caption)
 
 
 def _is_doubling(search: SearchRow, step: StepRow) -> bool:

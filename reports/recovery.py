@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 import pandas as pd
+
+from reports.judgement import PhaseRow
 
 BEFORE_S = 10
 """So many seconds before the first burst say what is usual; or as many as there are."""
@@ -18,10 +21,26 @@ STEADY_S = 3
 """It has to stay so for so many seconds."""
 
 
+def with_recovery(
+    rows: Iterable[PhaseRow], plan: Mapping[str, Any], metrics: pd.DataFrame
+) -> Iterator[PhaseRow]:
+    """Yield phases with how they recovered from their bursts.
+
+    `plan` is the run's record of it, `metrics` what `Seconds.table` gives; the slowest channel and kind
+    of a second stand for it.
+    """
+    for row in rows:
+        mine = metrics[metrics["phase"] == row.name] if len(metrics) else metrics
+        slowest = pd.DataFrame(mine, columns=["t_s", "response_p99_ms"]).groupby("t_s").max()
+        phase = plan.get("phases", {}).get(row.name, {})
+        told = recovery_note(phase, row.began_ns / 1e9, slowest.reset_index())
+        yield replace(row, note="; ".join(filter(None, (row.note, told))))
+
+
 def recovery_note(phase: Mapping[str, Any], began_s: float, seconds: pd.DataFrame) -> str:
     """Say how a phase recovered from its bursts; empty where it has none, or nothing was measured.
 
-    `phase` is the plan's, `began_s` when its first arrival was due, `seconds` as `Seconds.table` has it.
+    `phase` is the plan's, `began_s` when its first arrival was due; `seconds` has t_s and response_p99_ms.
     """
     if phase.get("profile") != "burst" or seconds.empty:
         return ""

@@ -37,7 +37,13 @@ ChannelName = Annotated[Channel, _named({one.name.lower(): one for one in Channe
 LabelName = Annotated[Label, _named({label.text: label for label in Label if label}, "label")]
 
 
-ASKED = ("latency", "errors_below_percent", "throughput_above_per_s", "freshness_below_s")
+ASKED = (
+    "latency",
+    "errors_below_percent",
+    "throughput_above_per_s",
+    "freshness_below_s",
+    "recovered_within_s",
+)
 """Of which an SLO asks one."""
 
 
@@ -60,6 +66,8 @@ class Slo(BaseModel):
     """So many commands are answered in a second, while commands are due."""
     freshness_below_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """While commands are due, the newest whose outcome was observed was due at most so long ago."""
+    recovered_within_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """So long after the end of each of the plan's faults it has to be as before."""
     phase: str | None = None
     channel: ChannelName | None = None
     kind: KindName | None = None
@@ -88,6 +96,9 @@ class Slo(BaseModel):
             wrong.append('percentile and below_ms are for a latency, such as latency = "response"')
         if self.window_s is None and self.windows_percent != 100:
             wrong.append("windows_percent is for windows, such as window_s = 1")
+        narrower = (self.channel, self.kind, self.region, self.label, self.window_s)
+        if self.recovered_within_s is not None and {*narrower} != {None}:
+            wrong.append("recovered_within_s is asked of all faults, or those of a phase")
         wrong += self._not_live()
         if wrong:
             raise ValueError("; ".join(wrong))
@@ -105,6 +116,8 @@ class Slo(BaseModel):
         unseen = [name for name, value in scope.items() if value is not None]
         if self.latency is None and self.kind is not None:
             unseen.append("kind")
+        if self.recovered_within_s is not None:
+            unseen.append("recovery")
         if self.latency not in (None, "response"):
             unseen.append(f"latency {self.latency}")
         if self.freshness_below_s is not None:
@@ -139,6 +152,8 @@ class Slo(BaseModel):
             return f"errors below {self.errors_below_percent:g} %"
         if self.freshness_below_s is not None:
             return f"freshness below {self.freshness_below_s:g} s"
+        if self.recovered_within_s is not None:
+            return f"recovered from each fault within {self.recovered_within_s:g} s"
         return f"throughput above {self.throughput_above_per_s:g}/s"
 
     @property
@@ -146,7 +161,7 @@ class Slo(BaseModel):
         """The unit of what is measured: that of the bound."""
         if self.latency is not None:
             return "ms"
-        if self.freshness_below_s is not None:
+        if self.freshness_below_s is not None or self.recovered_within_s is not None:
             return "s"
         return "%" if self.errors_below_percent is not None else "/s"
 

@@ -14,7 +14,7 @@ import pytest
 from e2e_data.exits import Exit
 from locustfiles.plans import load_plan, shipped_plans
 from tests.e2e.conftest import start_sandbox
-from tests.e2e.web import web_ui
+from tests.e2e.web_uis import serving
 
 AT_ONCE = 2
 PAYMENTS = "phases.payments"
@@ -33,7 +33,7 @@ SCALED = {
     "breakpoint": ["from_per_s=10", "rate_per_s=20", "step_s=0.6", "warm_up_s=0.1", "tries=1"],
 }
 """What each needs beside a low rate and two seconds. The others are played by tests of their own."""
-ELSEWHERE = {"smoke", "demo"}
+ELSEWHERE = {"smoke", "demo", "failure-recovery"}
 SLOS = {
     "breakpoint": ["slos=[{errors_below_percent=50}]"],
     "freshness": ["slos=[{freshness_below_s=60}]", "channels={http=1}"],
@@ -88,12 +88,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[
 def play(names: Sequence[str], folder: Path, url: str) -> dict[str, dict[str, Any]]:
     """Play plans one after the other, and return what was judged of each."""
     found = {}
-    with web_ui(folder / "runs", ["--host", url]) as web:
+    with serving(folder / "runs", "--host", url) as web:
         for name in names:
             plan = folder / f"{name}.toml"
             plan.write_text(scaled(name))
-            web.swarm(paystorm_plan=str(plan))
-            [found[name]] = web.wait_for_summaries(name, 1)
+            found[name] = web.run_through(name, paystorm_plan=str(plan))
             found[name]["peak_mb"] = peak_mb(web.process.pid)
     return found
 

@@ -12,25 +12,21 @@ import pytest
 
 from e2e_data.exits import Exit
 from tests.e2e.conftest import finish
-from tests.e2e.web import WebUi, free_port, web_ui
+from tests.e2e.web_uis import WebUi, serving
 
 
 @pytest.fixture
 def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[WebUi]:
     """The web UI of the locustfile, with the smoke plan; options come as the fixture's parameter."""
-    master_port = free_port()
-    options = [option.format(port=master_port) for option in getattr(request, "param", ())]
-    with web_ui(tmp_path / "runs", ["--plan", "smoke", *options]) as web:
-        yield web
+    with serving(tmp_path / "runs", *getattr(request, "param", ())) as served:
+        yield served
 
 
 def test_runs_follow_each_other_and_each_starts_clean(web: WebUi) -> None:
     """Two whole runs, one stopped, one that cannot begin, one ended by SIGTERM: each stands alone."""
     assert "paystorm_" not in web.metrics(), "no run, no figures"
     for _ in range(2):
-        web.swarm()
-        web.wait_for("running")
-        web.wait_for("stopped")
+        web.run_through()
         metrics = web.metrics()
         assert "paystorm_exit_code 0.0" in metrics
         assert 'kind="account",outcome="settled",phase="accounts"} 10.0' in metrics
@@ -77,9 +73,7 @@ def test_a_fleet_starts_clean_each_time(web: WebUi) -> None:
     """
     web.wait_for_workers(2)
     for _ in range(2):
-        web.swarm(paystorm_rate="200")
-        web.wait_for("running")
-        web.wait_for("stopped")
+        web.run_through(paystorm_rate="200")
     first, second = web.summaries()
     for summary in (first, second):
         assert summary["exit"] == Exit.GOOD, summary["reasons"]
@@ -105,8 +99,6 @@ def test_the_form_offers_the_plan_and_cannot_redirect_files(web: WebUi, tmp_path
     assert '"host": "embedded sandbox"' in page
     assert '"missing_host_warning": false' in page
     elsewhere = str(tmp_path / "elsewhere")
-    web.swarm(host="embedded sandbox", paystorm_runs_dir=elsewhere, paystorm_rate="50")
-    web.wait_for("running")
-    web.wait_for("stopped")
+    web.run_through(host="embedded sandbox", paystorm_runs_dir=elsewhere, paystorm_rate="50")
     assert not (tmp_path / "elsewhere").exists()
     assert web.summaries()[-1]["exit"] == Exit.GOOD

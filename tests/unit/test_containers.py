@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from locustfiles.settings import OPTIONS
+from locustfiles.options import OPTIONS
 from sandbox.cli import sandbox
 from tests.locust_options import flags_and_variables
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
+from locustfiles.options import OPTIONS
 from locustfiles.plans import load_plan, shipped_plans
-from locustfiles.settings import OPTIONS
 from paystorm import main
 from sandbox.defects import DEFECTS
 

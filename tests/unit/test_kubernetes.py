@@ -8,8 +8,8 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from locustfiles.options import OPTIONS
 from locustfiles.plans import load_plan
-from locustfiles.settings import OPTIONS
 from sandbox.cli import sandbox
 from tests.kustomized import containers, one, pods, render
 from tests.locust_options import flags_and_variables

@@ -148,7 +148,7 @@ def test_the_report_has_a_curve_and_a_row_for_each_step(tmp_path):
                 pd.concat([commands(20, *SLOW)] * 5))  # fmt: skip
     good = samples.good()
     judgement = replace(good.judgement, searches=(row,))
-    write_all(RunDirectory(tmp_path), judgement, good.seconds, good.timeline)
+    write_all(RunDirectory(tmp_path), replace(good, judgement=judgement))
     page, text = ((tmp_path / name).read_text() for name in ("report.html", "report.md"))
     assert 'id="figure-search-0' in page
     assert "Search: payments" in page

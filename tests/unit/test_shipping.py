@@ -13,7 +13,7 @@ from locustfiles.fleet.shipping import ByMaster, ByUrl, Here, Receiver, fetch, p
 from locustfiles.plans import load_plan
 from reports.rundir import RunDirectory
 
-PATIENT_S = 20
+PATIENT_S = 60
 
 
 @pytest.fixture

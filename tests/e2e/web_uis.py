@@ -1,4 +1,4 @@
-"""Locust's web UI in a process of its own, as a browser would use it."""
+"""Locust's web UI with paystorm's locustfile, in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import psutil
 
 from tests.e2e.conftest import LOCUST, start
 
-WAIT_S = 60
+WAIT_S = 300
 
 
 @dataclass
@@ -57,6 +57,14 @@ class WebUi:
         """Wait until Locust is in a state."""
         self._wait(lambda told: told["state"] == state, state)
 
+    def run_through(self, plan: str = "smoke", **form: str) -> dict[str, Any]:
+        """Start a run, wait until it is judged, and return that; a short one may be over before it is seen."""
+        before = len(self.summaries(plan))
+        self.swarm(**form)
+        self._wait(lambda _: len(self.summaries(plan)) > before, "judged")
+        self.wait_for("stopped")
+        return self.summaries(plan)[-1]
+
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers are there; before, a press of the button does nothing."""
         self._wait(lambda told: len(told["workers"]) == count, f"{count} workers")
@@ -66,23 +74,6 @@ class WebUi:
         while not seen(self.get("/stats/requests")):
             assert time.monotonic() < until, f"never {what}"
             time.sleep(0.1)
-
-    def wait_until_there(self) -> None:
-        """Wait until it answers."""
-        until = time.monotonic() + WAIT_S
-        while True:
-            with suppress(urllib.error.URLError, ConnectionError):
-                self.get("/stats/requests")
-                break
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.1)
-
-    def wait_for_summaries(self, plan: str, count: int) -> list[dict[str, Any]]:
-        """Wait until so many runs of a plan were judged, and Locust is ready for another."""
-        self._wait(lambda _: len(self.summaries(plan)) >= count, f"{count} summaries of {plan}")
-        self.wait_for("stopped")
-        return self.summaries(plan)
 
     def summaries(self, plan: str = "smoke") -> list[dict[str, Any]]:
         """Return what was judged of a plan, oldest first."""
@@ -100,13 +91,23 @@ def free_port() -> int:
 
 
 @contextmanager
-def web_ui(runs: Path, options: Sequence[str]) -> Iterator[WebUi]:
-    """Start the web UI of the locustfile; it ends with the context."""
-    port = free_port()
-    process = start([*LOCUST, "--runs-dir", str(runs), "--web-port", str(port), *options])
+def serving(runs: Path, *more: str) -> Iterator[WebUi]:
+    """Serve the web UI with the smoke plan, until the context ends."""
+    port, master_port = free_port(), free_port()
+    options = ["--plan", "smoke", "--runs-dir", str(runs), "--web-port", str(port)]
+    options += [option.format(port=master_port) for option in more]
+    process = start([*LOCUST, *options])
     web = WebUi(f"http://127.0.0.1:{port}", process, runs)
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            urllib.request.urlopen(web.url + "/login", timeout=30).close()
+            break
+        except (urllib.error.URLError, ConnectionError):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.1)
     try:
-        web.wait_until_there()
         yield web
     finally:
         if process.poll() is None:
