@@ -54,6 +54,8 @@ def scaled(name: str) -> str:
     changes += ["fitness.lag_below_ms=20000", "fitness.loop_lag_below_ms=20000"]
     changes += SLOS.get(name, ["slos=[]"])
     changes += ["pool.laps=2", "pool.accounts=4"] if name == LAPPED else []
+    # Some accounts are hotter than others of their shard.
+    changes += ["pool.accounts_per_shard=8"] if name == "showcase" else []
     payments = ["warm_up_s=0", "rate_per_s=25", "duration_s=2", *SCALED[name]]
     plan = load_plan(name, [*changes, *(f"{PAYMENTS}.{change}" for change in payments)])
     document = plan.model_dump(mode="json")
