@@ -85,6 +85,9 @@ class Fake:
     def move(self, began_ns: int) -> None:
         """Do nothing: the benchmark's master pauses nothing."""
 
+    def step(self, began_ns: int, rate_per_s: int) -> None:
+        """Do nothing: the benchmark's master searches for nothing."""
+
     def go_on(self, *, sending: bool) -> None:
         """Send, or send no more."""
         self.sending = sending

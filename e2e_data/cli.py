@@ -162,6 +162,7 @@ def show(directory: Path, command_id: str | None, ids_file: Path | None) -> None
     if command_id is not None:
         file = ids_file or (run_file if of_run else None)
         scheme = read_scheme(file) if file else None
+        found = found.lapped(scheme.laps if scheme else 1)
         for line in described(found, find(command_id.strip(), found, scheme), scheme):
             click.echo(line)
         return

@@ -69,10 +69,11 @@ def heads(
     batch: Batch, ids: Ids, *, lap: int, phase: int, attempts: Int64s, channel: Channel
 ) -> NDArray[np.uint8]:
     """Return what each correlation id begins with."""
+    lap, shard = ids.parted(lap, batch.shard.number)
     return Correlations(
         tag=ids.tag,
         lap=lap,
-        shard=batch.shard.number,
+        shard=shard,
         index=batch.indices,
         attempt=attempts.astype(np.uint8),
         kind=batch.kinds,

@@ -76,6 +76,9 @@ class Ids:
 
     key: bytes
     nonce: int
+    shards: int = 0
+    """Where the pool is played in laps, how many shards a lap has: a shard of a later lap is known by a
+    number from there on, which its ids part into lap and shard. 0 where no laps are counted so."""
     tag: int = field(init=False)
     """32 bits, never zero, that mark the run's correlation ids."""
 
@@ -87,9 +90,16 @@ class Ids:
         object.__setattr__(self, "tag", int.from_bytes(digest, "big") or 1)
 
     @classmethod
-    def fresh(cls) -> Ids:
-        """Draw a key and a nonce for a new run."""
-        return cls(secrets.token_bytes(16), secrets.randbits(64) or 1)
+    def fresh(cls, shards: int = 0) -> Ids:
+        """Draw a key and a nonce for a new run; `shards` as above."""
+        return cls(secrets.token_bytes(16), secrets.randbits(64) or 1, shards)
+
+    def parted(self, lap: int, shard: int) -> tuple[int, int]:
+        """Return the lap and the shard that stand in an id."""
+        if not self.shards:
+            return lap, shard
+        laps, within = divmod(shard, self.shards)
+        return lap + laps, within
 
     def command_ids(
         self, lap: int, shard: int, indices: Sequence[int] | NDArray[np.int64]
@@ -117,16 +127,20 @@ class Ids:
         plain = right & np.uint64((1 << 58) - 1)
         known = np.array(whole, dtype=np.bool_) & (nonce == self.nonce)
         known &= plain >> np.uint64(56) == namespace
+        lap = (plain >> np.uint64(40) & np.uint64(LAPS - 1)).astype(np.int64)
+        shard = (plain >> np.uint64(20) & np.uint64(SHARDS - 1)).astype(np.int64)
+        known, lap, shard = _joined(known, lap, shard, self.shards)
         return Decoded(
             known=known,
-            lap=(plain >> np.uint64(40) & np.uint64(LAPS - 1)).astype(np.int64),
-            shard=(plain >> np.uint64(20) & np.uint64(SHARDS - 1)).astype(np.int64),
+            lap=lap,
+            shard=shard,
             index=(plain & np.uint64(INDICES - 1)).astype(np.int64),
         )
 
     def _encode(
         self, namespace: Namespace, lap: int, shard: int, indices: Sequence[int] | NDArray[np.int64]
     ) -> list[str]:
+        lap, shard = self.parted(lap, shard)
         if not (0 <= lap < LAPS and 0 <= shard < SHARDS):
             msg = f"lap {lap} or shard {shard} is beyond what an id can hold"
             raise ValueError(msg)
@@ -185,6 +199,15 @@ def _unwrap(high: Words, low: Words) -> tuple[Words, Words]:
     return left | low >> np.uint64(61) & np.uint64(1), low & np.uint64(_HALF)
 
 
+def _joined(
+    known: NDArray[np.bool_], lap: NDArray[np.int64], shard: NDArray[np.int64], shards: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Undo `Ids.parted` for many; a shard that no lap has was made by nobody."""
+    if not shards:
+        return known, lap, shard
+    return known & (shard < shards), np.zeros_like(lap), lap * shards + shard
+
+
 def static_account_id(customer_id: str) -> str:
     """Return the id that files made beforehand use for a customer's account: a UUID of version 5."""
     return str(uuid5(ACCOUNT_NAMESPACE, customer_id))
@@ -226,12 +249,18 @@ class Correlation:
         return body + zlib.crc32(body).to_bytes(4, "big")
 
     @classmethod
-    def unpack(cls, raw: bytes) -> Correlation | None:
-        """Read 24 bytes back; None where they are no correlation id of any run."""
+    def unpack(cls, raw: bytes, shards: int = 0) -> Correlation | None:
+        """Read 24 bytes back; None where they are no correlation id of any run.
+
+        `shards` are those of a lap, as in Ids.
+        """
         if len(raw) != CORRELATION_BYTES or zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "big"):
             return None
         tag, lap, high, low, attempt, packed, phase, us_high, us_low = _CORRELATION.unpack(raw[:-4])
         place = high << 32 | low
+        shard = place >> 20
+        if shards:
+            lap, shard = 0, lap * shards + shard
         try:
             channel = Channel(packed >> 4 & 3)
         except ValueError:
@@ -239,7 +268,7 @@ class Correlation:
         return cls(
             tag=tag,
             lap=lap,
-            shard=place >> 20,
+            shard=shard,
             index=place & (INDICES - 1),
             attempt=attempt,
             kind=Kind(packed >> 6),
@@ -328,8 +357,11 @@ class ReadCorrelations:
     intended_us: NDArray[np.int64]
 
 
-def read_correlations(texts: Sequence[str], tag: int) -> ReadCorrelations:
-    """Read many correlation ids, each 48 hexadecimal digits; any text is taken: they come from outside."""
+def read_correlations(texts: Sequence[str], tag: int, shards: int = 0) -> ReadCorrelations:
+    """Read many correlation ids, each 48 hexadecimal digits; any text is taken: they come from outside.
+
+    `shards` are those of a lap, as in Ids.
+    """
     match, nothing = _TEXT.fullmatch, "0" * (2 * CORRELATION_BYTES)
     whole = [text if match(text) else nothing for text in texts]
     raw = bytes.fromhex("".join(whole))
@@ -340,12 +372,13 @@ def read_correlations(texts: Sequence[str], tag: int) -> ReadCorrelations:
     codes = rows["codes"].astype(np.int64)
     place = rows["place_high"].astype(np.int64) << 32 | rows["place_low"]
     channel = codes >> 4 & 3
+    known = (table["check"] == np.array(checks, dtype=np.int64)) & (rows["tag"] == tag)
+    lap, shard = rows["lap"].astype(np.int64), place >> 20
+    known, lap, shard = _joined(known & (channel < len(Channel)), lap, shard, shards)
     return ReadCorrelations(
-        known=(table["check"] == np.array(checks, dtype=np.int64))
-        & (rows["tag"] == tag)
-        & (channel < len(Channel)),
-        lap=rows["lap"].astype(np.int64),
-        shard=place >> 20,
+        known=known,
+        lap=lap,
+        shard=shard,
         index=place & (INDICES - 1),
         attempt=rows["attempt"].astype(np.int64),
         kind=codes >> 6,

@@ -34,11 +34,14 @@ class Scheme(BaseModel):
     key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     nonce: Annotated[int, Field(gt=0, lt=2**64)]
     epoch_utc_ns: int | None = None
+    laps: Annotated[int, Field(ge=1)] = 1
+    shards: Annotated[int, Field(ge=0)] = 0
+    """Of a lap, as in Ids."""
 
     @property
     def ids(self) -> Ids:
         """The ids of the run."""
-        return Ids(bytes.fromhex(self.key), self.nonce)
+        return Ids(bytes.fromhex(self.key), self.nonce, self.shards)
 
     @property
     def first_day(self) -> date | None:
@@ -91,7 +94,7 @@ def find(text: str, pool: Pool, scheme: Scheme | None) -> Found:
 
 
 def _of_correlation(text: str, scheme: Scheme | None) -> Found:
-    correlation = Correlation.unpack(bytes.fromhex(text))
+    correlation = Correlation.unpack(bytes.fromhex(text), scheme.shards if scheme else 0)
     if correlation is None:
         raise Problems(
             [f"--command {text}: is no correlation id, its check sum is wrong; copy all of it"]

@@ -186,8 +186,8 @@ class Platform(OverKafka, OverSql):
 
     def read_acknowledgement(self, answer: HttpAnswer) -> Acknowledgement:
         """Read the answer to a command; whatever cannot be read leaves the command unknown."""
-        if answer.status == 429:
-            return Acknowledgement(Acknowledged.REFUSED, reason="HTTP 429")
+        if answer.status in (413, 429):
+            return Acknowledgement(Acknowledged.REFUSED, reason=f"HTTP {answer.status}")
         fields = _object(answer.body)
         if answer.status == 202 and fields.get("status") == "ACCEPTED":
             account_id = fields.get("accountId")

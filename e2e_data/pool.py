@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Pool:
         *,
         directory: Path | None = None,
         manifest: Manifest | None = None,
+        laps: int = 1,
     ) -> None:
         """Prefer the named constructors; raises Problems for a seed that is none."""
         if not 0 <= seed <= tables.SEED_MAX:
@@ -43,6 +45,7 @@ class Pool:
         self.config = config
         self.seed = seed
         self.directory = directory
+        self.laps = laps
         self._manifest = manifest
         self._recent: OrderedDict[int, Shard] = OrderedDict()
         self._counts: dict[int, Counts] = {}
@@ -128,6 +131,16 @@ class Pool:
         """Return a pool without files whose shards are compared with a manifest from elsewhere."""
         return cls(manifest.config, manifest.seed, manifest=manifest)
 
+    def lapped(self, laps: int) -> Pool:
+        """Return the pool as it is played so many times.
+
+        Each lap has accounts of its own, and the same happens to them; its shards' numbers follow
+        those of the lap before. Files, manifest and hashes are those of one lap.
+        """
+        return Pool(
+            self.config, self.seed, directory=self.directory, manifest=self._manifest, laps=laps
+        )
+
     def __len__(self) -> int:
         return sum(self.count_of(kind) for kind in Kind)
 
@@ -137,8 +150,8 @@ class Pool:
 
     @property
     def shard_count(self) -> int:
-        """The number of shards."""
-        return self.config.shard_count
+        """The number of shards, over all laps."""
+        return self.config.shard_count * self.laps
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -146,17 +159,19 @@ class Pool:
         if self._manifest:
             return self._manifest
         entries, tally = [], empty_tally(self.config)
-        for shard in self.shards():
+        for number in range(self.config.shard_count):
+            shard = self.shard(number)
             entries.append(ShardEntry.of(shard))
             tally = tally.plus(tally_of(shard))
         return manifests.build(self.config, self.seed, entries, tally)
 
     def count_of(self, kind: Kind) -> int:
-        """Return the number of commands of one kind in the whole pool."""
+        """Return the number of commands of one kind in the whole pool, over all laps."""
         return self._totals[kind]
 
     def shard_counts(self, number: int) -> Counts:
         """Return what one shard has of each kind, without making or reading it."""
+        number %= self.config.shard_count
         if self._manifest:
             return self._manifest.shard_counts(number)
         if number not in self._counts:
@@ -171,12 +186,17 @@ class Pool:
         if number in self._recent:
             self._recent.move_to_end(number)
             return self._recent[number]
-        fault = self.file_fault(number)
+        if not 0 <= number < self.shard_count:
+            raise IndexError(f"shard {number}: the pool has {self.shard_count} shards")
+        within = number % self.config.shard_count
+        fault = self.file_fault(within)
         if fault:
             raise Problems([fault])
-        shard = self.unchecked_shard(number)
-        if self._manifest and shard.hash != self._manifest.shards[number].hash:
+        shard = self.unchecked_shard(within)
+        if self._manifest and shard.hash != self._manifest.shards[within].hash:
             raise Problems([self._difference(shard)])
+        if within != number:
+            shard = replace(shard, number=number)
         self._recent[number] = shard
         if len(self._recent) > SHARDS_KEPT:
             self._recent.popitem(last=False)

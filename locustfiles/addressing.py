@@ -41,10 +41,11 @@ def address(
     value_date: date,
 ) -> Sending:
     """Return the command as the platform's adapter takes it, with a correlation id of its own."""
+    lap, shard = ids.parted(attempt.lap, command.shard)
     correlation = Correlation(
         tag=ids.tag,
-        lap=attempt.lap,
-        shard=command.shard,
+        lap=lap,
+        shard=shard,
         index=command.index,
         attempt=attempt.number,
         kind=command.kind,

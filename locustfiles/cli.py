@@ -55,7 +55,7 @@ def show_plan(file: str, png: Path | None, svg: Path | None) -> None:
             from locustfiles.forecast import forecast
             from locustfiles.picture import draw
 
-            pool = Pool.in_memory(found.pool.config(), found.pool.seed)
+            pool = Pool.in_memory(found.pool.config(), found.pool.seed).lapped(found.pool.laps)
             draw(f"plan {found.name}", forecast(found, pool), path, ending)
 
 
@@ -111,7 +111,7 @@ def run(
     if dry_run:
         from locustfiles.outline import show
 
-        given = Pool.open(Path(pool)) if pool else None
+        given = Pool.open(Path(pool)).lapped(chosen.pool.laps) if pool else None
         chosen = chosen.model_copy(update={"users": users or chosen.users})
         chosen = chosen if host or values["channels"] else sandboxed(chosen)
         show(chosen, host, Console(highlight=False), given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,23 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
-from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.figures import FleetFigures
 from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
-from locustfiles.pacing import Pace
-from locustfiles.phases import PhaseMachine, PhaseTimes, Progress, State
+from locustfiles.phases import Progress, State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.profiles import SECOND_NS
+from locustfiles.resumed import Resumed
+from locustfiles.schedule import machine_of
+from locustfiles.standing import second_of
+from locustfiles.steps import Steps
 from locustfiles.watch import Watch
 from reports.grants import GrantLog
 from reports.lines import LineLog
 from reports.rundir import RunDirectory
+from reports.steps import read_steps
 from reports.timeline import Event as TimelineEvent
 from reports.timeline import Second
 
@@ -42,21 +45,11 @@ RECENT_EVENTS = 200
 """So much of the timeline is kept for whoever watches the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """Where a run goes on whose master is no more."""
-
-    term: int
-    epoch: int
-    phase: int
-    sent_ns: int
-    """How long the phase has been sending."""
-    known: Mapping[int, Known]
-    accounts: AccountBook
-
-
 class Director:
     """Moves a run through its phases. `advance` is called about once a second."""
+
+    _steps: Steps | None = None
+    """Those of the phase that searches."""
 
     def __init__(
         self,
@@ -75,7 +68,7 @@ class Director:
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
         self.grants = GrantLog(directory.grants)
-        self.machine = _machine(plan)
+        self.machine = machine_of(plan, fleet=fleet)
         self.refresh: Callable[[], None] = lambda: None
         """Has the newest word of a sender that is at hand."""
         self.queues: Callable[[], Mapping[str, int]] = dict
@@ -172,13 +165,19 @@ class Director:
         if self._fleet:
             self.desk.tick()
         before = self.machine.state, self.machine.phase
-        while self.machine.advance(self.clock.now_ns(), self._progress()):
-            self._moved(*before)
+        while True:
+            # Before the machine passes the gate, since a search may not be over.
+            if not self._step():
+                if not self.machine.advance(self.clock.now_ns(), self._progress()):
+                    break
+                self._moved(*before)
             before = self.machine.state, self.machine.phase
             self.wake()
             self.refresh()
         if self.machine.state is State.SETTLING:
             self._settle()
+        elif self._steps is not None and self.machine.state is State.SENDING:
+            self._steps.look(self.clock.now_ns(), self.total(), self._took)
         self._watch()
         self._spend()
         return self.machine.state
@@ -203,28 +202,15 @@ class Director:
         """Write down how the run stands."""
         self.refresh()
         total = self.total()
-        second = Second(
-            at_ns=self.clock.now_ns(),
-            phase=self.phase_name,
-            due=total.due,
-            sent=total.sent,
-            acknowledged=total.acknowledged,
-            completed=total.completed,
-            unanswered=total.unanswered,
-            blocked=total.blocked,
-            overdue=total.overdue,
-            dropped=total.dropped,
-            pending_now=total.pending_now,
-            users_now=total.users_now,
-            waiting_now=total.waiting_now,
-            loop_lag_ms=total.lag_us / 1000,
-            cpu_percent=total.cpu_permille / 10,
-            retried=total.retried,
-            held_back=total.held_back,
-            queues=dict(self.queues()),
-        )
+        second = second_of(total, self.clock.now_ns(), self.phase_name, self.queues())
         self.recent.append(second)
         self.timeline.write(second)
+
+    @property
+    def needs_figures(self) -> bool:
+        """Whether response times are asked for while the run is on."""
+        profiles = {phase.profile for phase in self.plan.phases.values()}
+        return "search" in profiles or self.watch.needs_figures
 
     @property
     def phase_name(self) -> str:
@@ -237,21 +223,8 @@ class Director:
 
         The lag and the CPU are those of the worst. What stands `now` is not counted of lost ones.
         """
-        members = list(self.desk.members.values())
-        sums = {
-            field.name: sum(
-                getattr(member.counts, field.name)
-                for member in members
-                if not (member.lost and field.name.endswith("_now"))
-            )
-            for field in fields(Counts)
-        }
-        alive = [member.counts for member in members if not member.lost]
-        sums |= {
-            name: max((getattr(counts, name) for counts in alive), default=0)
-            for name in ("moved_ns", "lag_us", "cpu_permille")
-        }
-        return Counts(**sums)
+        members = self.desk.members.values()
+        return Counts.over((member.counts, member.lost) for member in members)
 
     # -- phases ---------------------------------------------------------------------------------
 
@@ -260,6 +233,8 @@ class Director:
         name = list(self.plan.phases)[self.machine.phase]
         if self.machine.state is State.PAUSED:
             self.event("phase paused", name)
+            if self._steps is not None:
+                self._steps.spoil()
             self.desk.pause()
         elif state is State.PAUSED and self.machine.state is State.SENDING:
             self.event("phase resumed", name)
@@ -286,7 +261,12 @@ class Director:
                 sum(counts[kind] for kind in phase.sends)
                 for counts in map(self.pool.shard_counts, range(self.pool.shard_count))
             ]
-            self.desk.begin(number, sizes, self.clock.now_ns() + self._lead_ns, known)
+            began_ns = self.clock.now_ns() + self._lead_ns
+            self.desk.begin(number, sizes, began_ns, known)
+            self._steps = self._steps_of(name, phase)
+            if self._steps is not None and not self._begin_step(self._steps, began_ns):
+                # A master before had found all out.
+                self.machine.step(began_ns, began_ns)
         elif state is State.SETTLING:
             self._settle()
             self.event("phase settles", name)
@@ -295,6 +275,47 @@ class Director:
                 self._note_end(number)
             self.desk.end()
             self.event("run ended")
+
+    def _steps_of(self, name: str, phase: Phase) -> Steps | None:
+        """Return the steps of a phase that searches; those of a master before count."""
+        if phase.profile != "search":
+            return None
+        before = read_steps(self.directory.steps)
+        log = LineLog(self.directory.steps)
+        return Steps(name, phase, self.plan.slos_of(name), self.plan.fitness, log, before)
+
+    def _begin_step(self, steps: Steps, began_ns: int) -> bool:
+        """Begin the next step of a search, if there is one, and tell whether there is."""
+        rate_per_s = steps.next_per_s
+        if rate_per_s is None:
+            return False
+        self.machine.step(self.clock.now_ns(), steps.begin(rate_per_s, began_ns))
+        self.desk.step(rate_per_s, began_ns)
+        name = list(self.plan.phases)[self.machine.phase]
+        self.event("step began", name, f"{rate_per_s}/s")
+        return True
+
+    def _step(self) -> bool:
+        """End the step of a search that is settled, and begin the next; tell whether that was done."""
+        steps, now_ns = self._steps, self.clock.now_ns()
+        if steps is None or not self.machine.may_step:
+            return False
+        progress = self._progress()
+        if not self.machine.settled(now_ns, progress):
+            return False
+        name, phase = list(self.plan.phases.items())[self.machine.phase]
+        if progress.exhausted:
+            self.event("warning", name, f"the pool ran out while it searched: {steps.found}")
+            return False
+        ended = steps.end(now_ns, self.total(), self._took, progress.pending)
+        if ended is not None:
+            told = f"too high: {ended.missed}" if ended.missed else "held"
+            self.event("step ended", name, f"{ended.rate_per_s}/s {told}")
+            log.info("phase %s: %d/s %s", name, ended.rate_per_s, told)
+        time_up = (
+            phase.duration_ns is not None and self.machine.sent_for_ns(now_ns) >= phase.duration_ns
+        )
+        return not time_up and self._begin_step(steps, now_ns + self._lead_ns)
 
     def _watch(self) -> None:
         """End the run when an SLO has been missed for as long as the plan bears."""
@@ -307,14 +328,16 @@ class Director:
         """End the run when its budget is spent."""
         if self._run_began_ns is not None:
             seconds = (self.clock.now_ns() - self._run_began_ns) / SECOND_NS
-            spent = "; ".join(self.plan.budget.spent(self.total().sent, seconds))
+            moved = dict(zip(self.pool.config.currencies, self.desk.money, strict=False))
+            spent = "; ".join(self.plan.budget.spent(self.total().sent, seconds, moved))
             if spent:
                 self.stop(f"the budget is spent: {spent}")
 
     @property
     def _warm_phase(self) -> str:
         """The phase that is being sent, past its warm-up; empty where none is."""
-        name = self.phase_name
+        # A search goes on where an SLO is missed.
+        name = "" if self._steps is not None else self.phase_name
         warm_ns = round(self.plan.phases[name].warm_up_s * SECOND_NS) if name else 0
         return name if self.machine.sent_for_ns(self.clock.now_ns()) >= warm_ns else ""
 
@@ -332,6 +355,9 @@ class Director:
         name = list(self.plan.phases)[number]
         left = self.desk.book.awaited
         note = f"{left} commands were pending" if left else ""
+        if self._steps is not None:
+            note = "; ".join(filter(None, (self._steps.found, note)))
+            self._steps = None
         if left and self.plan.phases[name].if_pending == "stop":
             note += ", so the run stops, as the plan asks"
         if left:
@@ -348,22 +374,6 @@ class Director:
             return
         self.event(event, self.phase_name, note)
         (log.warning if event == "worker lost" else log.info)("%s: %s", event, note)
-
-
-def _machine(plan: Plan) -> PhaseMachine:
-    phases = enumerate(plan.phases.values())
-    return PhaseMachine([_times(phase, phase.pace(plan.pool.seed, n)) for n, phase in phases])
-
-
-def _times(phase: Phase, pace: Pace) -> PhaseTimes:
-    return PhaseTimes(
-        duration_ns=phase.duration_ns,
-        settle_ns=phase.settle_ns,
-        settle_max_ns=phase.settle_max_ns,
-        count=phase.count,
-        count_due_ns=pace.due_ns(phase.count - 1) if phase.count else 0,
-        stop_if_pending=phase.if_pending == "stop",
-    )
 
 
 def _kinds(phase: Phase) -> str:

@@ -91,8 +91,8 @@ def planned_commands(phase: Phase, pool: Pool) -> int:
 
 def _bounds(phase: Phase) -> list[int]:
     bounds = [] if phase.count is None else [phase.count]
-    if phase.duration_ns is not None:
-        bounds.append(Even(phase.rates).due_by(phase.duration_ns - 1))
+    if phase.foreseen_ns is not None:
+        bounds.append(Even(phase.rates).due_by(phase.foreseen_ns - 1))
     return bounds
 
 
@@ -101,8 +101,8 @@ def _phases(plan: Plan, pool: Pool) -> Iterator[PhaseForecast]:
     for name, phase in plan.phases.items():
         pace, commands = Even(phase.rates), planned_commands(phase, pool)
         lasts_s = pace.due_ns(commands) / SECOND_NS
-        if phase.duration_ns is not None:
-            lasts_s = min(lasts_s, phase.duration_ns / SECOND_NS)
+        if phase.foreseen_ns is not None:
+            lasts_s = min(lasts_s, phase.foreseen_ns / SECOND_NS)
         bounds = _bounds(phase)
         peak_per_s = float(phase.rates.peak_per_s)
         open_users = max(1, math.ceil(peak_per_s * ANSWER_S))

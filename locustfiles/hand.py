@@ -26,7 +26,7 @@ HELD_MAX = 16
 DEALT = 1024
 """Cards made at a time, at most: making what commands need costs less for many at once."""
 LAP = 0
-"""The pool is played once."""
+"""Laps are in the shards' numbers: `Ids.parted` takes them apart."""
 
 # A table, because a sender makes thousands of commands a second and enum look-ups are slow.
 _KINDS = tuple(Kind)

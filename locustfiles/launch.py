@@ -28,13 +28,14 @@ from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
 from locustfiles.control import user_name
-from locustfiles.director import Director, Resumed
+from locustfiles.director import Director
 from locustfiles.embedded import EmbeddedSandbox
 from locustfiles.faults import Faults, proxied
 from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
+from locustfiles.resumed import Resumed
 from locustfiles.run import Run
 from locustfiles.settings import Settings
 from locustfiles.takeover import last_ns, take_over
@@ -173,8 +174,9 @@ def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gat
     again = f"-{record.masters}" if record.masters > 1 else ""
     directory, clock = director.directory, director.clock
     service = Service(directory.name, LOCAL + again, record.masters)
+    platform = settings.plan.padding.of(settings.platform, settings.pool)
     run = Run(
-        *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
+        *(settings.plan, settings.pool, platform, record.ids, directory, clock),
         settings.users,
         service,
     )
@@ -193,7 +195,8 @@ def _anew(settings: Settings, origin: Origin) -> _Begun:
     manifest = get_hub().threadpool.apply(lambda: settings.pool.manifest)
     manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
-    record = _record(settings, directory, Ids.fresh(), clock, origin)
+    ids = Ids.fresh(settings.pool.config.shard_count)
+    record = _record(settings, directory, ids, clock, origin)
     directory.write_record(record)
     return directory, record, clock, None
 
@@ -228,11 +231,11 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.ask()
         run.wake()
-        if director.watch.needs_figures:
+        if director.needs_figures:
             director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
 
     run.deliver = deliver
-    if director.watch.needs_figures:
+    if director.needs_figures:
         run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     run.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
@@ -307,8 +310,10 @@ def serve(
     # It makes the pool's vocabulary, for which a slow machine takes seconds: on a thread, since Locust's
     # master stops a test whose workers send no heartbeat for three.
     pool = Pool.of_manifest(get_hub().threadpool.apply(manifests.read, (directory.pool,)))
+    pool = pool.lapped(record.laps)
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
+    platform = plan.padding.of(platform, pool)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
     clock.offset = run.agent.offset
     gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
@@ -343,6 +348,7 @@ def _record(
                 weights=phase.kind_weights,
                 completion_deadline_s=phase.completion_deadline_s,
                 warm_up_s=phase.warm_up_s,
+                search_from_per_s=int(phase.from_per_s) if phase.profile == "search" else 0,
             )
             for name, phase in plan.phases.items()
         ),
@@ -352,6 +358,8 @@ def _record(
         server=plan.server.metrics if plan.server else (),
         key=ids.key.hex(),
         nonce=ids.nonce,
+        laps=settings.pool.laps,
+        shards=ids.shards,
         host=str(origin),
         embedded_sandbox=settings.origin is None,
         workers=settings.workers,

@@ -22,11 +22,12 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
 
     `pool` is played instead of the plan's, if it is given.
     """
-    pool = pool or Pool.in_memory(plan.pool.config(), plan.pool.seed)
+    pool = pool or Pool.in_memory(plan.pool.config(), plan.pool.seed).lapped(plan.pool.laps)
     # What a plan says of itself is text, not markup.
     console.print(f"plan {plan.name}: {plan.description}", markup=False, soft_wrap=True)
+    laps = f" in {pool.laps} laps" if pool.laps > 1 else ""
     console.print(
-        f"pool: {pool.config.accounts:,} accounts, {len(pool):,} commands, seed {pool.seed}; "
+        f"pool: {pool.config.accounts * pool.laps:,} accounts{laps}, {len(pool):,} commands, seed {pool.seed}; "
         f"sent to {host or 'an embedded sandbox'} by at most {plan.users} users",
         markup=False,
         soft_wrap=True,

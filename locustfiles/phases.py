@@ -12,6 +12,7 @@ SETTLING  nothing has moved for the settle time, or      the same, with what is 
 SETTLING  somebody may still send                        (waits, however long nothing has moved)
 SETTLING  something is to be sent again, in its time     SENDING the same phase
 SETTLING  it is paused                                   (waits before the next phase)
+SETTLING  another step of a search follows               SENDING the same phase, for as long as it takes
 SETTLING  the phase is to be skipped                     the same as after its settle time
 SENDING   a pause was asked                              PAUSED
 PAUSED    the pause is over                              SENDING the same phase, which lasts longer by it
@@ -52,6 +53,8 @@ class PhaseTimes:
     """Sending ends after so many commands."""
     count_due_ns: int = 0
     """When the last of them is due."""
+    quiet_ns: int = 0
+    """Though nothing is pending, nothing may have moved for so long: figures come later than ends."""
     stop_if_pending: bool = False
     """Whether no further phase begins where commands were pending when this one ended."""
 
@@ -89,6 +92,8 @@ class PhaseMachine:
         self._paused = False
         self._paused_ns = 0
         """Since when; meaningful while PAUSED."""
+        self._lasts_ns: int | None = None
+        """How long the phase sends, where its steps say so."""
 
     def pause(self, *, paused: bool = True) -> None:
         """Ask to send nothing further until `pause(paused=False)`; the time until then is cut out."""
@@ -129,6 +134,11 @@ class PhaseMachine:
         self.phase, self._began_ns = phase, now_ns - sent_ns
         self._enter(State.SENDING, now_ns)
 
+    def step(self, now_ns: int, until_ns: int) -> None:
+        """Send in the current phase until then, whether it was SENDING or SETTLING."""
+        self._lasts_ns = until_ns - self._began_ns
+        self._enter(State.SENDING, now_ns)
+
     def advance(self, now_ns: int, progress: Progress) -> bool:
         """Move on by at most one state, and tell whether it did."""
         if self.state is State.WAITING and self._stopping:
@@ -146,7 +156,7 @@ class PhaseMachine:
         if self.state is State.SETTLING and not self._sent_enough(now_ns, progress):
             self._enter(State.SENDING, now_ns)
             return True
-        if self.state is State.SETTLING and self._settled(now_ns, progress):
+        if self.settled(now_ns, progress):
             gate_failed = bool(progress.pending) and not self._skipping
             self._stopping |= gate_failed and self._times.stop_if_pending
             return self._pass_gate(now_ns)
@@ -169,6 +179,7 @@ class PhaseMachine:
         else:
             self.phase += 1
             self._began_ns, self._counted, self._skipping = now_ns, False, False
+            self._lasts_ns = None
             self._enter(State.SENDING, now_ns)
         return True
 
@@ -183,7 +194,7 @@ class PhaseMachine:
 
     def is_final(self, now_ns: int) -> bool:
         """Tell whether the phase will send nothing more, whatever happens: time or count is up."""
-        duration_ns = self._times.duration_ns
+        duration_ns = self._times.duration_ns if self._lasts_ns is None else self._lasts_ns
         time_up = duration_ns is not None and self.sent_for_ns(now_ns) >= duration_ns
         return self._stopping or self._skipping or self._counted or time_up
 
@@ -203,11 +214,19 @@ class PhaseMachine:
         quiet_ns = now_ns - max(progress.moved_ns, self._began_ns + times.count_due_ns)
         return quiet_ns >= times.settle_ns
 
-    def _settled(self, now_ns: int, progress: Progress) -> bool:
-        if progress.busy:
+    @property
+    def may_step(self) -> bool:
+        """Whether another step of the phase may follow: nobody asked for anything else."""
+        return not (self._stopping or self._skipping or self._paused)
+
+    def settled(self, now_ns: int, progress: Progress) -> bool:
+        """Tell whether the phase, or its step, is SETTLING and done with that."""
+        if self.state is not State.SETTLING or progress.busy:
             return False
-        if progress.pending == 0 or self._skipping:
+        if self._skipping:
             return True
+        if progress.pending == 0:
+            return now_ns - progress.moved_ns >= self._times.quiet_ns
         settled_for_ns = now_ns - self._since_ns
         longest_ns = self._times.settle_max_ns
         if longest_ns is not None and settled_for_ns >= longest_ns:

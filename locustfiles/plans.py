@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -18,6 +19,7 @@ from pydantic import (
 from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Kind
 from e2e_data.config import PoolConfig
+from e2e_data.ids import LAPS, SHARDS
 from e2e_data.problems import Problems, of_validation
 from locustfiles.bindings import BRINGS, NEEDS
 from locustfiles.channels.http_settings import HttpSettings
@@ -28,13 +30,14 @@ from locustfiles.plan_parts.allowed import Allowed
 from locustfiles.plan_parts.budget import Budget
 from locustfiles.plan_parts.channels import Channels
 from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
+from locustfiles.plan_parts.padding import Padding
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plan_parts.retries import Retries
 from locustfiles.plan_parts.server import Server
 from locustfiles.plan_parts.traces import load_trace
 from locustfiles.profiles import SECOND_NS
-from reports.slos import Fitness, Slo
+from reports.slos import Fitness, KindName, Slo
 
 SHIPPED = files("locustfiles") / "plans"
 
@@ -72,6 +75,9 @@ class PoolChoice(Part):
 
     preset: str = "smoke"
     seed: int = Field(default=7, ge=0, lt=2**63)
+    laps: int = Field(default=1, ge=1, lt=LAPS)
+    """How often the pool is played: a phase ends when all laps of it have run out. Each lap has ids and
+    accounts of its own, which are opened with the others', and the same happens to them."""
     overrides: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -80,7 +86,7 @@ class PoolChoice(Part):
         """Take every other setting of the table as an override of the preset."""
         if not isinstance(value, Mapping) or "overrides" in value:
             return value
-        own = {name: value[name] for name in ("preset", "seed") if name in value}
+        own = {name: value[name] for name in ("preset", "seed", "laps") if name in value}
         return {**own, "overrides": {k: v for k, v in value.items() if k not in own}}
 
     def config(self) -> PoolConfig:
@@ -117,6 +123,7 @@ class Plan(Part):
     budget: Budget = Budget()
     server: Server | None = None
     """The platform's own monitoring, beside ours."""
+    padding: Padding = Padding()
     retries: Retries = Retries()
     faults: tuple[Fault, ...] = ()
     """What is done to the platform or the wire, and when."""
@@ -129,6 +136,10 @@ class Plan(Part):
         """Return the channels that a phase sends over."""
         return Mix.of(phase.channels or self.channels)
 
+    def slos_of(self, phase: str) -> tuple[Slo, ...]:
+        """Return the SLOs that are about a phase, or about all."""
+        return tuple(slo for slo in self.slos if slo.phase in (None, phase))
+
     @property
     def channels_used(self) -> tuple[Channel, ...]:
         """The channels that any phase sends over, in their order."""
@@ -138,11 +149,14 @@ class Plan(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Plan:
-        wrong = _order_faults(list(self.phases.values()))
+        wrong = _order_faults([phase.sends for phase in self.phases.values()])
+        wrong += _phase_faults(self.slos, self.phases)
         wrong += [
-            f"slos: phase {slo.phase!r} is none of {', '.join(self.phases)}"
-            for slo in self.slos
-            if slo.phase is not None and slo.phase not in self.phases
+            f"phases.{name}: a search takes an SLO that is seen while it is on, of latency response or "
+            f'errors_below_percent, such as slos = [{{ latency = "response", percentile = 99, '
+            "below_ms = 250 }]"
+            for name, phase in self.phases.items()
+            if phase.profile == "search" and not any(one.steers for one in self.slos_of(name))
         ]
         wrong += [
             f"faults: phase {fault.phase!r} is none of {', '.join(self.phases)}"
@@ -154,18 +168,56 @@ class Plan(Part):
         return self
 
 
-def _order_faults(phases: Sequence[Phase]) -> list[str]:
+def _phase_faults(slos: Iterable[Slo], phases: Collection[str]) -> list[str]:
+    """Name the phases of SLOs that the plan does not have."""
+    return [
+        f"slos: phase {slo.phase!r} is none of {', '.join(phases)}"
+        for slo in slos
+        if slo.phase is not None and slo.phase not in phases
+    ]
+
+
+def _hidden_faults(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong between the parts of a plan, where a part is wrong by itself.
+
+    What can be read of it is looked at: what would only follow from the part that is wrong is not told.
+    """
+    phases, slos = document.get("phases"), document.get("slos", [])
+    if not isinstance(phases, dict):
+        return
+    sends = [
+        _read(Sends, phase.get("sends") if isinstance(phase, dict) else None)
+        for phase in phases.values()
+    ]
+    if all(sends):
+        yield from _order_faults(sends)
+    given = (_read(Slo, slo) for slo in (slos if isinstance(slos, list) else ()))
+    yield from _phase_faults(filter(None, given), phases)
+
+
+Sends = tuple[KindName, ...]
+
+
+def _read(kind: Any, value: object) -> Any:
+    """Return a value as a part of a plan; None where it is none."""
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _order_faults(phases: Sequence[Sequence[Kind]]) -> list[str]:
     """Name the kinds that are sent twice, or before what they need (docs/contract.md, order)."""
     faults: list[str] = []
     sent: list[Kind] = []
-    for phase in phases:
-        for kind in phase.sends:
+    for sends in phases:
+        for kind in sends:
             if kind in sent:
                 faults.append(f"phases: {kind.label} is sent twice")
             sent.append(kind)
-        before = sent[: -len(phase.sends)]
+        before = sent[: -len(sends)]
         for kind, needed in NEEDED.items():
-            if kind in phase.sends and needed not in before:
+            if kind in sends and needed not in before:
                 faults.append(
                     f"phases: {kind.label} needs a phase before it that sends {needed.label}"
                 )
@@ -204,7 +256,9 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
         plan = Plan.model_validate(document)
     except ValidationError as error:
         problems += of_validation(f"plan {source}", error).problems
-    problems += _pool_faults(document.get("pool", {})) or _region_faults(plan)
+        if all(item["loc"] for item in error.errors()):
+            problems += (f"plan {source}: {fault}" for fault in _hidden_faults(document))
+    problems += _pool_faults(document.get("pool", {})) or _names_faults(plan)
     if problems or plan is None:
         raise Problems(problems)
     return plan
@@ -228,7 +282,12 @@ def _load_traces(document: dict[str, Any], source: str) -> list[str]:
 def _pool_faults(table: object) -> tuple[str, ...]:
     """Name what is wrong with the pool that a plan's table `pool` describes."""
     try:
-        PoolChoice.model_validate(table).config()
+        choice = PoolChoice.model_validate(table)
+        shards = choice.config().shard_count * choice.laps
+        if shards > SHARDS:
+            return (
+                f"pool.laps = {choice.laps}: that makes {shards:,} shards; ids hold {SHARDS:,}",
+            )
     except Problems as found:
         return found.problems
     except ValidationError:
@@ -236,13 +295,20 @@ def _pool_faults(table: object) -> tuple[str, ...]:
     return ()
 
 
-def _region_faults(plan: Plan | None) -> list[str]:
-    """Name the regions of SLOs that the pool does not have."""
-    regions = plan.pool.config().regions if plan is not None else ()
+def _names_faults(plan: Plan | None) -> list[str]:
+    """Name the regions of SLOs, and the currencies of the budget, that the pool does not have."""
+    if plan is None:
+        return []
+    config = plan.pool.config()
+    regions, currencies = config.regions, config.currencies
     return [
         f"slos: region {slo.region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
-        for slo in (plan.slos if plan is not None else ())
+        for slo in plan.slos
         if slo.region is not None and slo.region not in regions
+    ] + [
+        f"budget.moved: {currency} is none of the pool's currencies: {', '.join(currencies)}"
+        for currency in plan.budget.moved
+        if currency not in currencies
     ]
 
 

@@ -197,6 +197,18 @@ def trace(levels: Sequence[tuple[Fraction, int]], peak_per_s: Fraction) -> Profi
     )
 
 
+def climb(first_per_s: int, most_per_s: int, step_ns: int) -> Profile:
+    """Return the rates that a search tries for as long as all of them hold: each twice the one before.
+
+    What it tries then nobody knows beforehand, so this is only what is foreseen.
+    """
+    levels = [first_per_s]
+    while levels[-1] < most_per_s:
+        levels.append(min(2 * levels[-1], most_per_s))
+    *before, last = [(Fraction(per_s), step_ns) for per_s in levels]
+    return steps(before, last[0])
+
+
 def _solved(pieces: Sequence[Piece]) -> tuple[int, list[_Solved], int]:
     """Return a scale that makes all pieces whole numbers, these, and the arrivals of a round."""
     solved, began_ns, base = [], 0, Fraction(0)

@@ -73,6 +73,7 @@ class Pulse:
                         break
                 run.lag_ns, self._loop_lag_ns = self._loop_lag_ns, 0
                 run.cpu_percent = self._process.cpu_percent()
+                run.memory_kb = self._process.memory_info().rss // 1024
                 assert run.completions is not None, "a run has its source before its pulse"
                 ended, written = run.tracker.take_ended(), run.completions.mark()
                 self._writer.apply(run.journal.flush)

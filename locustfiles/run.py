@@ -15,12 +15,11 @@ import numpy as np
 from gevent.event import Event
 from numpy.typing import NDArray
 
-from e2e_data.commands import Channel
+from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from locustfiles.addressing import Addresser, Attempt
-from locustfiles.arrivals import Arrivals, Closed
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
@@ -41,7 +40,7 @@ from locustfiles.replays import Ending
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
 from locustfiles.vigil import Vigil
-from locustfiles.work import Lane, Service, Turn, Work
+from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
 from reports.rundir import RunDirectory
 
@@ -58,6 +57,11 @@ class Run:
 
     lag_ns = 0
     cpu_percent = 0.0
+    memory_kb = 0
+    _rate_per_s = 0
+    """Of the step of a search; 0 where the plan says what the rate is."""
+    _left_ns = 0
+    """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
 
     def __init__(
@@ -113,9 +117,9 @@ class Run:
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
         self._sending = False
-        self._left_ns = 0
-        """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
+        self._money = [0] * len(pool.config.currencies) if plan.budget.moved else []
+        """What the payments sent would move, by currency, where a budget asks for it."""
         if service.shared:
             self.let_watch()
 
@@ -129,6 +133,7 @@ class Run:
     def begin(self, phase: int, began_ns: int) -> None:
         """Begin a phase; its first arrival is due `began_ns`."""
         self._leave()
+        self._rate_per_s = 0
         name, planned = list(self.plan.phases.items())[phase]
         mix = self.plan.mix(planned)
         by_account = self.plan.channels_by == "account"
@@ -143,6 +148,15 @@ class Run:
         work = self.dealer.work
         if work is not None:
             lanes = self._lanes(work.number, began_ns, self._left_ns)
+            self.dealer.work = replace(work, lanes=lanes, over=Event())
+
+    def step(self, began_ns: int, rate_per_s: int) -> None:
+        """Begin a step of a search, at a rate of its own; its first arrival is due `began_ns`."""
+        self._leave()
+        self._rate_per_s = rate_per_s
+        work = self.dealer.work
+        if work is not None:
+            lanes = self._lanes(work.number, began_ns)
             self.dealer.work = replace(work, lanes=lanes, over=Event())
 
     def go_on(self, *, sending: bool) -> None:
@@ -203,7 +217,8 @@ class Run:
         counts = self.counts()
         # With fewer users than channels, some commands would lie about here.
         idle = self.service.shared and counts.users_now < self.roster.least
-        self.deliver(self.agent.ask(counts, stopped=self.stopped, idle=idle, leaving=self.leaving))
+        how = {"stopped": self.stopped, "idle": idle, "leaving": self.leaving}
+        self.deliver(self.agent.ask(counts, **how, money=self._money))
 
     def heard(self) -> None:
         """Make ready what an answer brought, and let users look if there is anything to draw."""
@@ -257,24 +272,8 @@ class Run:
         self.wake()
 
     def _lanes(self, number: int, began_ns: int, since_ns: int = 0) -> dict[Channel, Lane]:
-        phase = list(self.plan.phases.values())[number]
-        arrivals = Closed if phase.model == "closed" else Arrivals
-        return {
-            channel: Lane(
-                channel,
-                arrivals(
-                    phase.pace(self.plan.pool.seed, number),
-                    began_ns,
-                    duration_ns=phase.duration_ns,
-                    count=phase.count,
-                    since_ns=since_ns if phase.model == "open" else 0,
-                    drop_after_ns=phase.drop_after_ns,
-                    shared=self.service.shared,
-                    lane=turns,
-                ),
-            )
-            for channel, turns in self.plan.mix(phase).turns.items()
-        }
+        step = began_ns, since_ns, self._rate_per_s
+        return lanes_of(self.plan, number, *step, shared=self.service.shared)
 
     def _leave(self) -> None:
         """End the sending of the current phase; users that wait for their time come back empty."""
@@ -315,6 +314,7 @@ class Run:
             moved_ns=max(self.tracker.moved_ns, 0),
             lag_us=max(self.lag_ns, 0) // 1000,
             cpu_permille=round(max(self.cpu_percent, 0) * 10),
+            memory_kb=self.memory_kb,
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -359,7 +359,13 @@ class Run:
 
         None where the phase ended meanwhile, or the user is to serve another channel.
         """
-        return self.dealer.take(seat)
+        turn = self.dealer.take(seat)
+        if self._money and turn is not None and turn.card.kind is Kind.PAYMENT:
+            shard = turn.card.shard
+            self._money[shard.currency[turn.card.account]] += int(
+                shard.amount_minor[turn.card.index]
+            )
+        return turn
 
     def sending(self, turn: Turn, again: int = 0) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""

@@ -83,7 +83,7 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
         raise Problems(problems)
     return Settings(
         plan=plan,
-        pool=Pool.of_manifest(manifests.read(directory.pool)),
+        pool=Pool.of_manifest(manifests.read(directory.pool)).lapped(record.laps),
         platform=load_platform(record.platform),
         platform_spec=record.platform,
         origin=origin,
@@ -261,7 +261,7 @@ def _pool_size(plan: Plan, phase: Phase) -> list[str]:
         Kind.FUNDING: sum(config.funding) / 2,
         Kind.PAYMENT: sum(config.payments) / 2,
     }
-    per_account = sum(each[kind] for kind in phase.sends)
+    per_account = plan.pool.laps * sum(each[kind] for kind in phase.sends)
     arrivals = Even(phase.rates).due_by(phase.duration_ns)
     wanted = arrivals * (1 + POOL_RESERVE_PERCENT / 100)
     return [f"pool.accounts={max(1, round(wanted / max(per_account, 1)))}"]
@@ -285,6 +285,9 @@ def _positive(text: str) -> bool:
 
 def _pool(plan: Plan, directory: str | None) -> Pool:
     """Open the given pool, or describe the plan's, whose shards are made when they are needed."""
-    if directory:
-        return Pool.open(Path(directory))
-    return Pool.in_memory(plan.pool.config(), plan.pool.seed)
+    one = (
+        Pool.open(Path(directory))
+        if directory
+        else Pool.in_memory(plan.pool.config(), plan.pool.seed)
+    )
+    return one.lapped(plan.pool.laps)

@@ -16,13 +16,13 @@ from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Counts
 from locustfiles.bindings import BRINGS, Key, Stage
-from locustfiles.director import Resumed
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.messages import Bound
 from locustfiles.leases import ATTEMPTS_MAX, WATCH, Known, Range
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
+from locustfiles.resumed import Resumed
 from reports import journal
 from reports.columns import Ints
 from reports.dataset import Sliced, open_dataset

@@ -29,8 +29,8 @@ Took = Callable[[str, Kind | None], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What was seen at a time, over the run until then."""
+class Look:
+    """What was seen at a time, over the run until then, for an SLO."""
 
     at_ns: int
     counts: Counts
@@ -42,7 +42,7 @@ class _Watched:
     """An SLO, and what was seen for it lately."""
 
     slo: Slo
-    looks: deque[_Look] = field(default_factory=deque)
+    looks: deque[Look] = field(default_factory=deque)
     missed_since_ns: int | None = None
 
 
@@ -75,13 +75,11 @@ class Watch:
 
     def _ends(self, watched: _Watched, now_ns: int, counts: Counts, took: Took) -> bool:
         slo, looks = watched.slo, watched.looks
-        nothing = np.zeros(0, np.int64)
-        seen = nothing if slo.latency is None else took(self._phase, slo.kind)
-        looks.append(_Look(now_ns, counts, seen))
+        looks.append(look_of(slo, now_ns, self._phase, counts, took))
         back_ns = round((slo.window_s or LOOK_BACK_S) * SECOND_NS)
         while len(looks) > 1 and now_ns - looks[1].at_ns >= back_ns:
             looks.popleft()
-        if not _missed(slo, looks):
+        if not missed(slo, looks):
             watched.missed_since_ns = None
             return False
         if watched.missed_since_ns is None:
@@ -89,7 +87,13 @@ class Watch:
         return now_ns - watched.missed_since_ns >= round((slo.abort_after_s or 0) * SECOND_NS)
 
 
-def _missed(slo: Slo, looks: Sequence[_Look]) -> bool:
+def look_of(slo: Slo, now_ns: int, phase: str, counts: Counts, took: Took) -> Look:
+    """Look at what an SLO asks of a phase."""
+    nothing = np.zeros(0, np.int64)
+    return Look(now_ns, counts, nothing if slo.latency is None else took(phase, slo.kind))
+
+
+def missed(slo: Slo, looks: Sequence[Look]) -> bool:
     """Tell whether an SLO was missed from the first look to the last."""
     first, last = looks[0], looks[-1]
     due = last.counts.due - first.counts.due
@@ -97,7 +101,8 @@ def _missed(slo: Slo, looks: Sequence[_Look]) -> bool:
         return False
     answered = last.counts.acknowledged - first.counts.acknowledged
     if slo.latency is not None:
-        return _is_slow(slo, last.took - first.took)
+        silent = last.counts.unanswered - first.counts.unanswered if slo.kind is None else 0
+        return _is_slow(slo, last.took - first.took, silent)
     if slo.errors_below_percent is not None:
         # What nobody answered; whether an answer was right is found out when the run is judged.
         failed = last.counts.unanswered - first.counts.unanswered
@@ -106,7 +111,8 @@ def _missed(slo: Slo, looks: Sequence[_Look]) -> bool:
     return per_s <= (slo.throughput_above_per_s or 0)
 
 
-def _is_slow(slo: Slo, took: NDArray[np.int64]) -> bool:
-    found_ms = percentile_ms(took, slo.percentile or 0)
+def _is_slow(slo: Slo, took: NDArray[np.int64], silent: int) -> bool:
+    """Tell whether a percentile is too high; what nobody answered took longer than anything."""
+    found_ms = percentile_ms(np.append(took, silent), slo.percentile or 0)
     # Nobody answered, though commands were due: that is slower than anything.
     return found_ms is None or found_ms >= (slo.below_ms or 0)

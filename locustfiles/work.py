@@ -8,8 +8,9 @@ from gevent.event import Event
 
 from e2e_data.commands import Channel
 from e2e_data.drafts import Drafts
-from locustfiles.arrivals import Arrival, Arrivals
+from locustfiles.arrivals import Arrival, Arrivals, Closed
 from locustfiles.hand import Card
+from locustfiles.plans import Plan
 
 LOCAL = "local"
 """The name of the one process that sends where there is no fleet, in grants and journals."""
@@ -133,3 +134,36 @@ class Work:
             *(lane.counts(now_ns) for lane in self.lanes.values()), strict=True
         )
         return sum(due), sum(overdue), sum(dropped)
+
+
+def lanes_of(
+    plan: Plan,
+    number: int,
+    began_ns: int,
+    since_ns: int = 0,
+    step_per_s: int = 0,
+    *,
+    shared: bool,
+) -> dict[Channel, Lane]:
+    """Return a phase's lanes, one for each channel; the rest is as for `Arrivals`.
+
+    `step_per_s` is the rate of a search's step, 0 where the plan says what the rate is.
+    """
+    phase = list(plan.phases.values())[number]
+    arrivals = Closed if phase.model == "closed" else Arrivals
+    return {
+        channel: Lane(
+            channel,
+            arrivals(
+                phase.pace(plan.pool.seed, number, step_per_s),
+                began_ns,
+                duration_ns=phase.step_ns if step_per_s else phase.duration_ns,
+                count=phase.count,
+                since_ns=since_ns if phase.model == "open" else 0,
+                drop_after_ns=phase.drop_after_ns,
+                shared=shared,
+                lane=turns,
+            ),
+        )
+        for channel, turns in plan.mix(phase).turns.items()
+    }

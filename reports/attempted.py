@@ -30,6 +30,8 @@ ERRORS = (
 )
 """The classes of commands that were sent, or could not be, and that a customer calls an error."""
 
+_WRONG = [PRECEDENCE.index(name) for name in ERRORS[:6]]
+"""Those that no correct platform comes to, however much it has to do."""
 _ERRORS = [PRECEDENCE.index(name) for name in ERRORS]
 
 
@@ -46,7 +48,7 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
     """Return the commands of a shard that were sent, or that somebody tried to send, one row each.
 
     Columns: phase, channel, kind, label, region; intended_ns, ready_ns, sent_ns, acknowledged_ns,
-    completed_ns (since the run's epoch, or NEVER); refused, sent, failed.
+    completed_ns (since the run's epoch, or NEVER); refused, sent, failed, wrong (lost, doubled, …).
     """
     evidence, seen = judged.evidence, judged.evidence.seen
     shard = evidence.shard
@@ -64,6 +66,7 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
         "refused": np.isin(seen.acknowledged, (Acknowledged.INVALID, Acknowledged.REFUSED)),
         "sent": evidence.sent,
         "failed": np.isin(judged.classes, _ERRORS),
+        "wrong": np.isin(judged.classes, _WRONG),
     }
     tried: Bools = seen.sent_ns != NEVER
     return pd.DataFrame({name: column[tried] for name, column in columns.items()})

@@ -9,6 +9,7 @@ import orjson
 
 from reports import breakdown_tables, tables
 from reports.answers import answers, headline, without_findings
+from reports.curve import curves, steps_table
 from reports.figures import drawings
 from reports.judgement import Finding, Judgement
 from reports.page import Table, environment, table
@@ -38,6 +39,7 @@ def to_html(results: Results) -> str:
             paragraph=paragraph(judgement, run_s),
             answers=answers(judgement, rows),
             drawings={drawing.key: drawing for drawing in drawings(results)},
+            searches=list(curves(judgement.searches)),
             again=_again(results.record),
             plan=_plan(results.record),
             findings=[
@@ -85,6 +87,7 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "slos": table("Service level objectives", tables.slos(judgement.slos)),
         "fitness": table("Fitness of the load generator", tables.fitness(judgement.fitness)),
         "phases": table("Phases", tables.phases(judgement)),
+        "steps": table("Steps of searches, responses in ms", steps_table(judgement.searches)),
         "events": table("What happened when", tables.events(events)),
         "faults": table(
             "Faults of the plan, and what they did", breakdown_tables.faults(judgement)

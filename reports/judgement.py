@@ -250,6 +250,58 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRow:
+    """How one step of a search went."""
+
+    phase: str
+    rate_per_s: int
+    began_ns: int
+    sent: int
+    answered_per_s: float | None
+    response_p99_ms: float | None
+    """None where there were too few answers."""
+    missed: str
+    """What did not hold; empty where everything did."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRow:
+    """What a search has found."""
+
+    phase: str
+    first_per_s: int
+    """The rate that it began with."""
+    highest_per_s: int | None
+    """The highest rate at which everything held; None where none did."""
+    too_high_per_s: int | None
+    """The lowest rate that was too high; None where none was."""
+    held: int
+    """In so many of its `tries` the highest rate held."""
+    tries: int
+    confidence_percent: float | None
+    """How sure it is that the highest rate holds more often than not."""
+    missed: str
+    """What did not hold at the rate that was too high."""
+    steps: tuple[StepRow, ...]
+    """In their order."""
+
+    @property
+    def told(self) -> str:
+        """What was found, in words."""
+        said = []
+        if self.highest_per_s is not None:
+            said.append(
+                f"{self.highest_per_s}/s held in {self.held} of {self.tries} tries "
+                f"(confidence {self.confidence_percent:.0f} %)"
+            )
+        if self.too_high_per_s is not None:
+            said.append(f"{self.too_high_per_s}/s did not: {self.missed}")
+        elif said:
+            said.append("no higher rate was tried")
+        return "; ".join(said)
+
+
+@dataclass(frozen=True, slots=True)
 class FaultRow:
     """What a fault did that the plan brought about. Times are ns since the run's epoch."""
 
@@ -316,6 +368,7 @@ class Judgement:
     regions: tuple[RegionRow, ...] = ()
     workers: tuple[WorkerRow, ...] = ()
     """Empty where one process sent by itself."""
+    searches: tuple[SearchRow, ...] = ()
     errors: tuple[ErrorRow, ...] = ()
     """The most frequent first."""
     rejections: tuple[RejectionRow, ...] = ()

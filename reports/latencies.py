@@ -7,7 +7,7 @@ error. What has no end is not in them, but is counted: it took longer than anyth
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -100,16 +100,24 @@ class Latencies:
         return Distribution(histogram, self._awaited[group, latency] - histogram.count)
 
     def over(
-        self, latency: Latency, phase: int | None = None, kind: Kind | None = None
+        self,
+        latency: Latency,
+        phase: int | None = None,
+        kind: Kind | None = None,
+        *,
+        without: Collection[int] = (),
     ) -> Distribution | None:
         """Return the distribution over all that was sent, or a phase or kind of it; None for nothing.
 
+        Phases can be left out (`without`).
         An arrival that was dropped would have been of any of its phase's kinds: it counts for each.
         """
         chosen = [
             group
             for group in self.groups
-            if phase in (None, group.phase) and kind in (None, group.kind)
+            if phase in (None, group.phase)
+            and kind in (None, group.kind)
+            and group.phase not in without
         ]
         if not chosen:
             return None

@@ -9,6 +9,7 @@ import pandas as pd
 from e2e_data.exits import Exit
 from reports import tables
 from reports.answers import fast, headline, right, without_findings
+from reports.curve import steps_table
 from reports.hostile import markdown
 from reports.judgement import Case, Judgement
 from reports.paragraph import length_s, paragraph
@@ -34,6 +35,7 @@ def to_markdown(judgement: Judgement, last_seen_s: float = 0.0) -> str:
             tables.fitness(judgement.fitness),
             "There is no evidence of the load generator's fitness.",
         ),
+        *_searches(judgement),
         *_workers(judgement),
         *_section("Commands", tables.classes(judgement), ""),
         *_gap(judgement),
@@ -73,6 +75,13 @@ def _gap(judgement: Judgement) -> Iterator[str]:
     gap = tables.classes_gap(judgement)
     if gap:
         yield f"**{gap}**"
+
+
+def _searches(judgement: Judgement) -> Iterator[str]:
+    if judgement.searches:
+        yield from _section(
+            "Search (responses in ms)", steps_table(judgement.searches), "No step came to its end."
+        )
 
 
 def _workers(judgement: Judgement) -> Iterator[str]:

@@ -26,6 +26,8 @@ from reports.timeline import Event
 
 _BUCKET_BITS = 16
 S_NS = 1_000_000_000
+FRESH_STEP_NS = 10_000_000
+"""So exactly the age of the newest outcome is told."""
 
 
 class Measure(ABC):
@@ -298,6 +300,74 @@ class ThroughputMeasure(Measure):
         return min(windows, key=lambda window: windows[window])
 
 
+class FreshnessMeasure(Measure):
+    """How old the newest observed outcome was, by when its command was due, while commands were due."""
+
+    def __init__(
+        self, slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int]
+    ) -> None:
+        super().__init__(slo, phases, began_ns)
+        assert slo.freshness_below_s is not None
+        self._below_s = slo.freshness_below_s
+        self._first_ns, self._last_ns = NEVER, -1
+        self._newest = np.zeros(0, np.int64)
+        """When the newest command was due whose outcome was observed in each step; it grows with the
+        run's length."""
+        self._observed = 0
+
+    @property
+    def _samples(self) -> int:
+        return self._observed
+
+    def _add(self, rows: pd.DataFrame) -> None:
+        due_ns = rows["intended_ns"].to_numpy()
+        first_ns = int(due_ns.min())
+        self._first_ns = first_ns if self._first_ns == NEVER else min(self._first_ns, first_ns)
+        self._last_ns = max(self._last_ns, int(due_ns.max()))
+        ends_ns = rows["completed_ns"].to_numpy()
+        ended = ends_ns != NEVER
+        self._observed += int(ended.sum())
+        if ended.any():
+            steps = ends_ns[ended] // FRESH_STEP_NS
+            more = int(steps.max()) + 1 - len(self._newest)
+            if more > 0:
+                self._newest = np.concatenate([self._newest, np.zeros(more, np.int64)])
+            np.maximum.at(self._newest, steps, due_ns[ended])
+
+    def _ages_ns(self) -> tuple[int, Ints]:
+        """Return the number of the first step in which commands were due, and the oldest age in each."""
+        first, last = self._first_ns // FRESH_STEP_NS, self._last_ns // FRESH_STEP_NS
+        seen = np.zeros(last, np.int64)
+        known = min(len(self._newest), last)
+        seen[:known] = self._newest[:known]
+        # At the end of a step, by what was seen before it: no more than a step too old.
+        newest = np.maximum(np.maximum.accumulate(seen)[first:], self._first_ns)
+        ends_ns = np.minimum((np.arange(first + 1, last + 1) + 1) * FRESH_STEP_NS, self._last_ns)
+        return first + 1, ends_ns - newest
+
+    def _whole(self) -> SloResult:
+        if self._first_ns == NEVER or self._last_ns - self._first_ns < FRESH_STEP_NS:
+            return self._result(Status.UNKNOWN, None, self._samples, "too little was due")
+        first, ages_ns = self._ages_ns()
+        worst = int(ages_ns.argmax())
+        age_s = int(ages_ns[worst]) / S_NS
+        note = f"the oldest, at {(first + worst) * FRESH_STEP_NS / S_NS:.1f} s"
+        status = Status.HOLDS if self._is_met(age_s) else Status.VIOLATED
+        return self._result(status, age_s, self._samples, note)
+
+    def _windows(self) -> Iterator[tuple[int, float]]:
+        if self._first_ns == NEVER or self._last_ns - self._first_ns < FRESH_STEP_NS:
+            return
+        first, ages_ns = self._ages_ns()
+        windows = self._window((np.arange(len(ages_ns)) + first) * FRESH_STEP_NS)
+        starts = np.flatnonzero(np.diff(windows, prepend=windows[0] - 1))
+        oldest_ns = np.maximum.reduceat(ages_ns, starts)
+        yield from zip(windows[starts].tolist(), (oldest_ns / S_NS).tolist(), strict=True)
+
+    def _is_met(self, value: float) -> bool:
+        return value < self._below_s
+
+
 def measure_of(
     slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int] | None = None
 ) -> Measure:
@@ -306,6 +376,8 @@ def measure_of(
         return LatencyMeasure(slo, phases, began_ns or {})
     if slo.errors_below_percent is not None:
         return ErrorMeasure(slo, phases, began_ns or {})
+    if slo.freshness_below_s is not None:
+        return FreshnessMeasure(slo, phases, began_ns or {})
     return ThroughputMeasure(slo, phases, began_ns or {})
 
 

@@ -17,7 +17,7 @@ from reports.quantities import count, counted, sentence_case
 _NUMBERS = {
     *("Examined", "Faults", "Measured", "Samples", "No end", *tables.PERCENTILES),
     *("Began", "Ended", "Sent", "Intended per s", "Sent per s", "At", "Amount", "Count"),
-    *("Answered", "Response p50", "Response p99"),
+    *("Answered", "Response p50", "Response p99", "Rate per s", "Answered per s"),
     *("Intended", "Acknowledged", "Completed", "Total", "Commands"),
     *("Requests", "Failures", "Requests per s"),
     *("p99 before", "p99 during"),

@@ -31,10 +31,13 @@ from reports.latencies import Latencies
 from reports.latency_log import histograms_of
 from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
+from reports.recovery import with_recovery
 from reports.results import Results
 from reports.rundir import RunDirectory, RunRecord
+from reports.search import Searches, search_result
 from reports.seconds import Seconds
 from reports.server_metrics import judge_server, read_server_metrics
+from reports.steps import read_steps
 from reports.timeline import Event, Second, read_timeline
 from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness
@@ -129,18 +132,19 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     Needs nothing but the directory, and tells on a terminal how far it has come. Raises Problems where
     the directory cannot be read at all.
     """
-    pool = Pool.of_manifest(manifests.read(directory.pool))
+    record = directory.record()
+    pool = Pool.of_manifest(manifests.read(directory.pool)).lapped(record.laps)
     evidence = RunEvidence(directory, pool)
-    record = evidence.record
     checks = checks_of(evidence)
     counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
+    searches = Searches(record, read_steps(directory.steps))
     measures = [
         measure_of(slo, record.phases, began(timeline[1]))
         for slo in record.slos
-        if slo.recovered_within_s is None
+        if slo.recovered_within_s is None and slo.phase not in searches.names
     ]
     faults = FaultEffects(timeline[1])
     for shard in _watched(evidence.shards(), pool):
@@ -157,22 +161,27 @@ def reconcile(directory: RunDirectory) -> Reconciled:
             faults.add(sent, shard.incidents)
         for check in checks:
             check.look(judged)
+        others = searches.take(tried)
         for measure in measures:
-            measure.add(tried)
+            measure.add(others)
     _give_up(latencies, record, timeline[1])
+    dropped_arrivals = given_up(*timeline, record.phases)
     for measure in measures:
-        measure.give_up(given_up(*timeline, record.phases))
-    summed = spans, latencies, measures, pipeline
+        measure.give_up(dropped_arrivals)
+    searches.give_up(dropped_arrivals)
+    summed = spans, latencies, measures, pipeline, searches
     server = read_server_metrics(directory)
+    metrics = seconds.table(record.phases)
     seen = timeline, faults.rows(), server
     judgement = _judgement(evidence, pool, checks, counts, summed, *seen)
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
-    judgement = replace(judgement, workers=tuple(workers))
+    phases = with_recovery(judgement.phases, record.plan, metrics)
+    judgement = replace(judgement, workers=tuple(workers), phases=tuple(phases))
     results = Results(
         judgement=judgement,
-        metrics=seconds.table(record.phases),
+        metrics=metrics,
         heat=seconds.heat(),
         timeline=timeline,
         histograms=histograms_of(latencies, record.phases),
@@ -185,7 +194,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
 def _watched(shards: Iterable[Evidence], pool: Pool) -> Iterator[Evidence]:
     """Pass on shards, drawing how far they have come where that takes a while."""
     done = 0
-    with Bar("judging", len(pool.manifest.shards)) as bar:
+    with Bar("judging", pool.shard_count) as bar:
         bar(0, 0)
         for number, evidence in enumerate(shards, start=1):
             yield evidence
@@ -243,23 +252,26 @@ def _judgement(
     pool: Pool,
     checks: list[Invariant],
     counts: _Counts,
-    measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline],
+    measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline, Searches],
     timeline: Timeline,
     faults: tuple[FaultRow, ...],
     server: pd.DataFrame,
 ) -> Judgement:
     record = evidence.record
     losses = _losses(evidence, counts, timeline[1])
-    spans, latencies, measures, pipeline = measured
+    spans, latencies, measures, pipeline, searches = measured
+    found = tuple(searches.rows())
     phases = tuple(_phase_rows(record, spans, timeline[1]))
     results = (*(check.check() for check in checks), *pipeline.checks())
     slos = (
         *judged_slos(measures, timeline[1]),
         *(recoveries(slo, faults) for slo in record.slos if slo.recovered_within_s is not None),
         *judge_server(record.server, server, phases),
+        *map(search_result, found),
     )
+    seconds = [row for row in timeline[0] if row.phase not in searches.names]
     fitness = (
-        *judge_fitness(record.fitness, latencies, losses, timeline[0]),
+        *judge_fitness(record.fitness, latencies, losses, seconds, searches.phases),
         *pipeline.fitness(),
     )
     verdict = conclude(results, slos, fitness, record.state)
@@ -286,6 +298,7 @@ def _judgement(
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
+        searches=found,
         errors=tuple(counts.breakdown.errors(record.phases)),
         rejections=tuple(counts.breakdown.rejections()),
         bands=tuple(counts.breakdown.bands()),
@@ -340,7 +353,8 @@ def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
     """Return what it takes to reproduce the run."""
     return {
         "plan": record.plan_name,
-        "pool": f"{pool.config.accounts} accounts, {len(pool)} commands, seed {pool.seed}",
+        "pool": f"{pool.config.accounts} accounts, {len(pool)} commands, seed {pool.seed}"
+        f"{f', played {pool.laps} times' if pool.laps > 1 else ''}",
         "platform": f"{record.host}{' (embedded sandbox)' if record.embedded_sandbox else ''}",
         "adapter": record.platform or "default",
         "nonce": f"{record.nonce:016x}",

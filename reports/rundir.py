@@ -45,6 +45,8 @@ class PhaseRecord(BaseModel):
     """The phase's own; None for the run's."""
     warm_up_s: float = 0
     """SLOs leave out what was due in so long from its beginning."""
+    search_from_per_s: int = 0
+    """The rate that a search begins with; 0 where the phase is none."""
 
 
 class RunRecord(BaseModel):
@@ -66,6 +68,10 @@ class RunRecord(BaseModel):
     key: str = Field(pattern="^[0-9a-f]{32}$")
     """The key of the run's ids, 32 hex characters; not a secret."""
     nonce: int = Field(gt=0, lt=2**64)
+    laps: int = Field(default=1, ge=1)
+    """How often the pool was played; each lap has accounts of its own."""
+    shards: int = Field(default=0, ge=0)
+    """Of a lap, as the ids have to know (e2e_data/ids.py)."""
     host: str
     embedded_sandbox: bool
     platform: str | None = None
@@ -88,7 +94,7 @@ class RunRecord(BaseModel):
     @property
     def ids(self) -> Ids:
         """The scheme that made the run's ids and decodes them."""
-        return Ids(bytes.fromhex(self.key), self.nonce)
+        return Ids(bytes.fromhex(self.key), self.nonce, self.shards)
 
 
 class RunDirectory:
@@ -128,6 +134,11 @@ class RunDirectory:
     def pool(self) -> Path:
         """Where the pool's manifest is."""
         return self.path / "pool"
+
+    @property
+    def steps(self) -> Path:
+        """Where the steps of searches are."""
+        return self.path / "steps.jsonl"
 
     @property
     def journal(self) -> Path:

@@ -37,8 +37,18 @@ ChannelName = Annotated[Channel, _named({one.name.lower(): one for one in Channe
 LabelName = Annotated[Label, _named({label.text: label for label in Label if label}, "label")]
 
 
+ASKED = (
+    "latency",
+    "errors_below_percent",
+    "throughput_above_per_s",
+    "freshness_below_s",
+    "recovered_within_s",
+)
+"""Of which an SLO asks one."""
+
+
 class Slo(BaseModel):
-    """A bound on one percentile of one latency, on errors or on throughput.
+    """A bound on one percentile of one latency, on errors, on throughput or on freshness.
 
     It is about all commands, or those of a phase, channel, kind, region and label; over the whole run,
     or within windows of time, of which a share has to hold it.
@@ -54,6 +64,8 @@ class Slo(BaseModel):
     answered, refused, lost, wrong. An expected rejection is no error, and being late is none."""
     throughput_above_per_s: float | None = Field(default=None, gt=0)
     """So many commands are answered in a second, while commands are due."""
+    freshness_below_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """While commands are due, the newest whose outcome was observed was due at most so long ago."""
     recovered_within_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """So long after the end of each of the plan's faults it has to be as before."""
     phase: str | None = None
@@ -70,19 +82,11 @@ class Slo(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        asked = [
-            name
-            for name in (
-                *("latency", "errors_below_percent", "throughput_above_per_s"),
-                "recovered_within_s",
-            )
-            if getattr(self, name) is not None
-        ]
+        asked = [name for name in ASKED if getattr(self, name) is not None]
         wrong = []
         if len(asked) != 1:
             wrong.append(
-                "ask one thing: latency, errors_below_percent, throughput_above_per_s or "
-                "recovered_within_s; "
+                f"ask one thing: {', '.join(ASKED[:-1])} or {ASKED[-1]}; "
                 f"this asks {' and '.join(asked) or 'nothing'}"
             )
         bound = (self.percentile, self.below_ms)
@@ -100,8 +104,14 @@ class Slo(BaseModel):
             raise ValueError("; ".join(wrong))
         return self
 
-    def _not_live(self) -> list[str]:
-        """Name what cannot be seen while the run is on, and so cannot end it."""
+    @property
+    def steers(self) -> bool:
+        """Whether a search can tell by it, while it is on, that a rate is too high."""
+        return self.throughput_above_per_s is None and not self._unseen
+
+    @property
+    def _unseen(self) -> list[str]:
+        """What of it is not told apart while the run is on."""
         scope = {"channel": self.channel, "region": self.region, "label": self.label}
         unseen = [name for name, value in scope.items() if value is not None]
         if self.latency is None and self.kind is not None:
@@ -110,6 +120,13 @@ class Slo(BaseModel):
             unseen.append("recovery")
         if self.latency not in (None, "response"):
             unseen.append(f"latency {self.latency}")
+        if self.freshness_below_s is not None:
+            unseen.append("freshness")
+        return unseen
+
+    def _not_live(self) -> list[str]:
+        """Name what cannot be seen while the run is on, and so cannot end it."""
+        unseen = self._unseen
         if self.abort_after_s is None or not unseen:
             return []
         return [f"abort_after_s: while a run is on, {', '.join(unseen)} is not told apart"]
@@ -133,6 +150,8 @@ class Slo(BaseModel):
             return f"{self.latency} p{self.percentile:g} below {self.below_ms:g} ms"
         if self.errors_below_percent is not None:
             return f"errors below {self.errors_below_percent:g} %"
+        if self.freshness_below_s is not None:
+            return f"freshness below {self.freshness_below_s:g} s"
         if self.recovered_within_s is not None:
             return f"recovered from each fault within {self.recovered_within_s:g} s"
         return f"throughput above {self.throughput_above_per_s:g}/s"
@@ -142,7 +161,7 @@ class Slo(BaseModel):
         """The unit of what is measured: that of the bound."""
         if self.latency is not None:
             return "ms"
-        if self.recovered_within_s is not None:
+        if self.freshness_below_s is not None or self.recovered_within_s is not None:
             return "s"
         return "%" if self.errors_below_percent is not None else "/s"
 
@@ -160,3 +179,5 @@ class Fitness(BaseModel):
     """How late the event loop may be, at its worst, in the median second."""
     cpu_below_percent: float = Field(default=95, gt=0)
     """How much of one core a process may use in the median second: beyond, it waits for itself."""
+    memory_growth_below_percent: float | None = Field(default=None, gt=0)
+    """By how much the memory of the process that has most may grow from the beginning to the end."""

@@ -68,7 +68,8 @@ class Stories:
 
     def __init__(self, directory: RunDirectory) -> None:
         """Open a run. Raises Problems where it cannot be read."""
-        self.pool = Pool.of_manifest(read_manifest(directory.pool))
+        one = Pool.of_manifest(read_manifest(directory.pool))
+        self.pool = one.lapped(directory.record().laps)
         self.evidence = RunEvidence(directory, self.pool)
         self.phases = self.evidence.record.phases
 

@@ -42,6 +42,8 @@ class Second:
     """The longest that the event loop kept a timer waiting since the row before."""
     cpu_percent: float
     """This process's share of one core since the row before."""
+    memory_mb: float = 0
+    """Of the process that has most; 0 where nobody told."""
     retried: int = 0
     """Attempts that were made again, under the same command id."""
     held_back: int = 0

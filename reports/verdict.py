@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
 from e2e_data.exits import Exit, worst
+from reports.growth import growth
 from reports.judgement import Check, FitnessResult, SloResult, Status
 from reports.latencies import Latencies
 from reports.slos import Fitness
@@ -29,14 +30,19 @@ class Losses:
 
 
 def judge_fitness(
-    rule: Fitness, latencies: Latencies, losses: Losses, seconds: Sequence[Second]
+    rule: Fitness,
+    latencies: Latencies,
+    losses: Losses,
+    seconds: Sequence[Second],
+    without: Collection[int] = (),
 ) -> Iterator[FitnessResult]:
     """Tell whether the load generator was fit to judge: its lag, its load, its losses, its evidence.
 
-    A platform that keeps all users waiting is not its fault: that is queueing.
+    A platform that keeps all users waiting is not its fault: that is queueing. Phases that search go
+    as far as the generator can, and are judged step by step: their lag is left out (`without`).
     """
     title = f"lag p{rule.lag_percentile:g} below {rule.lag_below_ms:g} ms"
-    lag = latencies.over("lag")
+    lag = latencies.over("lag", without=without)
     if lag is None:
         yield FitnessResult(title, Status.UNKNOWN, "nothing was sent")
     else:
@@ -47,12 +53,31 @@ def judge_fitness(
         status = Status.HOLDS if measured < rule.lag_below_ms else Status.VIOLATED
         yield FitnessResult(title, status, f"{measured:.2f} ms over {count} commands")
     yield from _judge_load(rule, seconds)
+    if rule.memory_growth_below_percent is not None:
+        yield _judge_growth(rule.memory_growth_below_percent, seconds)
     yield _judge_losses(rule, lag.histogram.count if lag else 0, losses)
     yield FitnessResult(
         "the generator's own evidence is there",
         Status.HOLDS if seconds else Status.UNKNOWN,
         "the timeline was written" if seconds else "the timeline is missing",
     )
+
+
+def _judge_growth(below_percent: float, seconds: Sequence[Second]) -> FitnessResult:
+    """Judge whether memory leaks: even at the upper end of its slope's confidence it may not grow more."""
+    title = f"memory grows by less than {below_percent:g} %"
+    sending = [row for row in seconds if row.phase and row.memory_mb]
+    found = growth([row.at_ns / 1e9 for row in sending], [row.memory_mb for row in sending])
+    if found is None:
+        return FitnessResult(title, Status.UNKNOWN, f"{len(sending)} seconds say too little")
+    note = (
+        f"{found.percent:+.1f} % in {found.hours:.2f} h (95 %: {found.low_percent:+.1f} to "
+        f"{found.high_percent:+.1f}), from {found.from_value:.0f} to {found.to_value:.0f} MB"
+    )
+    if found.percent >= below_percent:
+        return FitnessResult(title, Status.VIOLATED, note)
+    held = found.high_percent < below_percent
+    return FitnessResult(title, Status.HOLDS if held else Status.UNKNOWN, note)
 
 
 def _judge_losses(rule: Fitness, sent: int, losses: Losses) -> FitnessResult:

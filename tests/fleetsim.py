@@ -153,6 +153,9 @@ class Worker:
     def move(self, began_ns: int) -> None:
         raise AssertionError("no master of these histories pauses a phase")
 
+    def step(self, began_ns: int, rate_per_s: int) -> None:
+        raise AssertionError("no master of these histories searches")
+
     def go_on(self, *, sending: bool) -> None:
         self.sending = sending
         if not sending:
@@ -178,7 +181,7 @@ class Worker:
             lease.put_back(position, attempt)
         self.hands.clear()
 
-    def step(self) -> None:
+    def turn(self) -> None:
         """Send what users hold, let them draw more, see outcomes, and ask when it is time."""
         draw = self.world.draw
         hands, self.hands = self.hands, []
@@ -407,7 +410,7 @@ class World:
             self.deliver()
             for worker in list(self.workers):
                 if worker.alive and self.step >= worker.asleep_until:
-                    worker.step()
+                    worker.turn()
             if self.step % 4 == 0 and self.step >= self.master_from:
                 self.advance()
             self.step += 1

@@ -44,6 +44,9 @@ class Told:
     def move(self, began_ns):
         self.said.append(("move", began_ns))
 
+    def step(self, began_ns, rate_per_s):
+        self.said.append(("step", began_ns, rate_per_s))
+
     def go_on(self, *, sending):
         self.said.append(("go on", sending))
 

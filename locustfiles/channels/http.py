@@ -79,7 +79,8 @@ class HttpConnection:
         closed. Raises NotSentError or UnansweredError; whatever happens, the next request may go on.
         """
         line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("latin-1")
-        return self.exchange(line, (_after_line(request),), peek_bytes)
+        # Not put together here: of a large body there would be one more.
+        return self.exchange(line, (_after_line(request), request.body), peek_bytes)
 
     def exchange(
         self, line: bytes, rest: tuple[bytes, ...], peek_bytes: int | None = None
@@ -187,4 +188,4 @@ def _after_line(request: HttpRequest) -> bytes:
     lines = [f"{name}: {value}\r\n" for name, value in request.headers]
     if request.body or request.method not in ("GET", "HEAD"):
         lines.append(f"Content-Length: {len(request.body)}\r\n")
-    return "".join([*lines, "\r\n"]).encode("latin-1") + request.body
+    return "".join([*lines, "\r\n"]).encode("latin-1")

@@ -200,7 +200,7 @@ class EventSource:
 
     def _classify(self, events: list[Event], whence: list[Message], at_ns: int) -> None:
         columns = list(zip(*events, strict=True))
-        read = read_correlations(columns[1], self._ids.tag)
+        read = read_correlations(columns[1], self._ids.tag, self._ids.shards)
         decoded = self._ids.decode(columns[2])
         # A correlation id of ours with a foreign command id is as wrong as one of another command.
         ours = read.known | decoded.known

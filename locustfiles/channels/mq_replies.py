@@ -151,7 +151,7 @@ class Replies:
 
     def put_aside(self, got: Got) -> None:
         """Take in a message from the backout queue; those of other runs are passed over."""
-        correlation = Correlation.unpack(got.md.correl_id)
+        correlation = Correlation.unpack(got.md.correl_id, self._ids.shards)
         if correlation is None or correlation.tag != self._ids.tag:
             return
         awaited = self._awaited.pop(got.md.correl_id, None)
@@ -185,7 +185,7 @@ class Replies:
             self._ledger.completed(awaited.place, _completion(reply))
 
     def _unexpected(self, key: bytes, reply: Reply) -> None:
-        correlation = Correlation.unpack(key)
+        correlation = Correlation.unpack(key, self._ids.shards)
         if correlation is None:
             self._count("orphans", f"correlation id {key.hex()} is nobody's")
             return

@@ -87,6 +87,10 @@ class PlainWire:
 
     def receive(self) -> bytes:
         """Wait for bytes and return them; empty at the end. Raises OSError."""
+        if self.is_stale:
+            # It spoke while a long request was still being sent: that is there to be read.
+            self.is_stale = False
+            self._watcher.start(self._speaks)
         self._waiting = getcurrent()
         try:
             self._give_way()

@@ -27,6 +27,10 @@ class Sender(Protocol):
         """Take the phase as having begun `began_ns`, since it was paused: what was due before is over."""
         ...
 
+    def step(self, began_ns: int, rate_per_s: int) -> None:
+        """Begin a step of the phase, at a rate of its own; its first arrival is due `began_ns`."""
+        ...
+
     def go_on(self, *, sending: bool) -> None:
         """Send in the current phase, or send no more and wait for what was sent."""
         ...
@@ -78,6 +82,7 @@ class Agent:
         """The master said that the run has ended, or that it follows another."""
         self._turn = 0
         self._phase = -1
+        self._step = 0
         self._began_ns = 0
         self._sliced_ns = 0
         self._said = 0
@@ -94,7 +99,13 @@ class Agent:
         self._seen.put(end)
 
     def ask(
-        self, counts: Counts, *, stopped: bool, idle: bool = False, leaving: bool = False
+        self,
+        counts: Counts,
+        *,
+        stopped: bool,
+        idle: bool = False,
+        leaving: bool = False,
+        money: Sequence[int] = (),
     ) -> Ask:
         """Return the next ask: how everything stands here.
 
@@ -124,6 +135,7 @@ class Agent:
             ends_first=self._seen.said,
             ends=self._seen.now(),
             heard=self._told.through,
+            money=tuple(money),
         )
 
     def follow(self, answer: Answer) -> bool:
@@ -141,14 +153,7 @@ class Agent:
             self._to_say.popleft()
             self._said += 1
         self._seen.heard(answer.ends_through)
-        if answer.phase != self._phase:
-            self._phase, self._sliced_ns = answer.phase, 0
-            self.holder.drop()
-            self._sender.begin(answer.phase, answer.began_ns)
-        elif answer.began_ns != self._began_ns:
-            self._sliced_ns = 0
-            self._sender.move(answer.began_ns)
-        self._began_ns = answer.began_ns
+        self._come_to(answer)
         for lease in answer.leases:
             self._sender.learn(lease.bound)
         ends = self._told.take(answer.ends_first, answer.ends)
@@ -162,6 +167,20 @@ class Agent:
         for held, position in watched:
             self._sender.watch(held, position)
         return True
+
+    def _come_to(self, answer: Answer) -> None:
+        """Begin what the answer is about, where that is new: a phase, a step, or what follows a pause."""
+        if answer.phase != self._phase:
+            self._phase, self._step, self._sliced_ns = answer.phase, 0, 0
+            self.holder.drop()
+            self._sender.begin(answer.phase, answer.began_ns)
+        elif answer.step == self._step and answer.began_ns != self._began_ns:
+            self._sliced_ns = 0
+            self._sender.move(answer.began_ns)
+        if answer.step != self._step:
+            self._step, self._sliced_ns = answer.step, 0
+            self._sender.step(answer.began_ns, answer.rate_per_s)
+        self._began_ns = answer.began_ns
 
     def _slice(self, slices: Sequence[Slice]) -> None:
         """Pass on the slices that are new, without what was known before."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.ends import Router
@@ -47,6 +48,7 @@ class Member:
     turn: int = -1
     stopped: bool = True
     counts: Counts = field(default_factory=Counts)
+    money: tuple[int, ...] = ()
     error_ns: int = 0
     bound: int = 0
     """So many of its words on accounts have come in."""
@@ -105,6 +107,8 @@ class Desk:
         """Whether the run has ended: workers shall leave it."""
         self._began_ns = 0
         self._paused_ns = 0
+        self._step = 0
+        self._rate_per_s = 0
         self._shares = Shares()
         self._decided_ns = 0
 
@@ -120,6 +124,7 @@ class Desk:
         """Begin a phase whose first arrival is due `began_ns`; the rest is as for `LeaseBook.open`."""
         self.book.open(phase, sizes, known)
         self._phase, self._began_ns = phase, began_ns
+        self._step = self._rate_per_s = 0
         self._shares = Shares()
         self.ends.begin()
         self._losses = []
@@ -132,6 +137,13 @@ class Desk:
         self._turn += 1
         self._sending = True
         self.book.allow(sending=True, watching=False)
+
+    def step(self, rate_per_s: int, began_ns: int) -> None:
+        """Begin another step of the phase, at a rate of its own; its first arrival is due `began_ns`."""
+        self._step += 1
+        self._rate_per_s, self._began_ns = rate_per_s, began_ns
+        self._shares = Shares()
+        self.send()
 
     def pause(self) -> None:
         """Send nothing for a while."""
@@ -174,7 +186,8 @@ class Desk:
             self._tell("worker back", f"{ask.worker}: asks again, without its leases")
         member.number, member.heard_ns = ask.number, self._now_ns()
         member.turn, member.stopped = ask.turn, ask.stopped
-        member.counts, member.error_ns, member.room = ask.counts, ask.error_ns, ask.room
+        member.counts, member.money = ask.counts, ask.money
+        member.error_ns, member.room = ask.error_ns, ask.room
         self._learn(member, ask)
         self.ends.take(ask.worker, ask.ends_first, ask.ends)
         self.ends.outbox(ask.worker).heard(ask.heard)
@@ -271,6 +284,8 @@ class Desk:
             sending=self._sending,
             over=over,
             began_ns=self._began_ns,
+            step=self._step,
+            rate_per_s=self._rate_per_s,
             leases=tuple(given),
             slices=slices if self._sending and not over else (),
             bound_through=member.bound if member else 0,
@@ -286,6 +301,12 @@ class Desk:
     def ask_ns(self) -> int:
         """How long a worker should wait between its asks."""
         return min(max(ASK_NS, ASK_EACH_NS * len(self._living)), self._lease_ns // 4)
+
+    @property
+    def money(self) -> list[int]:
+        """What the payments of all workers would move, by the pool's currencies; empty where none tell."""
+        said = (member.money for member in self.members.values())
+        return [sum(column) for column in zip_longest(*said, fillvalue=0)]
 
     def alive(self) -> list[Member]:
         """Return the workers that are not lost."""

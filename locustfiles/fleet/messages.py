@@ -7,7 +7,7 @@ of them may be lost, doubled or late. What comes from the network is checked bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Self
@@ -93,6 +93,30 @@ class Counts:
     lag_us: int = 0
     """The longest that the event loop kept a timer waiting in the last second."""
     cpu_permille: int = 0
+    memory_kb: int = 0
+
+    @classmethod
+    def over(cls, words: Iterable[tuple[Counts, bool]]) -> Counts:
+        """Return how several stand together: of each its last word, and whether it is lost.
+
+        Their sums; but when anything last moved is the latest, lag, CPU and memory are those of the worst, and
+        what stands `now` is not counted of lost ones.
+        """
+        said = list(words)
+        alive = [counts for counts, lost in said if not lost]
+        sums = {
+            name: sum(
+                getattr(counts, name)
+                for counts, lost in said
+                if not (lost and name.endswith("_now"))
+            )
+            for name in _COUNTS
+        }
+        sums |= {
+            name: max((getattr(counts, name) for counts in alive), default=0)
+            for name in ("moved_ns", "lag_us", "cpu_permille", "memory_kb")
+        }
+        return cls(**sums)
 
     def packed(self) -> list[int]:
         """Return what msgpack can carry."""
@@ -141,6 +165,9 @@ class Ask:
     """Commands whose outcome was seen here, and that were not sent here."""
     heard: int = 0
     """So many of the master's words on ends have come in."""
+    money: tuple[int, ...] = ()
+    """What the payments sent here would move, in minor units by the pool's currencies; empty where no
+    budget asks."""
 
     def packed(self) -> dict[str, Any]:
         """Return what msgpack can carry."""
@@ -149,6 +176,7 @@ class Ask:
         raw["counts"] = self.counts.packed()
         raw["bound"] = [list(bound) for bound in self.bound]
         raw["ends"] = flat(self.ends)
+        raw["money"] = list(self.money)
         return raw
 
     @classmethod
@@ -157,6 +185,7 @@ class Ask:
         got = _mapping(raw)
         return cls(
             run=_text(got.get("run")),
+            money=tuple(map(_count, _list(got.get("money")))),
             worker=_text(got.get("worker")),
             **{name: _count(got.get(name)) for name in _NUMBERS},
             stopped=bool(got.get("stopped")),
@@ -173,7 +202,9 @@ _NUMBERS = (
     *("ends_first", "heard"),
 )
 _PLAIN_ASK = tuple(
-    field.name for field in fields(Ask) if field.name not in ("leases", "counts", "bound", "ends")
+    field.name
+    for field in fields(Ask)
+    if field.name not in ("leases", "counts", "bound", "ends", "money")
 )
 
 
@@ -265,7 +296,11 @@ class Answer:
     over: bool
     """The run has ended, or goes on under another master: leave it in good order."""
     began_ns: int
-    """When the phase's first arrival is due, since the run's epoch."""
+    """When the phase's first arrival is due, or its step's, since the run's epoch."""
+    step: int = 0
+    """Of a search, counted from 1 in each phase; 0 elsewhere."""
+    rate_per_s: int = 0
+    """Of the step, over the fleet."""
     leases: tuple[LeaseGiven, ...] = ()
     slices: tuple[Slice, ...] = ()
     bound_through: int = 0
@@ -305,7 +340,7 @@ class Answer:
 
 _ANSWER_NUMBERS = (
     *("term", "number", "sent_ns", "at_ns", "turn", "began_ns", "bound_through", "ask_ns"),
-    *("ends_through", "ends_first"),
+    *("ends_through", "ends_first", "step", "rate_per_s"),
 )
 _PLAIN_ANSWER = tuple(
     field.name for field in fields(Answer) if field.name not in ("leases", "slices", "ends")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 from pydantic import Field
 
+from e2e_data.money import from_wire
 from locustfiles.plan_parts.part import Part, Seconds
+from reports.quantities import money
 
 
 class Budget(Part):
@@ -16,6 +19,10 @@ class Budget(Part):
     """Commands sent."""
     duration_s: Seconds | None = Field(default=None, gt=0)
     """From the first phase's beginning, pauses included."""
+    moved: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
+    """By currency, how much money the payments that were sent may move, if all are settled."""
     cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """In whatever currency the two rates are."""
     cost_per_command: float = Field(default=0, ge=0, allow_inf_nan=False)
@@ -25,8 +32,12 @@ class Budget(Part):
         """Return what so much costs."""
         return commands * self.cost_per_command + seconds / 3600 * self.cost_per_hour
 
-    def spent(self, commands: int, seconds: float) -> Iterator[str]:
-        """Yield the limits that are reached, each in words."""
+    def spent(self, commands: int, seconds: float, moved_minor: Mapping[str, int]) -> Iterator[str]:
+        """Yield the limits that are reached, each in words; `moved_minor` is by currency."""
+        for currency, limit in self.moved.items():
+            minor = moved_minor.get(currency, 0)
+            if minor >= from_wire(str(limit), currency):
+                yield f"{money(minor, currency)} were to be moved, of {limit:,g}"
         if self.commands is not None and commands >= self.commands:
             yield f"{commands:,} commands were sent, of {self.commands:,}"
         if self.duration_s is not None and seconds >= self.duration_s:

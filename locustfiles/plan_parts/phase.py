@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, field_validator, model_validator
+from pydantic import Field, PlainSerializer, field_validator
 
 from e2e_data.commands import Kind
 from e2e_data.sequence import WEIGHT_MAX
@@ -48,7 +48,8 @@ class Phase(Rates):
     """From when a command was due until its outcome has to be observed; the plan's without it."""
 
     warm_up_s: Seconds = Field(default=0, ge=0)
-    """What is due in the first so long is left out of SLOs: connections open, caches fill."""
+    """What is due in the first so long is left out of SLOs: connections open, caches fill. Of a search,
+    in the first so long of each step."""
 
     @field_validator("sends")
     @classmethod
@@ -58,17 +59,28 @@ class Phase(Rates):
             raise ValueError(f"name one kind or more of {', '.join(kind.label for kind in Kind)}")
         return value
 
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        wrong = []
+    def _faults(self) -> list[str]:
+        wrong = super()._faults()
         if self.weights and set(self.weights) != set(self.sends):
             named = ", ".join(kind.label for kind in self.sends)
             wrong.append(f"weights: give each kind one that is sent: {named}")
         if self.model == "closed" and self.late == "drop":
             wrong.append('late: in a closed model nothing is late; leave it out, or model = "open"')
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+        if self.profile == "search":
+            wrong += self._not_for_a_search()
+        return wrong
+
+    def _not_for_a_search(self) -> list[str]:
+        wrong = []
+        if self.model == "closed":
+            wrong.append('model: a closed model sees no rate as too high; a search takes "open"')
+        if self.count is not None:
+            wrong.append(f"count = {self.count}: a search ends when it has found the rate")
+        if self.step_s is not None and self.warm_up_s >= self.step_s:
+            wrong.append(
+                f"warm_up_s = {self.warm_up_s:g}: of each step; give less than step_s = {self.step_s:g}"
+            )
+        return wrong
 
     @property
     def kind_weights(self) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal, Self
 
@@ -11,12 +12,26 @@ from pydantic import Field, field_validator, model_validator
 from locustfiles.pacing import Even, Pace, Poisson
 from locustfiles.plan_parts.part import RATE_MAX, Part, Rate, Seconds, exact, whole_ns
 from locustfiles.plan_parts.traces import read_levels
-from locustfiles.profiles import Profile, burst, chaos, constant, ramp, soak, steps, trace, wave
+from locustfiles.profiles import (
+    Profile,
+    burst,
+    chaos,
+    climb,
+    constant,
+    ramp,
+    soak,
+    steps,
+    trace,
+    wave,
+)
+from locustfiles.search import Search
 
-ProfileName = Literal["constant", "ramp", "steps", "burst", "wave", "chaos", "soak", "trace"]
+ProfileName = Literal[
+    "constant", "ramp", "steps", "burst", "wave", "chaos", "soak", "trace", "search"
+]
 
 SETTINGS: Mapping[str, tuple[ProfileName, ...]] = {
-    "from_per_s": ("ramp", "chaos"),
+    "from_per_s": ("ramp", "chaos", "search"),
     "over_s": ("ramp", "soak"),
     "steps": ("steps",),
     "burst_per_s": ("burst",),
@@ -26,6 +41,9 @@ SETTINGS: Mapping[str, tuple[ProfileName, ...]] = {
     "seed": ("chaos",),
     "trace": ("trace",),
     "speed": ("trace",),
+    "step_s": ("search",),
+    "within_percent": ("search",),
+    "tries": ("search",),
 }
 """Which profiles each setting is for."""
 
@@ -47,6 +65,10 @@ NEEDED: Mapping[ProfileName, Mapping[str, str]] = {
         "duration_s": 'duration_s: a soak has an end, such as duration_s = "8h"',
     },
     "trace": {"trace": 'trace: the CSV file of a day, such as trace = "day.csv"'},
+    "search": {
+        "from_per_s": "from_per_s: the rate that a search begins with, such as from_per_s = 100",
+        "step_s": "step_s: how long each rate is tried, such as step_s = 20",
+    },
 }
 """What a profile cannot do without, and what is said of it."""
 
@@ -63,10 +85,10 @@ class Rates(Part):
 
     rate_per_s: Rate
     """Of a ramp or of steps, what it comes to in the end; of bursts, what they are over; of a wave, the
-    middle; of chaos and of a trace, the highest."""
+    middle; of chaos, of a trace and of a search, the highest."""
     profile: ProfileName = "constant"
     from_per_s: float = Field(default=0, ge=0, le=RATE_MAX, allow_inf_nan=False)
-    """Where a ramp begins; the lowest of chaos."""
+    """Where a ramp begins, or a search; the lowest of chaos."""
     over_s: Seconds | None = Field(default=None, gt=0)
     """How long a ramp takes to come to `rate_per_s`; how long a soak takes, and to come down again."""
     steps: tuple[Step, ...] = ()
@@ -86,6 +108,12 @@ class Rates(Part):
     is its levels themselves, so that a run's record has all of it."""
     speed: float = Field(default=1, gt=0, le=RATE_MAX, allow_inf_nan=False)
     """So many times faster a trace passes, at the same rates."""
+    step_s: Seconds | None = Field(default=None, gt=0)
+    """How long a search tries a rate, its warm-up included."""
+    within_percent: float = Field(default=5, gt=0, le=100)
+    """How far apart a search leaves the highest rate that holds, and the lowest that does not."""
+    tries: int = Field(default=3, ge=1, le=99)
+    """How often a search tries what it has found; and a rate is too high when most of so many miss."""
     spacing: Literal["even", "poisson"] = "even"
     """Arrivals at equal distances, or at random ones, as of many independent customers."""
     duration_s: Seconds | None = Field(default=None, gt=0)
@@ -100,7 +128,14 @@ class Rates(Part):
         return value
 
     @model_validator(mode="after")
-    def _profile(self) -> Self:
+    def _whole(self) -> Self:
+        wrong = self._faults()
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _faults(self) -> list[str]:
+        """Name what does not go together."""
         # By value, since a run's record has every setting, and is read as a plan again.
         fields = Rates.model_fields
         given = {name for name in fields if getattr(self, name) != fields[name].default}
@@ -111,10 +146,7 @@ class Rates(Part):
                 wrong.append(f'{name} is for profile = {meant}, and this is "{self.profile}"')
         needed = NEEDED.get(self.profile, {})
         wrong += [said for name, said in needed.items() if name not in given]
-        wrong = wrong or self._misfits()
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+        return wrong or self._misfits()
 
     def _misfits(self) -> list[str]:
         """Name what does not go together, where all that is needed is there."""
@@ -132,7 +164,16 @@ class Rates(Part):
             return [
                 f"over_s = {self.over_s:g}: give less than half of duration_s = {self.duration_s:g}"
             ]
-        return []
+        return list(self._search_misfits()) if self.profile == "search" else []
+
+    def _search_misfits(self) -> Iterator[str]:
+        for name in ("from_per_s", "rate_per_s"):
+            if getattr(self, name) != int(getattr(self, name)):
+                yield f"{name} = {getattr(self, name):g}: a search takes whole numbers"
+        if self.from_per_s > self.rate_per_s:
+            yield f"from_per_s = {self.from_per_s:g}: give at most rate_per_s = {self.rate_per_s:g}"
+        if self.spacing == "poisson":
+            yield 'spacing = "poisson": a search compares rates, so its arrivals are even'
 
     @cached_property
     def rates(self) -> Profile:
@@ -167,12 +208,43 @@ class Rates(Part):
                 ],
                 exact(self.rate_per_s),
             ),
+            "search": lambda: climb(
+                int(self.from_per_s), int(self.rate_per_s), whole_ns(self.step_s)
+            ),
         }
         return made[self.profile]()
 
-    def pace(self, seed: int, stream: int = 0) -> Pace:
-        """Return when its arrivals are due; random ones are the same for the same seed and stream."""
+    def search(self) -> Search | None:
+        """Return what says which rate is tried next; None where the rates are known beforehand."""
+        if self.profile != "search":
+            return None
+        return Search(
+            int(self.from_per_s),
+            int(self.rate_per_s),
+            within_percent=self.within_percent,
+            tries=self.tries,
+        )
+
+    def pace(self, seed: int, stream: int = 0, step_per_s: int = 0) -> Pace:
+        """Return when its arrivals are due; random ones are the same for the same seed and stream.
+
+        In a step of a search they come at the step's own rate, `step_per_s`, since it began.
+        """
+        if step_per_s:
+            return Even(constant(Fraction(step_per_s)))
         return Even(self.rates) if self.spacing == "even" else Poisson(self.rates, seed, stream)
+
+    @property
+    def step_ns(self) -> int:
+        """How long each step of a search lasts."""
+        return whole_ns(self.step_s)
+
+    @property
+    def foreseen_ns(self) -> int | None:
+        """How long it sends as far as that is known beforehand: of a search, until a rate is too high."""
+        if self.profile == "search" and self.duration_s is None:
+            return len(self.rates.pieces) * self.step_ns
+        return self.duration_ns
 
     @property
     def duration_ns(self) -> int | None:

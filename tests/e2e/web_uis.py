@@ -57,12 +57,13 @@ class WebUi:
         """Wait until Locust is in a state."""
         self._wait(lambda told: told["state"] == state, state)
 
-    def run_through(self, **form: str) -> None:
-        """Start a run, and wait until it is judged; a short one may be over before it is seen."""
-        before = len(self.summaries())
+    def run_through(self, plan: str = "smoke", **form: str) -> dict[str, Any]:
+        """Start a run, wait until it is judged, and return that; a short one may be over before it is seen."""
+        before = len(self.summaries(plan))
         self.swarm(**form)
-        self._wait(lambda _: len(self.summaries()) > before, "judged")
+        self._wait(lambda _: len(self.summaries(plan)) > before, "judged")
         self.wait_for("stopped")
+        return self.summaries(plan)[-1]
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers are there; before, a press of the button does nothing."""
@@ -74,9 +75,9 @@ class WebUi:
             assert time.monotonic() < until, f"never {what}"
             time.sleep(0.1)
 
-    def summaries(self) -> list[dict[str, Any]]:
-        """Return what was judged, oldest first."""
-        files = (self.runs / "smoke").glob("2*/summary.json")
+    def summaries(self, plan: str = "smoke") -> list[dict[str, Any]]:
+        """Return what was judged of a plan, oldest first."""
+        files = (self.runs / plan).glob("2*/summary.json")
         return [
             json.loads(path.read_text()) for path in sorted(files, key=lambda p: p.stat().st_mtime)
         ]

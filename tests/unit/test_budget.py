@@ -24,4 +24,20 @@ from locustfiles.plan_parts.budget import Budget
 )  # fmt: skip
 def test_each_limit_is_told_when_it_is_reached(budget, commands, seconds, told):
     """With the value and the limit; without a limit nothing is too much."""
-    assert list(budget.spent(commands, seconds)) == told
+    assert list(budget.spent(commands, seconds, {})) == told
+
+
+@pytest.mark.parametrize(
+    ("moved_minor", "told"),
+    [
+        ({}, []),
+        ({"EUR": 99_999, "JPY": 999}, []),
+        ({"EUR": 100_000}, ["1,000.00 EUR were to be moved, of 1,000"]),
+        ({"JPY": 1000}, ["1,000 JPY were to be moved, of 1,000"]),
+        ({"USD": 10**9}, []),
+    ],
+)
+def test_money_is_counted_by_currency(moved_minor, told):
+    """In its minor units, exactly; a currency without a limit may move any amount."""
+    budget = Budget(moved={"EUR": 1000, "JPY": 1000})
+    assert list(budget.spent(0, 0, moved_minor)) == told

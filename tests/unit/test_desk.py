@@ -443,3 +443,29 @@ def test_what_no_master_says_is_refused(office, change):
     raw = office.desk.receive(office.asked(office.worker("a"))).packed()
     with pytest.raises(ValueError, match=r"\w"):
         Answer.read({**raw, **change})
+
+
+def test_a_sender_hears_of_a_search_and_its_steps(office):
+    """Each has a rate of its own, and arrivals that count from its beginning; a late worker hears too."""
+    told = Told()
+    agent = office.worker("a", sender=told)
+    office.desk.step(40, 3 * SECOND_NS)
+    office.ask(agent)
+    assert told.said[:2] == [("begin", 0, 3 * SECOND_NS), ("step", 3 * SECOND_NS, 40)]
+    office.pass_time(3)
+    office.desk.settle(finally_=False)
+    office.ask(agent)
+    told.said.clear()
+    office.desk.step(80, 9 * SECOND_NS)
+    office.ask(agent)
+    assert told.said[0] == ("step", 9 * SECOND_NS, 80)
+    assert told.said[-1] == ("go on", True)
+    # Whose its arrivals are is decided once everybody has heard of it.
+    office.ask(agent)
+    [(_, slices)] = [said for said in told.said if said[0] == "extend"]
+    assert slices[0].from_ns == 0
+    office.desk.begin(1, [5, 0, 0], 12 * SECOND_NS)
+    told.said.clear()
+    office.ask(agent)
+    assert told.said[0] == ("begin", 1, 12 * SECOND_NS)
+    assert "step" not in [said[0] for said in told.said]

@@ -11,6 +11,7 @@ import gevent.ssl
 import pytest
 from gevent import socket
 from gevent.event import Event
+from gevent.server import StreamServer
 
 from e2e_data.platform import HttpRequest
 from e2e_data.problems import Problems
@@ -541,3 +542,43 @@ def test_ipv6():
         with serving(says(answer()), host="::1") as peer:
             assert connect(peer).request(POST).status == 202
             assert b"\r\nHost: [::1]:%d\r\n" % peer.origin.port in peer.requests[0]
+
+
+# -- long requests ----------------------------------------------------------------------------
+
+LONG = HttpRequest("POST", "/", (), b" " * 16_000_000)
+"""More than the buffers between two sockets hold, so that sending it takes several turns."""
+
+
+def talking(talk):
+    """Serve `talk(connection)` on a free port; return the server and where it is."""
+    server = StreamServer(("127.0.0.1", 0), lambda connection, _: talk(connection))
+    server.start()
+    return server, Origin("http", "127.0.0.1", server.server_port)
+
+
+def test_an_answer_that_comes_while_a_long_request_is_sent_is_read():
+    """The platform need not read all before it answers: a client that waits for it then waits for ever."""
+
+    def talk(connection):
+        connection.recv(1000)
+        connection.sendall(answer(b"too large", "413 Content Too Large"))
+        for _ in range(100):
+            gevent.sleep(0)
+        while connection.recv(1_000_000):
+            pass
+
+    server, origin = talking(talk)
+    with gevent.Timeout(PATIENT_S):
+        assert HttpConnection(origin, timeout_s=PATIENT_S).request(LONG).status == 413
+    server.stop()
+
+
+def test_a_long_request_that_nobody_reads_ends_in_its_time():
+    """A platform that stalls while a request leaves keeps nobody waiting beyond its time."""
+    stalled = Event()
+    server, origin = talking(lambda _connection: stalled.wait())
+    with gevent.Timeout(PATIENT_S), pytest.raises(UnansweredError, match="no answer in time"):
+        HttpConnection(origin, timeout_s=SHORT_S).request(LONG)
+    stalled.set()
+    server.stop()

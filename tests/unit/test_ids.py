@@ -21,6 +21,7 @@ from e2e_data.ids import (
     Correlations,
     Ids,
     Namespace,
+    read_correlations,
     static_account_id,
 )
 
@@ -230,3 +231,30 @@ def test_a_static_account_id_is_made_of_the_customers():
     assert one != other
     assert one == static_account_id(Ids(KEY, 1).customer_ids(0, 0, [0])[0])
     assert uuid.UUID(one).version == 5
+
+
+def test_shards_are_numbered_on_through_the_laps():
+    """Whoever knows how many shards a lap has reads the number again; who does not, lap and shard."""
+    counted, plain = Ids(KEY, 1, 10), Ids(KEY, 1)
+    texts = counted.command_ids(0, 37, [5])
+    assert texts == plain.command_ids(3, 7, [5])
+    assert counted.parted(0, 37) == (3, 7)
+    joined, parted = counted.decode(texts), plain.decode(texts)
+    assert (joined.lap.tolist(), joined.shard.tolist()) == ([0], [37])
+    assert (parted.lap.tolist(), parted.shard.tolist()) == ([3], [7])
+
+
+def test_a_shard_that_no_lap_has_is_nobodys():
+    """It would be taken for one of a later lap."""
+    assert not Ids(KEY, 1, 10).decode(Ids(KEY, 1).command_ids(0, 10, [5])).known[0]
+
+
+def test_correlation_ids_have_the_lap_apart():
+    """They are read as numbers on through the laps, one by one and many at a time."""
+    ids = Ids(KEY, 1, 10)
+    lap, shard = ids.parted(0, 37)
+    one = Correlation(ids.tag, lap, shard, 5, 0, Kind.PAYMENT, Channel.MQ, Outcome.SETTLED, 2, 9)
+    back = Correlation.unpack(one.pack(), 10)
+    assert (back.lap, back.shard) == (0, 37)
+    read = read_correlations([one.pack().hex()], ids.tag, 10)
+    assert (read.known.tolist(), read.lap.tolist(), read.shard.tolist()) == ([True], [0], [37])

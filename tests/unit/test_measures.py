@@ -311,3 +311,64 @@ def test_a_title_tells_scope_and_windows(slo, title):
     """As it stands in the report and in JUnit; and an SLO survives a run's record."""
     assert slo.title == title
     assert Slo.model_validate(slo.model_dump(mode="json")) == slo
+
+
+# -- freshness --------------------------------------------------------------------------------
+
+
+def observed(*after_ms, every_ms=100, **columns):
+    """Return commands due every so often, whose outcomes were observed so long after; None is never."""
+    rows = [
+        (1, n * every_ms, 0, n * every_ms, n * every_ms, None if t is None else n * every_ms + t)
+        for n, t in enumerate(after_ms)
+    ]
+    return frame(*rows).assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "age_s"),
+    [
+        ([0] * 20, 0.11),
+        ([250] * 20, 0.35),
+        ([0] * 5 + [None] * 10 + [0] * 5, 1.11),
+        ([0, 900, 0, 0, 0], 0.21),
+        ([2000] * 11, 1.0),
+        ([None] * 11, 1.0),
+    ],
+)
+def test_freshness_is_the_age_of_the_newest_outcome(after_ms, age_s):
+    """At its oldest, while commands are due; an old command that comes late does not make it older."""
+    result = judged(Slo(freshness_below_s=5), observed(*after_ms))
+    assert result.measured == pytest.approx(age_s, abs=0.011)
+    assert result.status is Status.HOLDS
+    assert judged(Slo(freshness_below_s=0.1), observed(*after_ms)).status is Status.VIOLATED
+
+
+def test_freshness_is_asked_over_all_shards():
+    """What one shard's outcomes lack, another's make up for."""
+    late, early = observed(*[900] * 20), observed(*[10] * 20)
+    assert judged(Slo(freshness_below_s=0.2), late, early).status is Status.HOLDS
+    assert judged(Slo(freshness_below_s=0.2), early, late).status is Status.HOLDS
+
+
+def test_freshness_in_windows():
+    """The share of seconds in which nothing was older."""
+    rows = observed(*[0] * 31, *[None] * 7, *[0] * 12)
+    slo = Slo(freshness_below_s=0.5, window_s=1, windows_percent=75)
+    result = judged(slo, rows)
+    assert result.status is Status.HOLDS
+    assert result.measured == 80
+    assert "the worst, at 3 s, has 0.81 s" in result.note
+
+
+@pytest.mark.parametrize("rows", [(), (observed(0),), (observed(0, 0, every_ms=1),)])
+def test_freshness_of_nothing_is_unknown(rows):
+    """Too little was due to say anything."""
+    for slo in (Slo(freshness_below_s=5), Slo(freshness_below_s=5, window_s=1)):
+        assert judged(slo, *rows).status is Status.UNKNOWN
+
+
+def test_freshness_cannot_end_a_run():
+    """It is not seen while the run is on."""
+    with pytest.raises(ValidationError, match="freshness is not told apart"):
+        Slo(freshness_below_s=5, abort_after_s=1)

@@ -387,3 +387,46 @@ def test_everything_stops_at_once(state):
     machine.halt(30)
     assert machine.state is State.ENDED
     assert not machine.advance(10**6, LEFT)
+
+
+def test_another_step_of_a_search_follows_for_as_long_as_it_takes():
+    """SETTLING goes back to SENDING the same phase, until the step's own time is up; then it settles."""
+    machine = machine_in(State.SENDING, 1)
+    machine.advance(50, LEFT)
+    assert machine.settled(60, SETTLED)
+    assert machine.may_step
+    machine.step(60, 90)
+    assert (machine.state, machine.phase) == (State.SENDING, 1)
+    assert step(machine, 89, LEFT) == (False, State.SENDING, 1)
+    assert step(machine, 90, LEFT) == (True, State.SETTLING, 1)
+    assert step(machine, 95, SETTLED)[1] is State.ENDED
+
+
+def test_a_steps_time_is_its_phases_alone():
+    """The phase after a search lasts as long as it shall."""
+    machine = machine_in(State.SENDING, 0)
+    machine.step(0, 20)
+    assert step(machine, 20, LEFT)[1] is State.SETTLING
+    machine.advance(20, SETTLED)
+    assert step(machine, 69, LEFT) == (False, State.SENDING, 1)
+    assert step(machine, 70, LEFT)[1] is State.SETTLING
+
+
+def test_no_step_follows_when_anything_else_was_asked():
+    """A stop, a pause and a skip come first."""
+    for ask in (PhaseMachine.stop, PhaseMachine.pause, PhaseMachine.skip):
+        machine = machine_in(State.SETTLING)
+        ask(machine)
+        assert not machine.may_step
+
+
+def test_figures_that_come_later_are_waited_for():
+    """Though nothing is pending, so long nothing has moved; who skips the phase does not wait."""
+    machine = PhaseMachine([PhaseTimes(duration_ns=10, settle_ns=100, quiet_ns=40)])
+    machine.begin(0)
+    machine.advance(10, LEFT)
+    done = Progress(exhausted=True, pending=0, moved_ns=12)
+    assert not machine.settled(51, done)
+    assert machine.settled(52, done)
+    machine.skip()
+    assert machine.settled(20, done)

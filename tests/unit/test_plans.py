@@ -108,6 +108,11 @@ def test_a_plan_without_its_own_settings_has_sensible_ones(load):
             '"a while"',
             "phases.payments.duration_s = 'a while': 'a while' is no duration; write 90s, 2m or 1h30m",
         ),
+        (
+            'preset = "smoke"',
+            'preset = "smoke"\nlaps = 0',
+            "pool.laps = 0: Input should be greater than or equal to 1",
+        ),
         ('"1m30s"', "inf", "phases.payments.duration_s = inf: Input should be a finite number"),
         ('"1m30s"', "0", "phases.payments.duration_s = 0: Input should be greater than 0"),
         (
@@ -320,12 +325,18 @@ def test_a_phase_has_a_profile(settings, said):
     assert str(plan.phases["payments"].rates) == said
 
 
+SEARCH = ["profile=search", "step_s=9", "from_per_s=5"]
+
+
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
         (["profile=ramp"], "over_s: a ramp takes some time"),
         (["profile=steps"], "steps: name them"),
-        (["from_per_s=1"], 'from_per_s is for profile = "ramp" or "chaos", and this is "constant"'),
+        (
+            ["from_per_s=1"],
+            'from_per_s is for profile = "ramp" or "chaos" or "search", and this is "constant"',
+        ),
         (["every_s=9"], 'every_s is for profile = "burst" or "wave" or "chaos"'),
         (["profile=burst", "burst_s=9"], "burst_per_s: what the rate jumps to"),
         (["profile=burst", "burst_s=9"], "every_s: from one burst to the next"),
@@ -338,6 +349,16 @@ def test_a_phase_has_a_profile(settings, said):
             ["profile=wave", "every_s=9", "swing_per_s=51"],
             "swing_per_s = 51: give at most rate_per_s = 50",
         ),
+        (["profile=search"], "step_s: how long each rate is tried"),
+        (["profile=search", "step_s=9"], "from_per_s: the rate that a search begins with"),
+        ([*SEARCH, "from_per_s=51"], "from_per_s = 51: give at most rate_per_s = 50"),
+        ([*SEARCH, "from_per_s=1.5"], "from_per_s = 1.5: a search takes whole numbers"),
+        ([*SEARCH, "spacing=poisson"], "a search compares rates"),
+        ([*SEARCH, "model=closed"], "model: a closed model sees no rate as too high"),
+        ([*SEARCH, "count=9"], "count = 9: a search ends when it has found the rate"),
+        ([*SEARCH, "warm_up_s=9"], "of each step; give less than step_s = 9"),
+        (SEARCH, "a search takes an SLO that is seen while it is on"),
+        (["step_s=9"], 'step_s is for profile = "search", and this is "constant"'),
         (["profile=chaos"], "every_s: about how often the rate changes"),
         (
             ["profile=chaos", "every_s=1", "from_per_s=51"],
@@ -355,7 +376,7 @@ def test_a_phase_has_a_profile(settings, said):
             'steps is for profile = "steps"',
         ),
         (["profile=steps", "steps=[{rate_per_s=0, for_s=1}]"], "greater than 0"),
-        (["profile=stairs"], "'soak' or 'trace'"),
+        (["profile=stairs"], "'trace' or 'search'"),
         (["spacing=random"], "'even' or 'poisson'"),
         (["weights={funding=1}"], "weights: give each kind one that is sent: funding, payment"),
         (["weights={funding=1,payment=0}"], "greater than or equal to 1"),
@@ -462,3 +483,51 @@ def test_channels_are_named_and_shared():
     assert plan.channels_used == (Channel.HTTP, Channel.MQ)
     assert plan.model_dump(mode="json")["channels"] == {"http": 60, "mq": 40}
     assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+
+
+def test_a_search_foresees_its_doublings():
+    """How far it goes beyond nobody knows; its time and commands are those until a rate is too high."""
+    plan = load_plan("breakpoint", [f"{PAYMENTS}.rate_per_s=300", f"{PAYMENTS}.step_s=10"])
+    phase = plan.phases["payments"]
+    assert str(phase.rates) == "100/s for 10 s, then 200/s for 10 s, then 300/s"
+    assert phase.foreseen_ns == 30 * 10**9
+    assert phase.duration_ns is None
+
+
+def test_what_leads_a_search():
+    """Of the SLOs about its phase, or about all, those that can be seen while it is on."""
+    slos = "slos=[{latency='completion',percentile=50,below_ms=9},{throughput_above_per_s=1}]"
+    with pytest.raises(Problems, match="a search takes an SLO that is seen"):
+        load_plan("breakpoint", [slos])
+    assert [slo.steers for slo in load_plan("breakpoint").slos_of("payments")] == [True, True]
+
+
+def test_what_is_wrong_between_phases_is_told_with_what_is_wrong_in_one(load):
+    """One wrong value hides nothing: the order of the phases, what SLOs are about, what a phase mixes."""
+    told = problems_of(
+        load,
+        '["opening credit"]\nrate_per_s = 20.1',
+        '["funding"]\nrate_per_s = 0',
+        *("users=0", 'slos=[{phase="paiments",errors_below_percent=1}]'),
+        *("phases.accounts.every_s=9", "phases.accounts.weights={payment=1}"),
+    )
+    assert told[0] == "users = 0: Input should be greater than or equal to 1"
+    assert "every_s is for profile" in told[1]
+    assert "weights: give each kind one that is sent: account" in told[1]
+    assert told[2] == "phases.opening.rate_per_s = 0: Input should be greater than 0"
+    assert "phases: funding is sent twice" in told
+    assert "slos: phase 'paiments' is none of accounts, opening, payments" in told
+
+
+def test_what_only_follows_is_not_told(load):
+    """Of a kind that is misspelt nobody can say that it is missing elsewhere."""
+    told = problems_of(load, '"account"', '"acount"', "users=0")
+    assert len(told) == 2
+
+
+def test_a_budget_is_in_the_pools_currencies():
+    """Money that the pool does not have could never be spent."""
+    with pytest.raises(
+        Problems, match=r"budget\.moved: XYZ is none of the pool's currencies: USD, EUR"
+    ):
+        load_plan("smoke", ["budget.moved={XYZ=1}"])

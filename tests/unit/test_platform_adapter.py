@@ -153,6 +153,7 @@ def answer(status, body=b"", headers=None):
         ),
         (422, b'{"error":"invalid"}', Acknowledgement(Acknowledged.INVALID, reason="invalid")),
         (422, b"<html>", Acknowledgement(Acknowledged.INVALID, reason="HTTP 422")),
+        (413, b"", Acknowledgement(Acknowledged.REFUSED, reason="HTTP 413")),
         (429, b"", Acknowledgement(Acknowledged.REFUSED, reason="HTTP 429")),
         (429, b'{"status":"ACCEPTED"}', Acknowledgement(Acknowledged.REFUSED, reason="HTTP 429")),
         (500, b"oops", Acknowledgement(Acknowledged.UNKNOWN, reason="HTTP 500")),
@@ -161,7 +162,7 @@ def answer(status, body=b"", headers=None):
     ],
 )
 def test_answers_are_read_by_the_contract(status, body, read):
-    """202 accepts, 400 and 422 are invalid, 429 refuses; everything else leaves it unknown."""
+    """202 accepts, 400 and 422 are invalid, 413 and 429 refuse; everything else leaves it unknown."""
     assert ADAPTER.read_acknowledgement(answer(status, body)) == read
 
 

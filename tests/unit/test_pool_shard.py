@@ -10,6 +10,7 @@ import pytest
 from e2e_data.commands import Kind, Label, Outcome
 from e2e_data.config import load
 from e2e_data.config_parts import Patterns
+from e2e_data.pool import Pool
 from e2e_data.shard import COLUMNS, make_shard, shard_counts
 
 
@@ -243,3 +244,17 @@ def test_small_legs_are_raised():
     in_yen = [payment for payment in payments if payment.account.currency == "JPY"]
     assert min(payment.amount_minor for payment in in_yen) == 163
     assert min(payment.credit_minor for payment in in_yen) == 1
+
+
+def test_a_pool_in_laps_has_the_same_shards_again_and_again():
+    """Their numbers go on; their columns, and so their hashes, are those of the first lap."""
+    one = Pool.in_memory(load("smoke", {"accounts": 2500}), 3)
+    pool = one.lapped(2)
+    assert (pool.shard_count, len(pool)) == (2 * one.shard_count, 2 * len(one))
+    assert pool.manifest == one.manifest
+    first, again = pool.shard(1), pool.shard(1 + one.shard_count)
+    assert (first.number, again.number) == (1, 1 + one.shard_count)
+    assert first.hash == again.hash
+    assert pool.shard_counts(again.number) == first.counts
+    with pytest.raises(IndexError):
+        pool.shard(pool.shard_count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import gevent
 import pyarrow.parquet as pq
@@ -26,6 +27,7 @@ from locustfiles.work import LOCAL, Service
 from reports.grants import read_grants
 from reports.journal import Fact
 from reports.rundir import RunDirectory
+from reports.steps import read_steps
 from reports.timeline import read_timeline
 from tests.helpers_wire import Clock
 
@@ -40,11 +42,13 @@ class Stage:
 
     def __init__(self, path, *changes: str) -> None:
         self.plan = load_plan("smoke", ["pool.accounts=3", *changes])
-        self.pool = Pool.in_memory(self.plan.pool.config(), self.plan.pool.seed)
+        one = Pool.in_memory(self.plan.pool.config(), self.plan.pool.seed)
+        self.pool = one.lapped(self.plan.pool.laps)
+        self.ids = replace(IDS, shards=one.shard_count)
         self.clock = Clock(5 * SECOND_NS)
         self.directory = RunDirectory.create(path, "smoke")
         self.run = Run(
-            *(self.plan, self.pool, Platform(), IDS, self.directory, self.clock),
+            *(self.plan, self.pool, Platform(), self.ids, self.directory, self.clock),
             *(2, Service(self.directory.name), self.clock.now_ns),
         )
         self.director = Director(self.plan, self.pool, Platform(), self.directory, self.clock)
@@ -915,3 +919,88 @@ def test_a_phase_that_ends_takes_its_waiting_replays_with_it(stage):
     assert len(played.turns) == sent
     assert not played.run.tracker.set_aside.waits(Channel.HTTP)
     assert played.facts()[Fact.BLOCKED, WHY_NOT_COMPLETE] == 0
+
+
+SEARCH = (
+    *(
+        "phases.payments.profile=search",
+        "phases.payments.from_per_s=1",
+        "phases.payments.rate_per_s=4",
+    ),
+    *("phases.payments.step_s=2", "phases.payments.tries=1", "slos=[{errors_below_percent=1}]"),
+)
+
+
+def test_a_search_plays_a_phase_in_steps(stage):
+    """Each sends its own rate for its own time, and begins when the one before is complete."""
+    played = stage(*SEARCH)
+    played.begin()
+    played.user()
+    played.play(2)
+    assert played.notes("step began") == ["1/s", "2/s", "4/s"]
+    assert played.notes("step ended") == ["1/s held", "2/s held", "4/s held"]
+    steps = read_steps(played.directory.steps)
+    due = [turn.arrival.intended_ns for turn in played.turns if turn.phase == 2]
+    sent = [sum(step.from_ns <= at < step.until_ns for at in due) for step in steps]
+    assert sent == [2, 4, 8]
+    assert sum(sent) == len(due)
+    assert played.notes("phase ended")[-1] == "4/s held"
+
+
+def test_a_search_ends_when_the_pool_has_run_out(stage):
+    """What it has found until then is told; a step without all its commands says nothing."""
+    played = stage(*SEARCH, "phases.payments.step_s=9", "phases.payments.rate_per_s=400")
+    played.begin()
+    played.user()
+    played.play(9)
+    [warned] = [note for note in played.notes("warning") if "pool ran out" in note]
+    assert warned.startswith("the pool ran out while it searched: ")
+    assert len(played.notes("step began")) == len(played.notes("step ended")) + 1
+    assert len(played.turns) == len(played.pool)
+
+
+def test_a_search_stops_when_the_run_is_stopped(stage):
+    """No further step begins."""
+    played = stage(*SEARCH)
+    played.begin()
+    played.user()
+    while not played.notes("step began"):
+        played.director.advance()
+        played.pass_time(1)
+        played.yield_()
+    played.director.stop("enough")
+    played.play(1)
+    assert played.notes("step began") == ["1/s"]
+
+
+def test_a_pool_is_played_in_laps(stage):
+    """A phase goes on with the next lap when one has run out: new accounts, new ids, the same amounts."""
+    played = stage("pool.laps=3")
+    played.begin()
+    played.user()
+    played.play()
+    one = len(played.pool) // 3
+    assert len(played.turns) == 3 * one
+    ids = [turn.card.command_id for turn in played.turns]
+    assert len(set(ids)) == 3 * one
+    decoded = IDS.decode(ids)
+    places = Counter(zip(decoded.shard.tolist(), decoded.index.tolist(), strict=True))
+    assert (len(places), set(places.values())) == (one, {3})
+    assert Counter(decoded.lap.tolist()) == {0: one, 1: one, 2: one}
+    amounts = Counter(
+        turn.card.shard.command(turn.card.index).amount_minor for turn in played.turns
+    )
+    assert all(count % 3 == 0 for count in amounts.values())
+
+
+def test_a_run_stops_when_it_has_moved_what_it_may(stage):
+    """Of the payments sent, by their currency; the timeline says how much it was."""
+    played = stage("budget.moved={USD=1}", "pool.currencies=['USD']")
+    played.begin()
+    played.user(turns=9)
+    played.play(1)
+    [why] = [note for note in played.notes("stop asked") if "USD were to be moved, of 1" in note]
+    sent = [turn.card for turn in played.turns if turn.card.kind is Kind.PAYMENT]
+    assert sent
+    minor = sum(int(card.shard.amount_minor[card.index]) for card in sent)
+    assert f"{minor / 100:,.2f} USD" in why
