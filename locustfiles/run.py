@@ -198,6 +198,9 @@ class Run:
         counts = self.counts()
         # With fewer users than channels, some commands would lie about here.
         idle = self.service.shared and counts.users_now < self.roster.least
+        if idle and self.dealer.work is not None:
+            for lane in self.dealer.work.lanes.values():
+                lane.lay_down()
         self.deliver(self.agent.ask(counts, stopped=self.stopped, idle=idle, leaving=self.leaving))
 
     def heard(self) -> None:

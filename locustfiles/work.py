@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from gevent.event import Event
 
@@ -28,8 +31,7 @@ class Service:
     """Whether there are other workers, who send their own share of the rate."""
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A command whose time has come, for one user to send now."""
 
     card: Card
@@ -40,6 +42,28 @@ class Turn:
     """With its first request in the card's row; None where it must be made by itself."""
 
 
+class Due(NamedTuple):
+    """A command that is overdue, for the next user that is free."""
+
+    card: Card
+    number: int
+    """Of its arrival."""
+    intended_ns: int
+    drafts: Drafts | None
+
+    def turn(self, free_ns: int, phase: int) -> Turn:
+        """Return it as the turn of a user that is free since `free_ns`."""
+        card, number, intended_ns, drafts = self
+        arrival = _arrival((number, intended_ns, free_ns))
+        return _turn((card, arrival, card.channel, phase, drafts))
+
+
+# Made for each command, so that nothing is looked at which need not be.
+_arrival = partial(tuple.__new__, Arrival)
+_turn = partial(tuple.__new__, Turn)
+due = partial(tuple.__new__, Due)
+
+
 @dataclass(slots=True)
 class Lane:
     """What is left of the current phase for one channel: its own arrivals, for its own commands."""
@@ -48,12 +72,26 @@ class Lane:
     arrivals: Arrivals
     news: Event = field(default_factory=Event)
     """Set when there may be commands, or arrivals, where there were none."""
-    in_hand: int = 0
+    held: int = 0
     """Commands that users hold while they wait for their time."""
+    due: deque[Due] = field(default_factory=deque)
+    """What was made ready together, since it was overdue together."""
     aside_ns: int = 0
     """When a replay was last set aside."""
     dry: bool = False
     """There was nothing to send when a user last looked, and there is nothing to come."""
+
+    @property
+    def in_hand(self) -> int:
+        """How many commands were drawn that are not under way yet."""
+        return self.held + len(self.due)
+
+    def lay_down(self) -> None:
+        """Put back what no user has taken, with its arrivals."""
+        if self.due:
+            self.arrivals.give_back(self.due[0].number, len(self.due))
+        while self.due:
+            self.due.pop().card.put_back()
 
     def wet(self, now_ns: int) -> None:
         """Take note that there is something to send again, after it was dry."""
@@ -67,6 +105,7 @@ class Lane:
 
     def end(self, now_ns: int) -> None:
         """Give up the arrivals that were due, and let no other be."""
+        self.lay_down()
         if self.dry:
             self.arrivals.skip(now_ns)
             self.arrivals.end()
@@ -112,7 +151,7 @@ class Work:
 
     @property
     def in_hand(self) -> int:
-        """Commands that users of all channels hold while they wait for their time."""
+        """How many commands of all channels were drawn that are not under way yet."""
         return sum(lane.in_hand for lane in self.lanes.values())
 
     def wake(self) -> None:

@@ -890,3 +890,22 @@ def test_a_phase_that_ends_takes_its_waiting_replays_with_it(stage):
     assert len(played.turns) == sent
     assert not played.run.tracker.set_aside.waits(Channel.HTTP)
     assert played.facts()[Fact.BLOCKED, WHY_NOT_COMPLETE] == 0
+
+
+def test_what_is_overdue_together_is_put_back_when_the_phase_is_cut_short(stage):
+    """One slow user takes one; the others that were made ready with it are sent by nobody, but later."""
+    played = stage()
+    played.begin()
+    played.pass_time(5)
+    user = played.user(sends=lambda _: gevent.sleep(PATIENT_S), turns=1)
+    played.yield_()
+    lane = played.run.dealer.work.lanes[Channel.HTTP]
+    assert len(played.turns) == 1
+    waiting = [ready.card for ready in lane.due]
+    assert len(waiting) > 1
+    assert lane.in_hand == len(waiting)
+    played.director.control("pause", "")
+    assert lane.in_hand == 0
+    assert lane.arrivals.overdue == 1
+    assert not any(ready.lease.out & {ready.position} for ready in waiting)
+    user.kill()
