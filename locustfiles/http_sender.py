@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from gevent import GreenletExit
 
-from e2e_data.commands import Channel, Kind, Outcome
-from e2e_data.platform import Acknowledged, Acknowledgement, HttpAnswer
-from locustfiles.answers import fault_of
-from locustfiles.channels.faults import (
-    ClosedIdleError,
-    NotSentError,
-    RedirectedError,
-    RequestError,
-)
+from e2e_data.platform import HttpAnswer
+from locustfiles.channels.faults import ClosedIdleError, NotSentError, RequestError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http import HttpConnection, Requester
 from locustfiles.channels.retry_after import retry_after_s
-from locustfiles.hand import Card
+from locustfiles.intake import Answered, Intake
 from locustfiles.lines import ABORTED
 from locustfiles.run import Run
 from locustfiles.work import Turn
@@ -28,15 +20,8 @@ if TYPE_CHECKING:
     # Importing Locust patches the standard library, which `paystorm try` must be spared.
     from locustfiles.statistics import Statistics
 
-log = logging.getLogger(__name__)
-
-_ACCEPTED = Acknowledged.ACCEPTED
-_INVALID = int(Outcome.INVALID)
-_LABELS = tuple(kind.label for kind in Kind)
-
-
-class UnexpectedAnswerError(Exception):
-    """What Locust's statistics show of a command that was not answered as it should be."""
+_ODD = 300
+"""From this status on an answer may ask its user to do something, such as to wait."""
 
 
 class HttpLine:
@@ -44,68 +29,61 @@ class HttpLine:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        self._intake: Intake | None = None
 
     def sender(self, run: Run, statistics: Statistics) -> HttpSender:
         """Return a sender for one user."""
-        return HttpSender(run, self._gate.connect(), statistics)
+        if self._intake is None:
+            self._intake = Intake(run, statistics)
+        return HttpSender(run, self._gate.connect(), statistics, self._intake)
 
     def close(self) -> None:
-        """Do nothing: the gate is closed by whoever opened it."""
+        """Take in the last answers; the gate is closed by whoever opened it."""
+        if self._intake is not None:
+            self._intake.close()
 
 
 class HttpSender:
     """Sends one command after the other over a connection."""
 
-    def __init__(self, run: Run, connection: Requester, statistics: Statistics) -> None:
+    def __init__(
+        self, run: Run, connection: Requester, statistics: Statistics, intake: Intake
+    ) -> None:
         self._run = run
         self._connection = connection
         self._statistics = statistics
+        self._intake = intake
         self._tracker = run.tracker
-        self._read = run.platform.read_acknowledgement
-        self._pending = run.tracker.pending
-        self._epoch_utc_ns = run.clock.epoch_utc_ns
+        self._now_ns = run.clock.now_ns
         # What is made already needs nothing but a connection that takes it as it is.
         self._exchange = connection.exchange if type(connection) is HttpConnection else None
 
     def send(self, turn: Turn, *, again: bool = False) -> None:
         """Send a command, and if need be once more, and record what came of it, whatever that is."""
-        card, tracker = turn.card, self._tracker
-        sent = tracker.leaving(card, turn.phase, turn.arrival, again=again)
-        answer: HttpAnswer | None = None
-        problem: Exception | None = None
+        tracker, intake = self._tracker, self._intake
+        sent = tracker.leaving(turn.card, turn.phase, turn.arrival, again=again)
         try:
             answer = self._answer(turn, again=again)
-            acknowledgement = self._read(answer)
-            at_ns = tracker.answered(sent, acknowledgement)
-            if acknowledgement.status is not _ACCEPTED or card.expected & _INVALID:
-                problem = _unexpected(acknowledgement, card, answer)
         except RequestError as error:
             tell = tracker.stayed if isinstance(error, NotSentError) else tracker.failed
-            at_ns, problem = tell(sent, str(error)), error
+            intake.end(sent, tell(sent, str(error)), 0, error)
+            if isinstance(error, ClosedIdleError) and self._run.platform.idempotent and not again:
+                # Most likely it was never read; and known by its id, it takes effect once at most.
+                self.send(turn, again=True)
+            else:
+                intake.look_for([sent])
         except GreenletExit:
             tracker.failed(sent, ABORTED)
             raise
         except Exception as error:
-            # An adapter's fault must not lose the command: whether it left is not known.
-            about = {"command_id": card.command_id}
-            log.exception("the platform adapter failed on %s", card.command_id, extra=about)
-            at_ns, problem = tracker.failed(sent, f"adapter: {error!r}"), error
+            intake.failed(sent, error)
         else:
-            self._run.measure(turn, at_ns)
-        utc_ns, took_ms = self._epoch_utc_ns + at_ns, (at_ns - sent.sent_ns) / 1e6
-        length = 0 if answer is None else len(answer.body)
-        if problem is None:
-            self._statistics.answered(_LABELS[card.kind], utc_ns, took_ms, length)
-        else:
-            self._statistics.fire(_LABELS[card.kind], utc_ns, took_ms, length, problem)
-            if isinstance(problem, ClosedIdleError) and self._run.platform.idempotent and not again:
-                # Most likely it was never read; and known by its id, it takes effect once at most.
-                self.send(turn, again=True)
-                return
-        if card.place in self._pending:
-            self._run.expect(card.place, card.command_id)
-        if problem is not None and answer is not None:
-            self._run.hold_back(retry_after_s(answer))
+            answered = Answered(turn, sent, answer, self._now_ns())
+            # Where others listen, they hear of each request before its user sends the next.
+            if answer.status < _ODD and self._statistics.is_batched:
+                intake.put(answered)
+            elif intake.take_one(answered) is not None:
+                self._run.hold_back(retry_after_s(answer))
 
     def close(self) -> None:
         """Close the connection."""
@@ -120,15 +98,3 @@ class HttpSender:
             return exchange(drafts.lines[row], rest)
         run = self._run
         return self._connection.request(run.platform.http_command(run.sending(turn, again=again)))
-
-
-def _unexpected(
-    acknowledgement: Acknowledgement, card: Card, answer: HttpAnswer
-) -> Exception | None:
-    """Return what Locust should count as a failure; None for what is right for this command."""
-    fault = fault_of(acknowledgement, Outcome(card.expected), Channel.HTTP)
-    if fault is None:
-        return None
-    if 300 <= answer.status < 400:
-        return RedirectedError(fault)
-    return UnexpectedAnswerError(fault)

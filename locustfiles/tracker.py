@@ -137,6 +137,14 @@ class Tracker:
             self._finished(card.place, complete=False)
         return at_ns
 
+    def accepted(self, several: Sequence[tuple[Pending, int]]) -> None:
+        """Record answers by which attempts were accepted and nothing else was said, each with its time."""
+        if several:
+            self._journal.accepted((sent.card.place, *sent.at, at_ns) for sent, at_ns in several)
+            self.moved_ns = several[-1][1]
+            self.tally.acknowledged += len(several)
+            self.tally.waiting -= len(several)
+
     def failed(self, sent: Pending, reason: str) -> int:
         """Record that no whole answer came, and return the time: the command may have effect."""
         self.tally.waiting -= 1

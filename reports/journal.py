@@ -8,7 +8,7 @@ written before use, say which commands that can concern.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -58,7 +58,7 @@ ROW = np.dtype(
 
 _PACK = struct.Struct("<BHIIBBBBHHqqq")
 assert _PACK.size == ROW.itemsize
-_SENT = int(Fact.SENT)
+_SENT, _ACKNOWLEDGED = int(Fact.SENT), int(Fact.ACKNOWLEDGED)
 
 TEXTS = ("reason", "flags")
 """The columns that are texts; rows have their numbers."""
@@ -160,6 +160,18 @@ class Journal:
         flagged = self._texts["flags"].number(FLAGS_SEPARATOR.join(flags)) if flags else 0
         self._rows += _PACK.pack(
             fact, *place, attempt, phase, channel, code, why, flagged, at_ns, 0, 0
+        )
+
+    def accepted(
+        self, several: Iterable[tuple[tuple[int, int, int], int, int, Channel, int]]
+    ) -> None:
+        """Record that attempts were accepted: (place, attempt, phase, channel, at_ns) of each."""
+        pack, accepted = _PACK.pack, Acknowledged.ACCEPTED
+        self._rows += b"".join(
+            [
+                pack(_ACKNOWLEDGED, *place, attempt, phase, channel, accepted, 0, 0, at_ns, 0, 0)
+                for place, attempt, phase, channel, at_ns in several
+            ]
         )
 
     def __len__(self) -> int:
