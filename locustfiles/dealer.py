@@ -21,7 +21,7 @@ from locustfiles.work import Lane, Turn, Work, due
 
 log = logging.getLogger(__name__)
 
-TOGETHER = 64
+TOGETHER = 128
 """So many overdue commands are made ready together: one by one they would take several times as long."""
 BLOCKED_AT_ONCE = 1000
 """So many blocked commands are recorded before others have their turn on the event loop."""
@@ -72,11 +72,9 @@ class Dealer:
         if not lane.due:
             self._prepare(work, lane, free_ns)
         while lane.due:
-            overdue = lane.due.popleft()
-            lease = overdue.card.lease
-            if lease is None or self._holder.may_send(lease):
-                return overdue.turn(free_ns, work.number)
-            overdue.card.put_back()
+            overdue = self._overdue(work, lane, free_ns)
+            if overdue is not None:
+                return overdue
         card = self._draw(work, lane, seat)
         if card is None:
             while seat.channel is channel and not work.over.is_set():
@@ -91,6 +89,25 @@ class Dealer:
             if turn is None:
                 card.put_back()
         return turn
+
+    def more(self, channel: Channel, most: int) -> list[Turn]:
+        """Return further commands that are overdue, for a user that needs not wait between them."""
+        work = self.work
+        lane = work.lanes.get(channel) if work is not None and not work.over.is_set() else None
+        if work is None or lane is None:
+            return []
+        free_ns = self._now_ns()
+        several = (self._overdue(work, lane, free_ns) for _ in range(min(most, len(lane.due))))
+        return [turn for turn in several if turn is not None]
+
+    def _overdue(self, work: Work, lane: Lane, free_ns: int) -> Turn | None:
+        """Return the next of what was made ready as a user's turn; None where it may not be sent."""
+        overdue = lane.due.popleft()
+        lease = overdue.card.lease
+        if lease is None or self._holder.may_send(lease):
+            return overdue.turn(free_ns, work.number)
+        overdue.card.put_back()
+        return None
 
     def _prepare(self, work: Work, lane: Lane, now_ns: int) -> None:
         """Make ready, all at once, the commands of the arrivals that are overdue, if there are several."""

@@ -71,7 +71,7 @@ class HttpSender:
                 # Most likely it was never read; and known by its id, it takes effect once at most.
                 self.send(turn, again=True)
             else:
-                intake.look_for([sent])
+                self._run.expect_all([sent])
         except GreenletExit:
             tracker.failed(sent, ABORTED)
             raise

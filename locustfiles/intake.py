@@ -8,7 +8,6 @@ event loop comes round, and its time was taken when it came.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
@@ -101,7 +100,7 @@ class Intake:
             requests.append((label, epoch_utc_ns + at_ns, took_ms, len(answer.body)))
         run.tracker.accepted(accepted)
         self._statistics.answered_all(requests)
-        self.look_for([sent for sent, _ in accepted])
+        run.expect_all([sent for sent, _ in accepted])
 
     def close(self) -> None:
         """Take in what waits, and nothing after that."""
@@ -137,7 +136,7 @@ class Intake:
             return self.failed(sent, error, len(answer.body))
         self._run.measure(turn, at_ns)
         self.end(sent, at_ns, len(answer.body), problem)
-        self.look_for([sent])
+        self._run.expect_all([sent])
         return problem
 
     def failed(self, sent: Pending, error: Exception, length: int = 0) -> Exception:
@@ -151,17 +150,8 @@ class Intake:
         )
         at_ns = self._run.tracker.failed(sent, f"adapter: {error!r}")
         self.end(sent, at_ns, length, error)
-        self.look_for([sent])
+        self._run.expect_all([sent])
         return error
-
-    def look_for(self, several: Sequence[Pending]) -> None:
-        """Look for the outcomes that are still to come."""
-        run = self._run
-        pending, expect = run.tracker.pending, run.expect
-        for sent in several:
-            card = sent.card
-            if card.place in pending:
-                expect(card.place, card.command_id)
 
     def _take_on(self) -> None:
         while True:

@@ -38,7 +38,7 @@ from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
 from locustfiles.roster import Roster, Seat
-from locustfiles.tracker import Tracker
+from locustfiles.tracker import Pending, Tracker
 from locustfiles.work import Lane, Service, Turn, Work
 from reports.journal import Journal
 from reports.rundir import RunDirectory
@@ -369,6 +369,14 @@ class Run:
         if seconds > 0 and work is not None:
             self.tracker.tally.held_back += 1
             work.over.wait(seconds)
+
+    def expect_all(self, several: Sequence[Pending]) -> None:
+        """Look for the outcomes of commands that were sent, where they are still to come."""
+        pending = self.tracker.pending
+        for sent in several:
+            card = sent.card
+            if card.place in pending:
+                self.expect(card.place, card.command_id)
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for the outcome of a command that was sent."""

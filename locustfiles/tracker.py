@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
@@ -32,8 +33,7 @@ class Tally:
     """Waits of users that the platform asked for (Retry-After)."""
 
 
-@dataclass(slots=True, eq=False)
-class Pending:
+class Pending(NamedTuple):
     """An attempt at a command that was sent; the latest one has no final outcome yet."""
 
     card: Card
@@ -115,6 +115,19 @@ class Tracker:
             place, attempt, phase, channel, sent_ns, arrival.intended_ns, arrival.free_ns
         )
         return sent
+
+    def left(self, several: Sequence[tuple[Pending, Arrival]]) -> None:
+        """Record that attempts have left just now, for the first time; each was stamped before."""
+        if not several:
+            return
+        self.pending.update((sent.card.place, sent) for sent, _ in several)
+        self.tally.waiting += len(several)
+        self.tally.sent += len(several)
+        self.moved_ns = several[-1][0].sent_ns
+        self._journal.left(
+            (sent.card.place, sent.attempt, sent.phase, sent.channel, sent.sent_ns, arrival[1:])
+            for sent, arrival in several
+        )
 
     def answered(self, sent: Pending, answer: Acknowledgement, known_ns: int | None = None) -> int:
         """Record an answer, and return the time: `known_ns`, or else now.

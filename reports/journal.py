@@ -162,6 +162,18 @@ class Journal:
             fact, *place, attempt, phase, channel, code, why, flagged, at_ns, 0, 0
         )
 
+    def left(
+        self, several: Iterable[tuple[tuple[int, int, int], int, int, Channel, int, Sequence[int]]]
+    ) -> None:
+        """Record as `sent` does, of many attempts; last come (intended_ns, free_ns)."""
+        pack = _PACK.pack
+        self._rows += b"".join(
+            [
+                pack(_SENT, *place, attempt, phase, channel, 0, 0, 0, at_ns, *times)
+                for place, attempt, phase, channel, at_ns, times in several
+            ]
+        )
+
     def accepted(
         self, several: Iterable[tuple[tuple[int, int, int], int, int, Channel, int]]
     ) -> None:
