@@ -113,7 +113,8 @@ class Conductor:
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
             plan = settings.plan
-            open_gate(settings.origin, settings.platform, plan.http, plan.timeout_s).close()
+            platform, timeout_s = settings.platform, plan.timeout_s
+            open_gate(settings.origin, platform, plan.http, timeout_s, plan.allow).close()
             kafka_launch.ready(plan)
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import platform as machine
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -100,9 +100,15 @@ def probe(gate: Gate, platform: Platform) -> None:
         )
 
 
-def open_gate(origin: Origin, platform: Platform, http: HttpSettings, timeout_s: float) -> Gate:
+def open_gate(
+    origin: Origin,
+    platform: Platform,
+    http: HttpSettings,
+    timeout_s: float,
+    allow: Sequence[str] = (),
+) -> Gate:
     """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, http, timeout_s)
+    gate = Gate(origin, http, timeout_s, allow)
     try:
         gate.open()
         probe(gate, platform)
@@ -129,7 +135,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         settings = replace(settings, plan=kafka_plan.with_sandbox(plan, sandbox.kafka))
     gate = depths = None
     try:
-        gate = open_gate(origin, settings.platform, settings.plan.http, settings.plan.timeout_s)
+        plan = settings.plan
+        gate = open_gate(origin, settings.platform, plan.http, plan.timeout_s, plan.allow)
         kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
@@ -295,7 +302,7 @@ def serve(
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
     clock.offset = run.agent.offset
-    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
+    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s, plan.allow)
     gate.open()
     _connect(run, gate)
     return run, gate
