@@ -47,6 +47,7 @@ from locustfiles.http_sender import HttpLine
 from locustfiles.launch import direct, keep_for_good
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan, PoolChoice
+from locustfiles.pulse import Pulse
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
 from locustfiles.users import PaymentsUser
@@ -140,14 +141,8 @@ def paystorm(
     keep_for_good()
     director.begin()
     director.refresh()
-    gevent.spawn(_flush, run)
+    Pulse(run, print)
     return environment, run
-
-
-def _flush(run: Run) -> None:
-    while True:
-        gevent.sleep(1)
-        run.journal.flush()
 
 
 def lean(url: str) -> tuple[Environment, Callable[[], int]]:

@@ -218,6 +218,19 @@ class Hand:
             shard = self._shards[number] = self._pool.shard(number)
             shard.command(0)
 
+    def stock_next(self) -> None:
+        """Make one of the shards that will be given next, where they are given in their order.
+
+        One at a time: it takes some tens of milliseconds, and all that are held end together.
+        """
+        highest = max((lease.shard for lease in self._holder.leases), default=-1)
+        behind = range(highest + 1, min(highest + 1 + HELD_MAX, self._pool.shard_count))
+        self._shards = {at: shard for at, shard in self._shards.items() if at in behind}
+        number = next((number for number in behind if number not in self._shards), None)
+        if number is not None:
+            shard = self._shards[number] = self._pool.shard(number)
+            shard.command(0)
+
     def draw(self, channel: Channel) -> Card | None:
         """Return the next command that may be sent over a channel; None where there is none now."""
         return next(iter(self.draw_some(channel, 1)), None)

@@ -42,8 +42,10 @@ from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 
 PROBE_S = 5
 PROBE_BYTES = 16 * 1024
-COLLECTED = 50_000
-"""After so many new objects the garbage collector looks through them: a few times a second at most."""
+COLLECTED = 50_000, 10, 100
+"""After so many new objects the garbage collector looks through them: a few times a second at most.
+After ten times it looks through what had survived, too, and hardly ever through everything: that stops
+the process for a tenth of a second."""
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
@@ -316,7 +318,7 @@ def keep_for_good() -> None:
     gc.unfreeze()  # of the run before
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECTED)
+    gc.set_threshold(*COLLECTED)
 
 
 def _record(

@@ -203,6 +203,11 @@ class Run:
                 lane.lay_down()
         self.deliver(self.agent.ask(counts, stopped=self.stopped, idle=idle, leaving=self.leaving))
 
+    def look_ahead(self) -> None:
+        """Make ready what will be needed soon; called about once a second while commands are sent."""
+        if self._sending and not self.service.shared:
+            self.hand.stock_next()
+
     def heard(self) -> None:
         """Make ready what an answer brought, and let users look if there is anything to draw."""
         if self._sending:

@@ -121,6 +121,7 @@ class Journal:
         self._directory = directory
         self._series = series
         self._rows = bytearray()
+        self._cut = bytearray()
         self._texts = {
             "reason": _Texts("(a further reason)"),
             "flags": _Texts("(further flags)"),
@@ -188,14 +189,27 @@ class Journal:
 
     def __len__(self) -> int:
         """Return how many facts wait to be written."""
-        return len(self._rows) // ROW.itemsize
+        return (len(self._cut) + len(self._rows)) // ROW.itemsize
 
     def flush(self) -> int:
-        """Write what waits as one chunk and return its number of rows; may run on any one thread.
+        """Write what waits as one chunk and return its number of rows."""
+        self.cut()
+        return self.write()
 
-        Where writing fails, nothing is lost: the rows wait for the next flush.
+    def cut(self) -> None:
+        """Have `write` take what was recorded until now; called by the thread that records.
+
+        Another one that took it could come in the middle of a record, whose rows would come twice.
         """
-        rows, self._rows = self._rows, bytearray()
+        self._cut += self._rows
+        self._rows = bytearray()
+
+    def write(self) -> int:
+        """Write what was cut off as one chunk and return its number of rows; may run on any one thread.
+
+        Where writing fails, nothing is lost: the rows wait for the next time.
+        """
+        rows, self._cut = self._cut, bytearray()
         if not rows:
             return 0
         texts = {name: list(column) for name, column in self._texts.items()}
@@ -208,7 +222,7 @@ class Journal:
             pq.write_table(table, temporary, compression="zstd", use_dictionary=["reason"])
             temporary.replace(self._directory / name)
         except BaseException:
-            self._rows[:0] = rows
+            self._cut = rows
             raise
         self.chunks += 1
         self._written(facts)

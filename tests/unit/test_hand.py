@@ -297,3 +297,17 @@ def test_many_that_are_drawn_at_once_are_of_all_shards(pool):
     first = Table(pool, (Kind.PAYMENT,)).hand.draw_some(Channel.HTTP, 3 * HELD_MAX)
     shards = [card.shard.number for card in first]
     assert shards == [*range(HELD_MAX)] * 3
+
+
+def test_what_will_be_given_next_is_made_one_by_one(monkeypatch, pool):
+    """While shards are held, those behind them are made, each once, and drawing makes none of them."""
+    table = Table(pool)
+    table.draw()
+    made = []
+    shard = pool.shard
+    monkeypatch.setattr(pool, "shard", lambda number: made.append(number) or shard(number))
+    for _ in range(10):
+        table.hand.stock_next()
+    assert made == [16, 17, 18, 19]
+    assert len(table.drawn()) == sum(table.sizes) - 1
+    assert made == [16, 17, 18, 19]

@@ -261,6 +261,7 @@ def test_a_missing_secret_ends_the_trial_before_it_begins(walk, monkeypatch):
         walk(http=HttpSettings(bearer_token="env:TRIAL_TOKEN"))
 
 
+KEY = "KEY_OF_THE_TRIAL"
 PLAN = """
 name = "mine"
 
@@ -268,8 +269,8 @@ name = "mine"
 client = "{client}"
 headers = {{ X-Api-Key = "env:KEY_OF_THE_TRIAL" }}
 
-[phases.payments]
-sends = ["account", "opening credit", "funding", "payment"]
+[phases.accounts]
+sends = ["account"]
 rate_per_s = 10
 """
 
@@ -278,7 +279,7 @@ rate_per_s = 10
 def test_the_command_sends_as_a_plan_says(fake, tmp_path, monkeypatch, client):
     """`paystorm try --plan` comes with the plan's credentials, by its client, and shows no secret."""
     monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
-    monkeypatch.setenv("KEY_OF_THE_TRIAL", "open-sesame")
+    monkeypatch.setenv(KEY, "open-sesame")
     fake.asks_for = "X-Api-Key: open-sesame"
     plan = tmp_path / "mine.toml"
     plan.write_text(PLAN.format(client=client))
@@ -299,4 +300,5 @@ def test_a_plan_allows_a_trial_what_it_allows_a_run(tmp_path):
     plan.write_text('allow = ["*.invalid"]' + PLAN.format(client="lean"))
     away = ["try", "--host", "http://pay.invalid"]
     assert "not on the allow-list" in CliRunner().invoke(main, away).output
-    assert "no address" in CliRunner().invoke(main, [*away, "--plan", str(plan)]).output
+    allowed = CliRunner().invoke(main, [*away, "--plan", str(plan)], env={KEY: "x"})
+    assert "no address" in allowed.output
