@@ -7,7 +7,7 @@ RUN python -m venv /opt/paystorm
 # The dependencies by themselves: a change of our code does not install them again.
 COPY pyproject.toml constraints.txt README.md paystorm.py ./
 RUN mkdir e2e_data reports locustfiles sandbox \
-    && mkdir e2e_data/exporters e2e_data/model locustfiles/channels locustfiles/fleet locustfiles/plan_parts sandbox/mqbinding \
+    && mkdir e2e_data/exporters e2e_data/model locustfiles/channels locustfiles/fleet locustfiles/plan_parts locustfiles/web sandbox/mqbinding \
     && /opt/paystorm/bin/pip install --no-cache-dir --constraint constraints.txt . \
     && /opt/paystorm/bin/pip uninstall --yes paystorm
 COPY e2e_data e2e_data

@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
-from e2e_data.cli import pool
 from e2e_data.exits import Exit
-from locustfiles.cli import control, plan, run, try_
-from locustfiles.mq_cli import mq
-from reports.cli import explain, reconcile, report
-from sandbox.cli import sandbox
+
+COMMANDS = {
+    "pool": "e2e_data.cli:pool",
+    "plan": "locustfiles.cli:plan",
+    "run": "locustfiles.cli:run",
+    "try": "locustfiles.cli:try_",
+    "control": "locustfiles.cli:control",
+    "web-user": "locustfiles.cli:web_user",
+    "reconcile": "reports.cli:reconcile",
+    "explain": "reports.cli:explain",
+    "report": "reports.cli:report",
+    "mq": "locustfiles.mq_cli:mq",
+    "sandbox": "sandbox.cli:sandbox",
+}
+"""Command -> where it is. Only the one that is asked for is imported: all of them take seconds."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Root(click.Group):
+    """The commands of all packages, each imported when it is looked at."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(
+    cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="paystorm")
 def main() -> None:
     """Load testing for payments platforms: how fast, and still right?"""
-
-
-for command in (pool, plan, run, try_, control, reconcile, explain, report, mq, sandbox):
-    main.add_command(command)
 
 
 def cli() -> None:

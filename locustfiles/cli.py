@@ -16,9 +16,10 @@ from e2e_data.problems import Problems
 from locustfiles.channels.origin import Origin
 from locustfiles.control import COMMANDS, ask, await_answer
 from locustfiles.mq_target import reached_by
+from locustfiles.options import DEFAULT_PLAN, OPTIONS
 from locustfiles.plan_parts.allowed import Address, refused
 from locustfiles.sandboxed import sandboxed
-from locustfiles.settings import DEFAULT_PLAN, OPTIONS, plan_for, workers_wanted
+from locustfiles.settings import changes_of, plan_for, workers_wanted
 from reports.rundir import RunDirectory
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
@@ -101,7 +102,8 @@ def run(
     values["plan"] = values["plan"] or DEFAULT_PLAN
     pool = values["pool"]
     chosen = plan_for(
-        *(values["plan"], values["set"], values["rate"], values["duration"]),
+        *(values["plan"], changes_of(values["preset"], values["set"])),
+        *(values["rate"], values["duration"]),
         channels=values["channels"],
         allow=values["allow"],
         fixed_pool=bool(pool),
@@ -208,3 +210,18 @@ def try_(
             MqTrial(host, platform, console, reached_by(source), http, allowed).walk()
     except TrialError as error:
         raise Problems([str(error)]) from error
+
+
+@click.command("web-user")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["viewer", "operator"]), default="viewer",
+              show_default=True, help="Viewers look, operators start and control runs as well.")  # fmt: skip
+@click.password_option(envvar="PAYSTORM_WEB_PASSWORD", help="Asked for, without showing it, unless PAYSTORM_WEB_PASSWORD has it.")  # fmt: skip
+def web_user(name: str, role: str, password: str) -> None:
+    """Print the line for the file of --web-users that lets NAME log in to the web UI.
+
+    The line has a hash of the password, from which nobody gets it back.
+    """
+    from locustfiles.web.login import line_of
+
+    click.echo(line_of(name, role, password))

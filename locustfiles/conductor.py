@@ -46,10 +46,11 @@ from locustfiles.launch import (
     open_gate,
     order_of,
 )
+from locustfiles.options import as_allowed
 from locustfiles.phases import State
 from locustfiles.pulse import Beat, Listener, Pulse, close_run
 from locustfiles.run import Run
-from locustfiles.settings import Settings, as_allowed, read_settings
+from locustfiles.settings import Settings, read_settings
 from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
 from reports.audit import Audit

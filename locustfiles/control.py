@@ -53,12 +53,15 @@ def user_name() -> str:
         return f"uid {os.getuid()}"
 
 
-def ask(directory: RunDirectory, command: str) -> Request:
-    """Ask a run for something. Raises Problems where it has ended, or cannot be asked."""
+def ask(directory: RunDirectory, command: str, user: str | None = None) -> Request:
+    """Ask a run for something, as a `user` of the web UI or as this process's own.
+
+    Raises Problems where the run has ended, or cannot be asked.
+    """
     state = directory.record().state
     if state != "running":
         raise Problems([f"{directory.path}: the run has {state}: there is nothing to control"])
-    request = Request(secrets.token_hex(4), command, user_name())
+    request = Request(secrets.token_hex(4), command, user or user_name())
     try:
         log = LineLog(directory.control)
     except OSError as error:

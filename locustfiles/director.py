@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
@@ -36,6 +37,9 @@ LEAD_NS = 100_000_000
 """From the decision to begin a phase to its first arrival: free users and commands are there by then."""
 FLEET_LEAD_NS = 1_000_000_000
 """The same for a fleet, whose workers have to hear of it and be given their leases."""
+RECENT_SECONDS = 120
+RECENT_EVENTS = 200
+"""So much of the timeline is kept for whoever watches the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,7 @@ class Director:
         resumed: Resumed | None = None,
     ) -> None:
         """Direct a `fleet`, or the one process that sends; or go on where another left off."""
-        self.plan = plan
-        self.pool = pool
-        self.platform = platform
+        self.plan, self.pool, self.platform = plan, pool, platform
         self.directory = directory
         self.clock = clock
         self.timeline = LineLog(directory.timeline)
@@ -88,6 +90,10 @@ class Director:
         """Lets workers know that there is news, so that they ask at once."""
         self.audit: Callable[[str, str], None] = lambda _what, _detail: None
         """Notes what was done to the run, and by whom."""
+        self.recent: deque[Second] = deque(maxlen=RECENT_SECONDS)
+        """The last rows of the timeline."""
+        self.told: deque[TimelineEvent] = deque(maxlen=RECENT_EVENTS)
+        """The last events of the timeline."""
         self.halted = False
         """Whether it was ended at once, so that what was sent was not awaited."""
         self._fleet = fleet
@@ -187,34 +193,36 @@ class Director:
 
     def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
         """Write down that something happened."""
-        self.timeline.write(TimelineEvent(self.clock.now_ns(), name, phase, note, dropped))
+        event = TimelineEvent(self.clock.now_ns(), name, phase, note, dropped)
+        self.told.append(event)
+        self.timeline.write(event)
 
     def write_second(self) -> None:
         """Write down how the run stands."""
         self.refresh()
         total = self.total()
-        self.timeline.write(
-            Second(
-                at_ns=self.clock.now_ns(),
-                phase=self.phase_name,
-                due=total.due,
-                sent=total.sent,
-                acknowledged=total.acknowledged,
-                completed=total.completed,
-                unanswered=total.unanswered,
-                blocked=total.blocked,
-                overdue=total.overdue,
-                dropped=total.dropped,
-                pending_now=total.pending_now,
-                users_now=total.users_now,
-                waiting_now=total.waiting_now,
-                loop_lag_ms=total.lag_us / 1000,
-                cpu_percent=total.cpu_permille / 10,
-                retried=total.retried,
-                held_back=total.held_back,
-                queues=dict(self.queues()),
-            )
+        second = Second(
+            at_ns=self.clock.now_ns(),
+            phase=self.phase_name,
+            due=total.due,
+            sent=total.sent,
+            acknowledged=total.acknowledged,
+            completed=total.completed,
+            unanswered=total.unanswered,
+            blocked=total.blocked,
+            overdue=total.overdue,
+            dropped=total.dropped,
+            pending_now=total.pending_now,
+            users_now=total.users_now,
+            waiting_now=total.waiting_now,
+            loop_lag_ms=total.lag_us / 1000,
+            cpu_percent=total.cpu_permille / 10,
+            retried=total.retried,
+            held_back=total.held_back,
+            queues=dict(self.queues()),
         )
+        self.recent.append(second)
+        self.timeline.write(second)
 
     @property
     def phase_name(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gevent.pywsgi import WSGIServer
 
 from e2e_data.problems import Problems
-from locustfiles.settings import given
+from locustfiles.options import given
 
 PORT_MAX = 65_535
 TEXT = "text/plain; charset=utf-8"

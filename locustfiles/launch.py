@@ -227,7 +227,8 @@ def direct(run: Run, director: Director) -> None:
             director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
 
     run.deliver = deliver
-    run.measured |= director.watch.needs_figures
+    if director.watch.needs_figures:
+        run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     director.refresh, director.oldest = refresh, run.oldest
     # Before anything is due: what is made later makes the first commands late.

@@ -23,7 +23,7 @@ from locustfiles.fleet.figures import FleetFigures
 from locustfiles.launch import Launched
 from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
-from locustfiles.settings import OPTIONS, given
+from locustfiles.options import OPTIONS, given
 from locustfiles.webhook import alert_of, post, url_of
 from locustfiles.worker import LAUNCHED_BY
 
@@ -43,6 +43,8 @@ class Observer:
         self._environment = environment
         self.endpoint: Endpoint | None = None
         """The port of `--metrics-port`, if that was asked for."""
+        self.is_watched = environment.web_ui is not None
+        """Whether anybody may want to see more of a run than is counted anyway."""
         self._webhook = ""
         self._launched: Launched | None = None
         self._figures = FleetFigures()
@@ -71,6 +73,7 @@ class Observer:
         pages = {METRICS: self.page} if self._conductor is not None else {}
         if address is not None:
             self.endpoint = Endpoint(address, pages)
+            self.is_watched = True
         web_ui = self._environment.web_ui
         if web_ui is not None:
             assert web_ui.app is not None, "a web UI is made with its application"
@@ -87,8 +90,8 @@ class Observer:
         self._told = False
         self._seen_to_the_end.clear()
         run = self._launched.run
-        if run is not None:
-            run.measured |= self.endpoint is not None or self._environment.web_ui is not None
+        if run is not None and self.is_watched:
+            run.let_watch()
 
     def tell(self) -> None:
         """Tell the webhook, if there is one, of a run that has ended and was not good."""
@@ -131,9 +134,10 @@ class Observer:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of the run that is on, or was last."""
-        return families(self._view())
+        return families(self.view())
 
-    def _view(self) -> View | None:
+    def view(self) -> View | None:
+        """Return what there is to see of the run that is on, or was last; None before the first."""
         launched, conductor = self._launched, self._conductor
         if launched is None or conductor is None:
             return None

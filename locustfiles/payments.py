@@ -16,9 +16,11 @@ from locust.env import Environment
 from e2e_data.problems import Problems
 from locustfiles.conductor import conductor_of
 from locustfiles.observer import observer_of
-from locustfiles.settings import add_options
+from locustfiles.options import add_options
+from locustfiles.screen import screen_of
 from locustfiles.shape import PhasedShape
 from locustfiles.users import PaymentsUser
+from locustfiles.web.page import serve
 
 __all__ = ["PaymentsUser", "PhasedShape"]
 
@@ -35,6 +37,8 @@ def check_settings(environment: Environment, **_: Any) -> None:
     try:
         observer_of(environment).prepare()
         conductor_of(environment).prepare()
+        serve(environment)
+        screen_of(environment)
     except Problems as problems:
         problems.show()
         sys.exit(problems.exit_code)
@@ -45,6 +49,8 @@ def launch_run(environment: Environment, **_: Any) -> None:
     """Begin a run."""
     conductor_of(environment).start()
     observer_of(environment).follow()
+    if screen := screen_of(environment):
+        screen.follow()
 
 
 @events.test_stopping.add_listener
@@ -56,6 +62,8 @@ def end_run(environment: Environment, **_: Any) -> None:
 @events.test_stop.add_listener
 def make_room(environment: Environment, **_: Any) -> None:
     """Be ready for another run, as the web UI may start one after the other."""
+    if screen := screen_of(environment):
+        screen.stop()
     conductor_of(environment).ended()
     observer_of(environment).tell()
 

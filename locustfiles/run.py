@@ -31,6 +31,7 @@ from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
+from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
@@ -70,15 +71,14 @@ class Run:
         service: Service,
         raw_now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.plan = plan
-        self.users = users
+        self.plan, self.users = plan, users
         self.directory = directory
         self.clock = clock
         self.platform = platform
         self.ids = ids
         self.pool = pool
         self.service = service
-        self.measured = service.shared
+        self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
         self.facts = FactCounts(pool.shard_counts)
         self.journal = Journal(directory.journal, service.worker, self._count)
@@ -99,6 +99,7 @@ class Run:
             ahead_ns=AHEAD_NS if service.shared else ALONE_AHEAD_NS,
         )
         self.figures = Figures()
+        self.outcomes = Outcomes()
         self.roster = Roster(self.wake)
         """Which user serves which channel."""
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
@@ -116,6 +117,13 @@ class Run:
         self._left_ns = 0
         """How long the phase had been on when its sending ended, or was paused."""
         self._finished_arrivals = [0, 0, 0]
+        if service.shared:
+            self.let_watch()
+
+    def let_watch(self) -> None:
+        """Count what happens from now on: somebody looks."""
+        self.measured = True
+        self.tracker.outcomes = self.outcomes
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -315,7 +323,8 @@ class Run:
         """Return all that was counted here, as msgpack can carry it."""
         service = self.service
         figures = self.figures.snapshot(service.worker, service.term)
-        return {**figures, "facts": self.facts.packed(), "run": service.run}
+        outcomes = self.outcomes.packed()
+        return {**figures, "facts": self.facts.packed(), "outcomes": outcomes, "run": service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:
         if self.measured:

@@ -1,4 +1,4 @@
-"""The locustfile's options: one table for Locust's command line, the environment and the web UI."""
+"""What a run is made of, read from the options and checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from e2e_data import manifest as manifests
 from e2e_data.commands import Kind
@@ -20,6 +20,7 @@ from locustfiles.addresses import addresses_of
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
+from locustfiles.options import OF_THE_PLAN, OPTIONS, given
 from locustfiles.pacing import Even
 from locustfiles.plan_parts.allowed import refused
 from locustfiles.plan_parts.phase import Phase
@@ -27,132 +28,13 @@ from locustfiles.plans import Plan, load_plan
 from locustfiles.sandboxed import sandboxed
 from reports.rundir import RunDirectory
 
-if TYPE_CHECKING:
-    # Importing Locust patches the standard library, which the command line must be spared.
-    from locust.argument_parser import LocustArgumentParser
-
 EMBEDDED = "embedded sandbox"
 """What the web UI shows, and takes, as the host where none is given."""
 
-DEFAULT_PLAN = "demo"
 WORKERS_MAX = 256
 """Worker processes on one machine."""
 POOL_RESERVE_PERCENT = 10
 """How much larger than a rate and duration need, on average, a pool is made for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option: `--plan` has the environment variable PAYSTORM_PLAN."""
-
-    flag: str
-    help: str
-    metavar: str
-    default: str | None = None
-    repeated: bool = False
-    in_web_ui: bool = False
-    """Whether the web UI's form offers it; whatever else a form sends is not used."""
-    of_process: bool = False
-    """Whether it says how this process is watched, and nothing of the run."""
-
-    @property
-    def keyword(self) -> str:
-        """The flag as a Python name, such as runs_dir."""
-        return self.flag.removeprefix("--").replace("-", "_")
-
-    @property
-    def env_var(self) -> str:
-        """The environment variable that sets the option."""
-        return f"PAYSTORM_{self.keyword.upper()}"
-
-    @property
-    def name(self) -> str:
-        """The option's attribute on Locust's parsed options."""
-        return f"paystorm_{self.keyword}"
-
-
-OPTIONS = (
-    Option("--plan", "a shipped plan or a TOML file", "PLAN", DEFAULT_PLAN, in_web_ui=True),
-    Option("--rate", "commands per second of the plan's last phase", "PER_S", in_web_ui=True),
-    Option("--duration", "how long the last phase sends, such as 2m", "TIME", in_web_ui=True),
-    Option(
-        "--channels",
-        "the share of each channel, such as http=60,mq=30,kafka=10",
-        "SHARES",
-        in_web_ui=True,
-    ),
-    Option("--pool", "play this pool directory instead of the plan's pool", "DIR"),
-    Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
-    Option("--allow", "let commands go to this host, too", "HOST", repeated=True),
-    Option("--platform", "the adapter of your platform", "FILE:CLASS"),
-    Option("--book", "read the book from this SQL database, not over HTTP", "URL"),
-    Option("--workers", "start so many worker processes on this machine", "N"),
-    Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
-    Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),
-    Option(
-        "--metrics-port",
-        "serve /metrics and /health here, for Prometheus and whoever watches the process",
-        "PORT",
-        of_process=True,
-    ),
-    Option(
-        "--metrics-host",
-        "the address that --metrics-port listens on",
-        "ADDRESS",
-        "127.0.0.1",
-        of_process=True,
-    ),
-    Option(
-        "--webhook",
-        "tell this address of a run that was not good; named, as env:NAME or file:PATH",
-        "SECRET",
-        of_process=True,
-    ),
-    Option(
-        "--log-format", "text, or json: a line for each record", "FORMAT", "text", of_process=True
-    ),
-)
-
-
-def add_options(parser: LocustArgumentParser) -> None:
-    """Add the options to Locust's parser; may be called again and again, as Locust does."""
-    if any(option.name in vars(parser.parse_known_args([])[0]) for option in OPTIONS):
-        return
-    # Locust listens on all interfaces unless told otherwise, without a login.
-    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
-    # Whoever joins late gets users, and a lost worker's are replaced: not the default of Locust.
-    parser.set_defaults(enable_rebalancing=True)
-    for option in OPTIONS:
-        extra: dict[str, Any] = {"action": "append"} if option.repeated else {}
-        parser.add_argument(
-            option.flag,
-            dest=option.name,
-            metavar=option.metavar,
-            default=option.default,
-            help=f"(paystorm) {option.help}",
-            env_var=option.env_var,
-            include_in_web_ui=option.in_web_ui,
-            **extra,
-        )
-
-
-def given(options: argparse.Namespace | None, flag: str) -> str | None:
-    """Return what one option of `OPTIONS` was given as, or its default."""
-    option = next(option for option in OPTIONS if option.flag == flag)
-    value: str | None = getattr(options, option.name, None)
-    return value or option.default
-
-
-def as_allowed(live: argparse.Namespace, fixed: argparse.Namespace) -> argparse.Namespace:
-    """Return the command line's options (`fixed`) with those that the web UI's form may change.
-
-    Locust lets the form overwrite any option, such as where files are written.
-    """
-    from_form = {option.name for option in OPTIONS if option.in_web_ui}
-    from_form |= {"num_users", "spawn_rate", "run_time"}
-    return argparse.Namespace(
-        **{**vars(fixed), **{name: getattr(live, name) for name in from_form}}
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +105,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
     with _collecting(problems):
         plan = plan_for(
             values["--plan"],
-            values["--set"] or [],
+            changes_of(values["--preset"], values["--set"] or []),
             values["--rate"],
             values["--duration"],
             channels=values["--channels"],
@@ -231,6 +113,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
             fixed_pool=bool(values["--pool"]),
         )
         pool = _pool(plan, values["--pool"])
+    if values["--preset"] not in (None, OF_THE_PLAN) and values["--pool"]:
+        problems.append("--preset: the pool is that of --pool: leave one of them out")
     with _collecting(problems):
         platform = load_platform(values["--platform"])
     with _collecting(problems):
@@ -302,6 +186,12 @@ def _collecting(problems: list[str]) -> Iterator[None]:
         yield
     except Problems as found:
         problems += found.problems
+
+
+def changes_of(preset: str | None, changes: Sequence[str]) -> list[str]:
+    """Return what --preset and --set change in a plan; the latter is more particular."""
+    own = preset in (None, "", OF_THE_PLAN)
+    return [*([] if own else [f"pool.preset={preset}"]), *changes]
 
 
 def plan_for(

@@ -11,6 +11,7 @@ from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
 from locustfiles.completions import Place
+from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import Card
 from locustfiles.replays import SetAside
 from reports.journal import Fact, Journal
@@ -86,6 +87,8 @@ class Tracker:
         self._ended: list[Card] = []
         self.moved_ns = 0
         """When something was last sent, answered or completed."""
+        self.outcomes: Outcomes | None = None
+        """Where outcomes are counted, while somebody looks."""
 
     def blocked(self, card: Card, phase: int, reason: str) -> None:
         """Record that a command may not be sent, because what it needs was not observed."""
@@ -147,6 +150,8 @@ class Tracker:
         self.tally.acknowledged += 1
         self.tally.waiting -= 1
         if status is Acknowledged.INVALID or status is Acknowledged.REFUSED:
+            if self.outcomes is not None and status is Acknowledged.INVALID:
+                self.outcomes.add(card, int(Outcome.INVALID), sent.channel)
             self._finished(card.place, complete=False)
         return at_ns
 
@@ -222,6 +227,8 @@ class Tracker:
         )
         if pending is not None:
             self.tally.completed += 1
+            if self.outcomes is not None:
+                self.outcomes.add(pending.card, int(completion.outcome), pending.channel)
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
             self._finished(place, complete=True)
 

@@ -30,7 +30,7 @@ from reports.dataset import Sliced, open_dataset, readable
 from reports.grants import Grant, read_grants
 from reports.lines import damaged, read_lines
 from reports.rundir import PhaseRecord, RunDirectory
-from reports.seen import Seen, attempts, attempts_sent, seen_of
+from reports.seen import Seen, attempts, attempts_told, seen_of
 
 GROUP_COMMANDS = 200_000
 """About how many commands are in memory at a time."""
@@ -50,7 +50,7 @@ class Evidence:
     """Granted to a process that died: what the journal lacks may have been sent all the same, and
     nobody who sent it again was answered."""
     incomplete: Bools
-    """Granted to a process that died, and not set aside: some of its facts may be missing."""
+    """Granted to a process that died, which did not block it: some of its facts may be missing."""
     seen: Seen
     booked: Booked | None
     accounts: BookedAccounts | None
@@ -251,11 +251,11 @@ class RunEvidence:
             self.record.phases,
             self._granted.get(number, ()),
             self.open_workers,
-            attempts_sent(table),
+            attempts_told(table),
         )
-        # A refusal says only of its own attempt that it had no effect.
+        # A refusal says only of its own attempt that it had no effect; so it is with blocking.
         silent = (seen.acknowledged < 0) | (seen.acknowledged == Acknowledged.REFUSED)
-        silent &= (seen.outcomes == 0) & ~seen.blocked
+        silent &= seen.outcomes == 0
         booked_accounts = read_accounts(accounts.of(number), shard) if self.has_book else None
         ids = [] if booked_accounts is None else booked_accounts.account_id.tolist()
         return Evidence(
@@ -263,7 +263,7 @@ class RunEvidence:
             ids=self._ids,
             granted=granted,
             in_doubt=unseen & silent,
-            incomplete=dead & ~seen.blocked,
+            incomplete=dead & (unseen | ~seen.blocked),
             seen=seen,
             booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
             accounts=booked_accounts,
@@ -311,12 +311,12 @@ def _granted(
     phases: Sequence[PhaseRecord],
     grants: Sequence[Grant],
     open_workers: frozenset[str],
-    sent: Ints,
+    told: Ints,
 ) -> tuple[Bools, Bools, Bools]:
     """Return which commands were granted, granted to a dead process, and what no journal shows.
 
     Dead is a process that never closed its journal; the last are those of its commands with an
-    attempt that is not among the attempts `sent`.
+    attempt that is not among the attempts `told` of.
     """
     granted, dead, unseen = (np.zeros(len(shard), dtype=np.bool_) for _ in range(3))
     marks = np.where(shard.label >= _FIRST_REPLAY, REPLAY_ATTEMPT, 0)
@@ -329,5 +329,5 @@ def _granted(
         granted[indices] = True
         if grant.worker in open_workers:
             dead[indices] = True
-            unseen[indices] |= ~np.isin(attempts(indices, marks[indices] + grant.attempt), sent)
+            unseen[indices] |= ~np.isin(attempts(indices, marks[indices] + grant.attempt), told)
     return granted, dead, unseen

@@ -48,9 +48,9 @@ def attempts(index: Ints, attempt: Ints | int) -> Ints:
     return index << 8 | attempt
 
 
-def attempts_sent(table: pa.Table) -> Ints:
-    """Return the attempts that facts tell to have been sent, one number for each."""
-    rows = np.flatnonzero(table["fact"].to_numpy() == Fact.SENT)
+def attempts_told(table: pa.Table) -> Ints:
+    """Return the attempts that facts tell to have been sent or blocked, one number for each."""
+    rows = np.flatnonzero(np.isin(table["fact"].to_numpy(), (Fact.SENT, Fact.BLOCKED)))
     return attempts(
         table["index"].to_numpy()[rows].astype(np.int64),
         table["attempt"].to_numpy()[rows].astype(np.int64),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
 from locustfiles.fleet.facts import About, read_counts
+from locustfiles.fleet.outcomes import Outcomes
 from reports.workers import Reported
 
 KEY = "paystorm"
@@ -113,6 +114,7 @@ class _Snapshot:
     scopes: Mapping[Scope, tuple[NDArray[np.int64], Counts]]
     sums_ns: Mapping[Scope, int]
     facts: Mapping[About, int]
+    outcomes: Outcomes
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
@@ -125,7 +127,8 @@ class _Snapshot:
                 raise ValueError("buckets that are none")
             scope = int(phase), int(Kind(kind)), int(Channel(channel))
             scopes[scope], sums_ns[scope] = (filled, many), int(sum_ns)
-        return cls(int(raw["sequence"]), scopes, sums_ns, read_counts(raw.get("facts", ())))
+        facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
+        return cls(int(raw["sequence"]), scopes, sums_ns, facts, outcomes)
 
 
 @dataclass(slots=True)
@@ -178,6 +181,10 @@ class FleetFigures:
         for one in self._of.values():
             found.update(one.facts)
         return found
+
+    def outcomes(self) -> Outcomes:
+        """Return what all workers saw of outcomes."""
+        return Outcomes.total(one.outcomes for one in self._of.values())
 
     def reported(self) -> Iterator[Reported]:
         """Yield the figures of each worker by itself, so that a slow one is seen."""

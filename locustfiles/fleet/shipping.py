@@ -26,8 +26,10 @@ from reports.rundir import RunDirectory
 PIECE_BYTES = 128 * 1024
 """Larger messages would keep the event loop packing."""
 RESEND_S = 1.0
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,120}\.(parquet|jsonl)", re.ASCII)
-PLACES = ("journal", "bindings")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,120}\.(parquet|jsonl|json)", re.ASCII)
+GROWING = "bindings"
+"""Its files grow line by line; those of the other places are whole once they are seen."""
+PLACES = ("journal", "events", GROWING)
 
 
 class Store(Protocol):
@@ -55,8 +57,8 @@ class Here:
 def spool(manifest: str) -> RunDirectory:
     """Make a directory of this process's own, with the pool's manifest in it."""
     directory = RunDirectory(Path(tempfile.mkdtemp(prefix="paystorm-")))
-    for place in (directory.pool, directory.journal, directory.bindings):
-        place.mkdir()
+    for place in ("pool", *PLACES):
+        (directory.path / place).mkdir()
     (directory.pool / "manifest.json").write_text(manifest, encoding="utf-8")
     return directory
 
@@ -103,12 +105,11 @@ class ByMaster:
             while (at := self._safe.get(name, 0)) < size:
                 file.seek(at)
                 data = file.read(min(PIECE_BYTES, size - at))
-                # A chunk is whole when all of it is there; a file of lines goes on growing.
-                last = place == "journal" and at + len(data) == size
+                last = place != GROWING and at + len(data) == size
                 self._answered.clear()
                 self._send({"file": name, "at": at, "data": data, "last": last})
                 self._answered.wait(self._resend_s)
-        if place == "journal":
+        if place != GROWING:
             self._whole.add(name)
 
 
@@ -127,8 +128,8 @@ class Receiver:
         if place not in PLACES or not NAME.fullmatch(name):
             raise ValueError(f"{str(piece['file'])[:80]!r} has no place in a run directory")
         path = self._directory.path / place / name
-        growing = path if place == "bindings" else path.with_name(f".{name}.part")
-        if place == "journal" and path.exists():
+        growing = path if place == GROWING else path.with_name(f".{name}.part")
+        if place != GROWING and path.exists():
             return {"file": piece["file"], "size": path.stat().st_size}
         with growing.open("ab") as file:
             if int(piece["at"]) == file.tell():

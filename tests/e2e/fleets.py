@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from typing import Any
 import psutil
 import pyarrow.dataset as ds
 
+from locustfiles.control import ask, await_answer
 from reports.journal import Fact
+from reports.rundir import RunDirectory
 from tests.e2e.conftest import ENVIRONMENT, LOCUST, PAYSTORM, ROOT, Ended, start
 
-WAIT_S = 110
+WAIT_S = 300
 PLAN = """
 name = "fleet"
 description = "Three phases that are long enough for something to happen in each."
@@ -47,6 +51,12 @@ rate_per_s = 120
 lag_percentile = 50
 lag_below_ms = 60000
 """
+
+IMPATIENT = [
+    *(sys.executable, "-c"),
+    "from locust import main, runners; runners.HEARTBEAT_DEAD_INTERNAL = -2; main.main()",
+]
+"""Locust, which gives a missing worker up after two seconds more, not sixty."""
 
 
 class Line:
@@ -147,6 +157,13 @@ class Fleet:
         """Wait until so many commands were sent."""
         self._wait(lambda: any(row.get("sent", 0) >= sent for row in self.rows()), f"{sent} sent")
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the run wait meanwhile: a process starts as slowly as the machine is busy."""
+        await_answer(RunDirectory(self.directory), ask(RunDirectory(self.directory), "pause"))
+        yield
+        await_answer(RunDirectory(self.directory), ask(RunDirectory(self.directory), "resume"))
+
     def _wait(self, seen: Any, what: str) -> None:
         until = time.monotonic() + WAIT_S
         while not seen():
@@ -190,11 +207,21 @@ class Fleet:
             line.close()
 
 
-def start_fleet(folder: Path, url: str, workers: int, *options: str) -> Fleet:
-    """Start a run of the plan, with workers or without; its directories are in `folder`."""
+def start_fleet(
+    folder: Path, url: str, workers: int, *options: str, impatient: bool = False
+) -> Fleet:
+    """Start a run of the plan, with workers or without; its directories are in `folder`.
+
+    An `impatient` master has Locust forget a dead worker within seconds, and deal out the users anew.
+    """
     plan = folder / "fleet.toml"
     plan.write_text(PLAN)
-    command = [*PAYSTORM, "run", str(plan), "--host", url, "--runs-dir", str(folder / "runs")]
+    command = [*PAYSTORM, "run", str(plan)]
+    if impatient:
+        master = ("--master", "--master-bind-port", "0", "--expect-workers", str(workers))
+        command = [*IMPATIENT, "-f", "locustfiles/payments.py", "--headless", *master]
+        command += ["--plan", str(plan)]
+    command += ["--host", url, "--runs-dir", str(folder / "runs")]
     command += ["--workers", str(workers)] if workers else []
     return Fleet(start([*command, *options], to_be_killed=True), folder / "runs")
 

@@ -16,7 +16,7 @@ from tests.e2e.conftest import PAYSTORM, finish, run, start
 
 LONG = ["--set", "phases.payments.rate_per_s=1"]
 """The payments take so long that the run has not ended by itself."""
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 def timeline(directory: Path) -> list[dict[str, Any]]:

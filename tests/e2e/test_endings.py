@@ -14,7 +14,7 @@ import pytest
 from e2e_data.exits import Exit
 from tests.e2e.conftest import LOCUST, PAYSTORM, Sandbox, finish, run, start
 
-WAIT_S = 60
+WAIT_S = 300
 
 
 def directory_of(runs: list[str], plan: str) -> Path:

@@ -42,9 +42,9 @@ class Play:
         self._stack = stack
         self.platform: Sandbox = stack.enter_context(start_sandbox("--latency", "20"))
 
-    def start(self, workers: int, *options: str) -> Fleet:
-        """Start a run with workers."""
-        fleet = start_fleet(self.folder, self.platform.url, workers, *options)
+    def start(self, workers: int, *options: str, impatient: bool = False) -> Fleet:
+        """Start a run with workers; an `impatient` master soon forgets who is dead."""
+        fleet = start_fleet(self.folder, self.platform.url, workers, *options, impatient=impatient)
         self._stack.callback(fleet.end)
         return fleet
 
@@ -62,14 +62,16 @@ def undisturbed(play: Play) -> Ended:
 
 def killed_in_each_phase(play: Play) -> Ended:
     """Of three workers, one is killed with -9 in each phase; another joins late, and is the last."""
-    fleet = play.start(3, *QUICK)
+    fleet = play.start(3, *QUICK, impatient=True)
     fleet.wait_for("phase began", "accounts")
     fleet.join()
     for number, sent in enumerate((6, 50, 160)):
         fleet.wait_until_sent(sent)
+        if number == 1:
+            with fleet.paused():
+                fleet.wait_for("worker joined", count=4)
         os.kill(fleet.workers()[0].pid, signal.SIGKILL)
         fleet.wait_for("worker lost", count=number + 1)
-        fleet.wait_for("worker joined", count=4 if number else 3)
     return finish(fleet.process)
 
 
@@ -78,17 +80,20 @@ def stopped_and_cut_off(play: Play) -> Ended:
     store = (play.folder / "store").as_uri()
     allowed = ("--set", "fitness.may_lose_workers=true")
     fleet = play.start(2, "--set", f"fleet.journals={store}", *allowed)
-    line = fleet.join_by_line()
-    fleet.wait_for("worker joined", count=3)
+    fleet.wait_for("phase began", "accounts")
+    with fleet.paused():
+        line = fleet.join_by_line()
+        fleet.wait_for("worker joined", count=3)
     fleet.wait_for("phase began", "payments")
     fleet.wait_until_sent(160)
     line.cut()
     victim = fleet.workers()[0]
     victim.suspend()
     fleet.wait_for("worker lost", count=2)
-    victim.resume()
-    line.mend()
-    fleet.wait_for("worker back", count=2)
+    with fleet.paused():
+        victim.resume()
+        line.mend()
+        fleet.wait_for("worker back", count=2)
     return finish(fleet.process)
 
 
@@ -216,6 +221,20 @@ def test_workers_killed_in_each_phase_change_nothing(
     assert {name for name, row in rows.items() if not row["journal_complete"]} == lost
     grants = [grant for grant in grants_of(ended) if "worker" in grant]
     assert any(grant.get("attempt") for grant in grants), "nothing was sent again"
+
+
+def test_a_dead_worker_does_not_reload_the_shape(played: Callable[..., Ended]) -> None:
+    """Locust forgets who is dead, and deals out all users anew: the run goes on where it was."""
+    ended = played(killed_in_each_phase)
+    assert ended.err.count("Sending spawn jobs of 24 users") > 1, "nobody was given up"
+    began = [event["phase"] for event in events(ended, "phase began")]
+    assert began == ["accounts", "opening-credits", "payments"]
+    dues = [
+        row["due"]
+        for row in map(json.loads, (ended.directory / "timeline.jsonl").open())
+        if "due" in row
+    ]
+    assert dues == sorted(dues), "the schedule began again"
 
 
 def test_a_late_joiner_gets_work(played: Callable[..., Ended]) -> None:

@@ -56,7 +56,10 @@ def test_an_accounts_life_goes_across_channels(runs):
 
 
 def test_a_fleet_reads_each_event_once(runs):
-    """Two workers, one group: whoever reads an event, its sender waits no longer than for its own."""
+    """Two workers, one group: whoever reads an event, its sender waits no longer than for its own.
+
+    Neither sees the run directory: what each read goes to the master with its journal.
+    """
     small = ["--set", "pool.accounts=24", "--set", "pool.accounts_per_shard=4"]
     ended = run(
         [
@@ -65,10 +68,7 @@ def test_a_fleet_reads_each_event_once(runs):
             "smoke",
             *FAST,
             *small,
-            "--channels",
-            "kafka=100",
-            "--workers",
-            "2",
+            *("--channels", "kafka=100", "--workers", "2", "--set", "fleet.journals=master"),
             *runs,
         ]
     )

@@ -23,8 +23,8 @@ from e2e_data.exits import Exit
 from tests.e2e.conftest import ROOT
 from tests.kustomized import one, render
 
-WAIT_S = 90
-PROBE_S = 30
+WAIT_S = 300
+PROBE_S = 120
 
 
 def free_ports(count: int) -> list[int]:

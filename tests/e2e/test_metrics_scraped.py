@@ -19,7 +19,7 @@ import pytest
 from e2e_data.exits import Exit
 from tests.e2e.conftest import PAYSTORM, run
 
-START_S = 60
+START_S = 120
 CONFIG = """
 global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
 scrape_configs:

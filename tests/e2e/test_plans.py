@@ -43,7 +43,7 @@ def url() -> Iterator[str]:
     )
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())["http"]
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
 
 def test_every_shipped_plan_is_played() -> None:

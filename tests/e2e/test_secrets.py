@@ -19,7 +19,7 @@ import pytest
 from e2e_data.exits import Exit
 from tests.e2e.conftest import ENVIRONMENT, LOCUST, ROOT, Sandbox
 
-WAIT_S = 90
+WAIT_S = 300
 NAMED, FILED = "canary-c8f1-of-the-environment", "canary-27ab-of-a-file"
 PLAN = """
 name = "canaries"

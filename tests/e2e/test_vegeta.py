@@ -22,7 +22,7 @@ from tests.e2e.conftest import ENVIRONMENT, PAYSTORM, RUN_S, run
 from tests.vegeta import vegeta
 
 ADAPTER = Platform()
-DECIDED_S = 20
+DECIDED_S = 120
 CONFIGURATION = """
 preset = "smoke"
 accounts = 60

@@ -3,123 +3,30 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from subprocess import Popen
-from typing import Any
 
-import psutil
 import pytest
 
 from e2e_data.exits import Exit
-from tests.e2e.conftest import LOCUST, finish, start
-
-WAIT_S = 60
-
-
-@dataclass
-class WebUi:
-    """Locust's web UI in a process of its own."""
-
-    url: str
-    process: Popen[str]
-    runs: Path
-
-    def get(self, path: str) -> Any:
-        """Return the JSON that a GET brings."""
-        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
-            return json.load(answer)
-
-    def metrics(self) -> str:
-        """Return what Prometheus would scrape."""
-        with urllib.request.urlopen(self.url + "/metrics", timeout=30) as answer:
-            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-            return str(answer.read().decode())
-
-    def swarm(self, **form: str) -> None:
-        """Press the start button."""
-        data = urllib.parse.urlencode({"user_count": "8", "spawn_rate": "8", "host": "", **form})
-        with urllib.request.urlopen(self.url + "/swarm", data.encode(), timeout=30) as answer:
-            assert json.load(answer)["success"]
-
-    def stop(self) -> None:
-        """Press the stop button, and wait for its answer."""
-        request = urllib.request.Request(self.url + "/stop", method="POST", data=b"")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert json.load(answer)["success"]
-
-    def wait_for(self, state: str) -> None:
-        """Wait until Locust is in a state."""
-        self._wait(lambda told: told["state"] == state, state)
-
-    def wait_for_workers(self, count: int) -> None:
-        """Wait until so many workers are there; before, a press of the button does nothing."""
-        self._wait(lambda told: len(told["workers"]) == count, f"{count} workers")
-
-    def _wait(self, seen: Callable[[dict[str, Any]], bool], what: str) -> None:
-        until = time.monotonic() + WAIT_S
-        while not seen(self.get("/stats/requests")):
-            assert time.monotonic() < until, f"never {what}"
-            time.sleep(0.1)
-
-    def summaries(self) -> list[dict[str, Any]]:
-        """Return what was judged, oldest first."""
-        files = (self.runs / "smoke").glob("2*/summary.json")
-        return [
-            json.loads(path.read_text()) for path in sorted(files, key=lambda p: p.stat().st_mtime)
-        ]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.e2e.conftest import finish
+from tests.e2e.web_uis import WebUi, serving
 
 
 @pytest.fixture
 def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[WebUi]:
     """The web UI of the locustfile, with the smoke plan; options come as the fixture's parameter."""
-    port, master_port = free_port(), free_port()
-    runs = tmp_path / "runs"
-    options = ["--plan", "smoke", "--runs-dir", str(runs), "--web-port", str(port)]
-    options += [option.format(port=master_port) for option in getattr(request, "param", ())]
-    process = start([*LOCUST, *options])
-    web = WebUi(f"http://127.0.0.1:{port}", process, runs)
-    until = time.monotonic() + WAIT_S
-    while True:
-        try:
-            web.get("/stats/requests")
-            break
-        except (urllib.error.URLError, ConnectionError):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.1)
-    yield web
-    if process.poll() is None:
-        # Workers that Locust forked would look for their master for a minute.
-        forked = psutil.Process(process.pid).children()
-        process.kill()
-        for child in forked:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        process.communicate()
+    with serving(tmp_path / "runs", *getattr(request, "param", ())) as served:
+        yield served
 
 
 def test_runs_follow_each_other_and_each_starts_clean(web: WebUi) -> None:
     """Two whole runs, one stopped, one that cannot begin, one ended by SIGTERM: each stands alone."""
     assert "paystorm_" not in web.metrics(), "no run, no figures"
     for _ in range(2):
-        web.swarm()
-        web.wait_for("running")
-        web.wait_for("stopped")
+        web.run_through()
         metrics = web.metrics()
         assert "paystorm_exit_code 0.0" in metrics
         assert 'kind="account",outcome="settled",phase="accounts"} 10.0' in metrics
@@ -166,9 +73,7 @@ def test_a_fleet_starts_clean_each_time(web: WebUi) -> None:
     """
     web.wait_for_workers(2)
     for _ in range(2):
-        web.swarm(paystorm_rate="200")
-        web.wait_for("running")
-        web.wait_for("stopped")
+        web.run_through(paystorm_rate="200")
     first, second = web.summaries()
     for summary in (first, second):
         assert summary["exit"] == Exit.GOOD, summary["reasons"]
@@ -194,8 +99,6 @@ def test_the_form_offers_the_plan_and_cannot_redirect_files(web: WebUi, tmp_path
     assert '"host": "embedded sandbox"' in page
     assert '"missing_host_warning": false' in page
     elsewhere = str(tmp_path / "elsewhere")
-    web.swarm(host="embedded sandbox", paystorm_runs_dir=elsewhere, paystorm_rate="50")
-    web.wait_for("running")
-    web.wait_for("stopped")
+    web.run_through(host="embedded sandbox", paystorm_runs_dir=elsewhere, paystorm_rate="50")
     assert not (tmp_path / "elsewhere").exists()
     assert web.summaries()[-1]["exit"] == Exit.GOOD

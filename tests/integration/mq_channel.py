@@ -188,7 +188,7 @@ def platform(answer, of=None, readers=2):
                         link.use(lambda session, q=queue, p=put: session.put(q, p))
             except MqError:
                 gevent.sleep(0.01)
-        gevent.joinall(late, timeout=10)
+        gevent.joinall(late, timeout=60)
         link.close()
 
     reading = [gevent.spawn(read) for _ in range(readers)]
@@ -196,7 +196,7 @@ def platform(answer, of=None, readers=2):
         yield
     finally:
         stopping.append(True)
-        gevent.joinall(reading, timeout=10)
+        gevent.joinall(reading, timeout=60)
 
 
 def until(true, seconds=10):
@@ -268,7 +268,7 @@ def message_ids():
         got = link.use(lambda session: session.get(COMMANDS, 5000))
         body = json.dumps({"commandId": command_id(0), "status": "SETTLED"}).encode()
         link.use(lambda session: session.put(got.md.reply_to.decode(), Put(body, got.md.msg_id)))
-        ended = sending.get(timeout=10)
+        ended = sending.get(timeout=60)
         link.close()
     return {"ended": ended, "same": got.md.msg_id == key_of(0), "persistent": got.md.persistence}
 
@@ -318,7 +318,7 @@ def put_asides():
             session.put(BACKOUT, Put(got.body, got.md.correl_id, got.md.msg_id))
 
         link.use(move)
-        ended = sending.get(timeout=10)
+        ended = sending.get(timeout=60)
         found = link.use(lambda session: [aside.command_id for aside in look(session, BACKOUT)])
         by = link.use(lambda session: [aside.got.md.msg_id for aside in look(session, BACKOUT)])
         moved = [link.use(lambda s: put_back(s, BACKOUT, COMMANDS, by[0])) for _ in range(2)]
@@ -416,7 +416,7 @@ def killed():
             servers.enter_context(queue_manager("--mq-port", port, *options, to_be_killed=True))
             went_on = until(lambda: len(ended) > before + 40)
             stop.append(True)
-            gevent.joinall(users, timeout=20, raise_error=True)
+            gevent.joinall(users, timeout=60, raise_error=True)
             until(lambda: len(tester.access.replies) == 0, 1)
     facts = tester.ledger.facts
     return {

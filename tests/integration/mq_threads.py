@@ -172,7 +172,7 @@ def threads():
     while not all(one.ready() for one in asking):
         gevent.sleep(0.002)
         ticks += 1
-    gevent.joinall(answering, timeout=20)
+    gevent.joinall(answering, timeout=60)
     return {"right": sum(one.get() for one in asking), "hub went on": ticks > 10}
 
 
@@ -188,7 +188,7 @@ def sharing():
     other = User()
     other.queue(REPLIES, CMQC.MQOO_OUTPUT)
     other.put(REPLIES, b"end")
-    seen["got"] = waiting.get(timeout=20)[0].decode()
+    seen["got"] = waiting.get(timeout=60)[0].decode()
     if binding == "pymqi":
         bound = User(sharing=CMQC.MQCNO_HANDLE_SHARE_NONE)
         seen["other thread"] = reason_of(bound.qm.commit)
@@ -216,7 +216,7 @@ def broken():
     waits = [gevent.spawn(reason_of, one.get, REPLIES, 20_000) for one in users]
     gevent.sleep(0.2)
     os.kill(int(sys.argv[5]), signal.SIGKILL)
-    reasons = {one.get(timeout=20) for one in waits}
+    reasons = {one.get(timeout=60) for one in waits}
     return {"in the wait": list(reasons), "after it": reason_of(users[0].qm.commit)}
 
 

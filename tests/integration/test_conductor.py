@@ -9,7 +9,7 @@ import pytest
 
 from e2e_data.exits import Exit
 from e2e_data.problems import Problems
-from locustfiles.settings import OPTIONS
+from locustfiles.options import OPTIONS
 
 with pytest.MonkeyPatch.context() as patched:
     # The conductor's rules need no patched library, and the other tests of this process need theirs.

@@ -10,7 +10,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "e2e_data" / "exporters" / "scripts"
 PHASES = ("01-accounts", "02-opening-credits", "03-funding-txns", "04-payments")
-RUN_S = 30
+RUN_S = 300
 
 # Answers each target with a line as `vegeta encode` has it, and then tells of the file's end.
 VEGETA = r"""#!/usr/bin/env bash

@@ -31,7 +31,7 @@ from tests.helpers_wire import answer, serving
 POST = HttpRequest("POST", "/api/payments", (("Idempotency-Key", "k-1"),), b'{"a":1}')
 RESET = struct.pack("ii", 1, 0)
 """The SO_LINGER that makes a close a reset."""
-PATIENT_S = 10
+PATIENT_S = 60
 SHORT_S = 0.2
 
 

@@ -13,7 +13,7 @@ from e2e_data.config import load
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 
-DEADLINE_S = 60
+DEADLINE_S = 300
 CONFIG = {"accounts": 60, "accounts_per_shard": 1}
 
 PATCHED = """

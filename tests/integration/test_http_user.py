@@ -29,7 +29,7 @@ with pytest.MonkeyPatch.context() as patched:
     from locustfiles.statistics import feed_all
     from locustfiles.users import PaymentsUser
 
-PATIENT_S = 10
+PATIENT_S = 60
 SHORT_S = 0.2
 RESET = struct.pack("ii", 1, 0)
 """The SO_LINGER that makes a close a reset."""

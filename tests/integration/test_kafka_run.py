@@ -9,7 +9,7 @@ import time
 
 from tests.mq_process import ENVIRONMENT, ROOT, platform
 
-RUN_S = 150
+RUN_S = 300
 
 
 def test_a_broker_that_crashes_in_the_middle_of_a_run_loses_nothing(real_kafka, tmp_path):

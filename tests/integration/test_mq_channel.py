@@ -21,7 +21,7 @@ from tests.mq_parts import needs_ibmmq
 from tests.mq_process import ENVIRONMENT, ROOT, queue_manager
 
 PROGRAM = Path(__file__).with_name("mq_channel.py")
-RUN_S = 150
+RUN_S = 300
 DEPTH = 60
 """Of a queue; the program has the same."""
 NAMES = ("sandbox", "ibmmq", "pymqi")

@@ -21,7 +21,7 @@ from tests.mq_parts import needs_ibmmq
 from tests.mq_process import END_S, ENVIRONMENT, ROOT, queue_manager
 
 PROGRAM = Path(__file__).with_name("mq_threads.py")
-RUN_S = 60
+RUN_S = 300
 
 
 def built(config, name):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from locustfiles.settings import OPTIONS
+from locustfiles.options import OPTIONS
 
 with pytest.MonkeyPatch.context() as patched:
     # The observer needs no patched library, and the other tests of this process need theirs.
@@ -51,7 +51,7 @@ def ended(observer: Observer, tmp_path) -> None:
 
     def collect():
         """Look at the run as a scrape does, without the figures of one."""
-        observer._view()
+        observer.view()
         return []
 
     observer.collect = collect
@@ -82,7 +82,7 @@ def test_who_comes_regularly_is_waited_for(observer, tmp_path):
     observer._scrapes_s = (0.0, LONG_AGO_S)
     ended(observer, tmp_path)
     gevent.spawn_later(0.05, observer.page)
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         observer.linger()
     assert observer._verdict == {"exit": 0}
 

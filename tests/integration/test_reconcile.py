@@ -716,8 +716,11 @@ AGAIN = FUNDING[0]
 """A command that worker w0 sent, and that w9 may have sent again."""
 
 
-def sent_again(tmp_path, *facts, lost=True, **options):
-    """Return a history in which w0's journal is cut, and w9 sent a command again with these facts."""
+def sent_again(tmp_path, *facts, lost=True, blocked=False, **options):
+    """Return a history in which w0's journal is cut, and w9 sent a command again with these facts.
+
+    One that is `blocked` was not sent again: the account was not known to be there any more.
+    """
     history = run(tmp_path, **options)
     grants = GrantLog(history.directory.grants)
     shard, index = AGAIN
@@ -730,9 +733,12 @@ def sent_again(tmp_path, *facts, lost=True, **options):
         for path in history.directory.journal.glob(f"w{shard}-*"):
             path.unlink()
     late_ns = 40_000 * MS
-    journal.sent(
-        (0, *AGAIN), 1, 2, Channel.HTTP, at_ns=late_ns, intended_ns=late_ns, free_ns=late_ns
-    )
+    if blocked:
+        journal.add(Fact.BLOCKED, (0, *AGAIN), 1, 2, Channel.HTTP, at_ns=late_ns, reason="no id")
+    else:
+        journal.sent(
+            (0, *AGAIN), 1, 2, Channel.HTTP, at_ns=late_ns, intended_ns=late_ns, free_ns=late_ns
+        )
     for number, (fact, code) in enumerate(facts, 1):
         journal.add(fact, (0, *AGAIN), 1, 2, Channel.HTTP, at_ns=late_ns + number * MS, code=code)
     journal.flush()
@@ -771,6 +777,25 @@ def test_a_second_attempt_without_an_answer_leaves_it_open(tmp_path, fact):
     """Whether the connection was refused or cut, the first attempt may have taken effect."""
     history = sent_again(tmp_path, (fact, 0), has_book=False)
     assert history.classes()[AGAIN] is Class.UNKNOWN
+
+
+@pytest.mark.parametrize("has_book", [True, False])
+def test_what_was_not_sent_again_may_have_been_sent_before(tmp_path, has_book):
+    """Who blocks it speaks for himself: the book may have it from the worker that was lost."""
+    history = sent_again(tmp_path, blocked=True, has_book=has_book)
+    assert history.classes()[AGAIN] is (Class.RECOVERED if has_book else Class.UNKNOWN)
+    if has_book:
+        assert findings(history.judge()) == {}
+
+
+def test_what_a_lost_worker_itself_blocked_was_not_sent(tmp_path):
+    """Its journal says that it did not send it, so nothing is in doubt."""
+    history = run(tmp_path, crashed=True, drained=False, has_book=False)
+    key = next(key for key in FUNDING if key[0] == 1)
+    journal = Journal(history.directory.journal, "w9")
+    journal.add(Fact.BLOCKED, (0, *key), 0, 2, Channel.HTTP, at_ns=9 * MS, reason="no id")
+    journal.flush()
+    assert history.classes()[key] is Class.BLOCKED
 
 
 def test_times_are_of_one_attempt(tmp_path):

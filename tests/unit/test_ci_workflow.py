@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from paystorm import main
+from locustfiles.cli import run
 from reports.rundir import RunDirectory
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "docs/ci/github-actions.yml"
@@ -52,7 +52,7 @@ def test_the_run_is_given_what_was_asked_for(tmp_path, url):
     words = done.stdout.splitlines()
     assert words[:2] == ["run", "a plan.toml"]
     assert words[2:4] == (["--host", url] if url else ["--workers", "2"])
-    options = {text for each in main.commands["run"].params for text in each.opts}
+    options = {text for each in run.params for text in each.opts}
     assert {word for word in words if word.startswith("--")} <= options
 
 

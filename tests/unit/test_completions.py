@@ -19,7 +19,7 @@ PENDING = HttpAnswer(200, {}, b'{"status":"PENDING"}')
 SETTLED = HttpAnswer(200, {}, b'{"status":"SETTLED"}')
 REJECTED = HttpAnswer(200, {}, b'{"status":"REJECTED","reason":"limit"}')
 UNKNOWN_YET = HttpAnswer(404, {}, b"{}")
-PATIENT_S = 10
+PATIENT_S = 60
 
 
 class Bench:

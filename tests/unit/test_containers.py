@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from locustfiles.settings import OPTIONS
-from paystorm import main
+from locustfiles.options import OPTIONS
+from sandbox.cli import sandbox
 from tests.locust_options import flags_and_variables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,7 +117,7 @@ def test_commands_and_environment_are_those_of_the_code():
     flags, variables = flags_and_variables()
     options = {
         "locust": flags | {option.flag for option in OPTIONS},
-        "paystorm": {text for each in main.commands["sandbox"].params for text in each.opts},
+        "paystorm": {text for each in sandbox.params for text in each.opts},
     }
     known = variables | {option.env_var for option in OPTIONS}
     for service in OURS.values():

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
+from locustfiles.options import OPTIONS
 from locustfiles.plans import load_plan, shipped_plans
-from locustfiles.settings import OPTIONS
 from paystorm import main
 from sandbox.defects import DEFECTS
 
@@ -21,7 +21,10 @@ README = (ROOT / "README.md").read_text()
 
 def commands(group: click.Group, path: str = "paystorm") -> Iterator[tuple[str, click.Command]]:
     """Yield every command with the words that call it."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
         else:

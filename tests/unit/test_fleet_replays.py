@@ -26,7 +26,7 @@ from reports.journal import Fact
 from reports.rundir import RunDirectory
 from tests.helpers_wire import Clock
 
-PATIENT_S = 20
+PATIENT_S = 60
 REPLAYS = ", ".join(
     f"{name} = {100 if name == 'replay' else 0}" for name in HostileFlavours.model_fields
 )

@@ -25,7 +25,7 @@ from tests.helpers_wire import answer, serving
 
 ORIGIN = Origin("http", "pay.example", 80)
 GET = HttpRequest("GET", "/")
-PATIENT_S = 10
+PATIENT_S = 60
 
 
 def settings(**table) -> HttpSettings:

@@ -22,7 +22,7 @@ from tests.helpers_wire import answer, read_request, serving
 
 POST = HttpRequest("POST", "/api/payments", (("Idempotency-Key", "k-1"),), b'{"a":1}')
 GET = HttpRequest("GET", "/api/commands/1")
-PATIENT_S = 10
+PATIENT_S = 60
 """Far more than any test takes: whoever waits so long has failed."""
 SHORT_S = 0.2
 

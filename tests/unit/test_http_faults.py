@@ -39,7 +39,7 @@ from tests.helpers_wire import Clock, answer, read_request, serving
 POST = HttpRequest("POST", "/api/payments", (("Idempotency-Key", "k-1"),), b'{"a":1}')
 RESET = struct.pack("ii", 1, 0)
 """The SO_LINGER that makes a close a reset."""
-PATIENT_S = 10
+PATIENT_S = 60
 SHORT_S = 0.2
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from locustfiles.options import OPTIONS
 from locustfiles.plans import load_plan
-from locustfiles.settings import OPTIONS
-from paystorm import main
+from sandbox.cli import sandbox
 from tests.kustomized import containers, one, pods, render
 from tests.locust_options import flags_and_variables
 
@@ -133,7 +133,7 @@ def test_no_variable_of_a_service_is_taken_for_an_option(resources):
 def test_commands_and_arguments_are_those_of_the_code(resources):
     """Each argument is an option of the program that the container starts."""
     of_locust = {option.flag for option in OPTIONS} | flags_and_variables()[0]
-    of_sandbox = {text for each in main.commands["sandbox"].params for text in each.opts}
+    of_sandbox = {text for each in sandbox.params for text in each.opts}
     for container in containers(resources):
         options = of_locust if runs_locust(container) else of_sandbox
         if not runs_locust(container):

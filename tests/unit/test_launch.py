@@ -13,11 +13,12 @@ from e2e_data.problems import Problems
 from locustfiles.arrivals import Arrival
 from locustfiles.hand import Card
 from locustfiles.launch import launch
-from locustfiles.settings import OPTIONS, read_settings
+from locustfiles.options import OPTIONS
+from locustfiles.settings import read_settings
 from reports.rundir import RunDirectory
 from tests.helpers_wire import answer, serving
 
-PATIENT_S = 10
+PATIENT_S = 60
 ROWS = answer(b'{"asOf":0,"rows":0}\n', "200 OK")
 
 

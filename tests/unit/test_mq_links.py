@@ -160,7 +160,7 @@ def test_a_greenlet_that_is_killed_leaves_no_half_used_connection(lane):
     user.kill()
     assert not link.is_connected
     assert link.use(lambda session: session) is made[1]
-    with gevent.Timeout(5):
+    with gevent.Timeout(60):
         while not made[0].closed:
             gevent.sleep(0.01)
     assert ended == ([0] if lane is OsThread else [])

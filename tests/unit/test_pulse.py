@@ -13,7 +13,7 @@ from locustfiles.pulse import Beat, Pulse
 from locustfiles.work import Service
 from tests.helpers_wire import Clock
 
-PATIENT_S = 10
+PATIENT_S = 60
 
 
 class FakeRun:

@@ -30,7 +30,7 @@ from reports.timeline import read_timeline
 from tests.helpers_wire import Clock
 
 IDS = Ids(bytes(range(16)), 12345)
-PATIENT_S = 10
+PATIENT_S = 60
 SETTLED = Completion(Outcome.SETTLED)
 ACCEPTED = Acknowledgement(Acknowledged.ACCEPTED)
 

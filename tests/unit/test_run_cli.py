@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from e2e_data import config
 from e2e_data.pool import Pool
 from locustfiles import cli
-from locustfiles.settings import OPTIONS
+from locustfiles.options import OPTIONS
 
 
 def invoke(command, *arguments):
@@ -74,6 +74,7 @@ def test_run_hands_every_option_over(started):
         "--plan": "smoke",
         "--rate": "5",
         "--duration": "2s",
+        "--preset": "small",
         "--pool": "somewhere",
         "--channels": "http=1",
         "--book": "sqlite:///book.db",
@@ -86,6 +87,7 @@ def test_run_hands_every_option_over(started):
         "--metrics-host": "127.0.0.1",
         "--log-format": "json",
         "--webhook": "env:URL",
+        "--web-users": "env:USERS",
     }
     assert set(values) == {option.flag for option in OPTIONS} - {"--resume"}
     given = [word for flag, value in values.items() if flag != "--plan" for word in (flag, value)]

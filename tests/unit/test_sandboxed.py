@@ -10,9 +10,10 @@ import pytest
 from e2e_data.commands import Channel
 from locustfiles import sandboxed as module
 from locustfiles.mq_target import check, sandbox_options, with_sandbox
+from locustfiles.options import OPTIONS
 from locustfiles.plans import load_plan
 from locustfiles.sandboxed import sandboxed
-from locustfiles.settings import OPTIONS, read_settings
+from locustfiles.settings import read_settings
 from tests.mq_parts import needs_ibmmq
 
 BOTH = {Channel.HTTP: 60, Channel.MQ: 40}

@@ -9,16 +9,9 @@ from e2e_data import config
 from e2e_data.commands import Channel, Kind
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
+from locustfiles.options import OPTIONS, add_options, as_allowed
 from locustfiles.sandboxed import sandboxed
-from locustfiles.settings import (
-    EMBEDDED,
-    OPTIONS,
-    _too_few,
-    add_options,
-    as_allowed,
-    plan_for,
-    read_settings,
-)
+from locustfiles.settings import EMBEDDED, _too_few, plan_for, read_settings
 
 
 class Parser(ArgumentParser):

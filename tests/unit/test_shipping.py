@@ -13,7 +13,7 @@ from locustfiles.fleet.shipping import ByMaster, ByUrl, Here, Receiver, fetch, p
 from locustfiles.plans import load_plan
 from reports.rundir import RunDirectory
 
-PATIENT_S = 20
+PATIENT_S = 60
 
 
 @pytest.fixture
@@ -29,18 +29,24 @@ def here():
 
 
 def fill(directory, random=None):
-    """Write a large chunk, a small one, one that is being written, and some bindings."""
+    """Write a large chunk, a small one, one that is being written, some bindings, and what was read."""
     random = random or Random(3)
     contents = {"w1-000000.parquet": random.randbytes(300_000), "w1-000001.parquet": b"small"}
     for name, content in contents.items():
         (directory.journal / name).write_bytes(content)
     (directory.journal / ".w1-000002.parquet").write_bytes(b"half")
     (directory.bindings / "w1.jsonl").write_bytes(b'{"place":[0,0,0],"account_id":"x"}\n')
-    return contents
+    events = {"w1-000000.parquet": b"events", "w1.json": b'{"read": 1}'}
+    for name, content in events.items():
+        (directory.events / name).write_bytes(content)
+    return contents | {f"events/{name}": content for name, content in events.items()}
 
 
 def found(directory):
-    return {path.name: path.read_bytes() for path in directory.journal.glob("[!.]*")}
+    """Return what is whole: the journal's files by their names, and those of the events."""
+    journal = {path.name: path.read_bytes() for path in directory.journal.glob("[!.]*")}
+    events = {f"events/{path.name}": path.read_bytes() for path in directory.events.glob("[!.]*")}
+    return journal | events
 
 
 class Line:
@@ -100,7 +106,7 @@ def test_pieces_are_bounded(here, there, monkeypatch):
     line.store._send = lambda piece: (sizes.append(len(piece["data"])), send(piece))
     line.store.store()
     assert max(sizes) == 1000
-    assert len(sizes) == 300 + 1 + 1
+    assert len(sizes) == 300 + 1 + 2 + 1
 
 
 def test_storing_waits_for_a_master_that_is_silent(here, there):
@@ -129,6 +135,16 @@ def test_a_piece_goes_nowhere_else(there, name):
     """What comes from the network names a file of the journal or the bindings, or is refused."""
     with pytest.raises(ValueError, match="has no place in a run directory"):
         Receiver(there).take({"file": name, "at": 0, "data": b"x", "last": True})
+
+
+def test_what_the_master_wrote_itself_is_not_written_over(here, there):
+    """A piece for a file that is there changes nothing: it is taken for one that came twice."""
+    there.write("events/start.json", b"the master's")
+    answer = Receiver(there).take(
+        {"file": "events/start.json", "at": 0, "data": b"x", "last": True}
+    )
+    assert answer["size"] == len(b"the master's")
+    assert found(there) == {"events/start.json": b"the master's"}
 
 
 def test_by_url_files_are_copied_and_fetched(here, there, tmp_path):
