@@ -222,7 +222,7 @@ def costs(url: str) -> dict[str, float]:
     gevent.sleep(0.1)
     turns = [turn for _ in range(2 * COSTED) if (turn := run.take(seat))]
     made_us = _took_us(lambda: [run.take(seat) for _ in range(COSTED)])
-    drafts = [(turn.drafts, turn.card.row) for turn in turns if turn.drafts]
+    drafts = [(turn.card.deal.drafts, turn.card.row) for turn in turns if turn.card.deal]
     tracker, platform = run.tracker, run.platform
     accepted = platform.read_acknowledgement(answer)
     # What is done for the first time takes longer: libraries are imported then.
@@ -234,7 +234,7 @@ def costs(url: str) -> dict[str, float]:
     figures = {
         "grant, ids, unique body, arrival": made_us,
         "correlation id": _took_us(
-            lambda: [draft.filled(row, 10**9) for draft, row in drafts[:COSTED]]
+            lambda: [draft.filled(row, 10**9) for draft, row in drafts[:COSTED] if draft]
         ),
         "sent: fact and what is pending": _took_us(
             lambda: [tracker.sending(t.card, 0, t.arrival) for t in some]

@@ -17,7 +17,7 @@ from locustfiles.hand import Card, Hand
 from locustfiles.pacing import SECOND_NS
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
-from locustfiles.work import Lane, Turn, Work, due
+from locustfiles.work import Lane, Turn, Work, arrival_of, turn_of
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,11 @@ class Dealer:
         if not lane.due:
             self._prepare(work, lane, free_ns)
         while lane.due:
-            overdue = self._overdue(work, lane, free_ns)
-            if overdue is not None:
-                return overdue
+            overdue = lane.due.popleft()
+            lease = overdue.card.lease
+            if lease is None or self._holder.may_send(lease):
+                return overdue.at(free_ns)
+            overdue.card.put_back()
         card = self._draw(work, lane, seat)
         if card is None:
             while seat.channel is channel and not work.over.is_set():
@@ -96,18 +98,15 @@ class Dealer:
         lane = work.lanes.get(channel) if work is not None and not work.over.is_set() else None
         if work is None or lane is None:
             return []
-        free_ns = self._now_ns()
-        several = (self._overdue(work, lane, free_ns) for _ in range(min(most, len(lane.due))))
-        return [turn for turn in several if turn is not None]
-
-    def _overdue(self, work: Work, lane: Lane, free_ns: int) -> Turn | None:
-        """Return the next of what was made ready as a user's turn; None where it may not be sent."""
-        overdue = lane.due.popleft()
-        lease = overdue.card.lease
-        if lease is None or self._holder.may_send(lease):
-            return overdue.turn(free_ns, work.number)
-        overdue.card.put_back()
-        return None
+        free_ns, turns = self._now_ns(), []
+        for _ in range(min(most, len(lane.due))):
+            overdue = lane.due.popleft()
+            lease = overdue.card.lease
+            if lease is None or self._holder.may_send(lease):
+                turns.append(overdue.at(free_ns))
+            else:
+                overdue.card.put_back()
+        return turns
 
     def _prepare(self, work: Work, lane: Lane, now_ns: int) -> None:
         """Make ready, all at once, the commands of the arrivals that are overdue, if there are several."""
@@ -119,10 +118,12 @@ class Dealer:
         drawn = self._hand.draw_some(lane.channel, len(overdue))
         cards = [card for card in drawn if self._free(card) or self._admitted(work, lane, card)]
         lane.arrivals.take_overdue(overdue[: len(cards)])
-        http, drafts = lane.channel is Channel.HTTP, self._addresser.drafts
+        channel, phase, made = lane.channel, work.number, self._addresser.request
+        http = channel is Channel.HTTP
         for card, (number, intended_ns) in zip(cards, overdue, strict=False):
-            made = drafts(card, work.number) if http else None
-            lane.due.append(due((card, number, intended_ns, made)))
+            request = made(card, phase, intended_ns) if http else None
+            arrival = arrival_of((number, intended_ns, now_ns))
+            lane.due.append(turn_of((card, arrival, channel, phase, request)))
         if cards and not self._warned:
             self._warn_overdue(work, lane)
 
@@ -144,18 +145,19 @@ class Dealer:
             return None
         # Made before the command's time, so that what is left to do then is little.
         http = lane.channel is Channel.HTTP
-        drafts = self._addresser.drafts(card, work.number) if http else None
+        intended_ns = arrival.intended_ns
+        request = self._addresser.request(card, work.number, intended_ns) if http else None
         if not self._warned:
             self._warn_overdue(work, lane)
-        if arrival.intended_ns > free_ns:
-            early_ns = arrival.intended_ns - self._now_ns()
+        if intended_ns > free_ns:
+            early_ns = intended_ns - self._now_ns()
             if early_ns > 0:
                 work.over.wait(early_ns / SECOND_NS)
         if work.over.is_set() or self.work is not work:
             return None
         if card.lease is not None and not self._holder.may_send(card.lease):
             return None
-        return Turn(card, arrival, lane.channel, work.number, drafts)
+        return Turn(card, arrival, lane.channel, work.number, request)
 
     def _arrival(self, work: Work, lane: Lane, free_ns: int, ready_ns: int) -> Arrival | None:
         """Wait until it is known which arrival is the next; None where there is none."""

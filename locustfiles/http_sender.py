@@ -91,10 +91,8 @@ class HttpSender:
 
     def _answer(self, turn: Turn, *, again: bool) -> HttpAnswer:
         """Send an attempt; a request that is made already needs nothing but its bytes."""
-        drafts, exchange = turn.drafts, self._exchange
-        if drafts is not None and exchange is not None and not again:
-            row = turn.card.row
-            rest = drafts.filled(row, turn.arrival.intended_ns // 1000)
-            return exchange(drafts.lines[row], rest)
+        request, exchange = turn.request, self._exchange
+        if request is not None and exchange is not None and not again:
+            return exchange(*request)
         run = self._run
         return self._connection.request(run.platform.http_command(run.sending(turn, again=again)))

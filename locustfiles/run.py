@@ -38,7 +38,7 @@ from locustfiles.lines import Line
 from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
-from locustfiles.roster import Roster, Seat
+from locustfiles.roster import Roster
 from locustfiles.tracker import Pending, Tracker
 from locustfiles.work import Lane, Service, Turn, Work
 from reports.journal import Journal
@@ -75,8 +75,7 @@ class Run:
         self.directory = directory
         self.clock = clock
         self.platform = platform
-        self.ids = ids
-        self.pool = pool
+        self.ids, self.pool = ids, pool
         self.service = service
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
@@ -105,6 +104,7 @@ class Run:
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
         state = (clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker)
         self.dealer = Dealer(*state, self.addresser, self.roster)
+        self.take = self.dealer.take
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
         self.completions: CompletionSource | None = None
@@ -354,13 +354,6 @@ class Run:
         return f"{pending.kind.label} {command_id}, sent {age_s:.1f} s ago"
 
     # -- the users' side ------------------------------------------------------------------------
-
-    def take(self, seat: Seat) -> Turn | None:
-        """Wait for the next command for a user's channel, and for its time.
-
-        None where the phase ended meanwhile, or the user is to serve another channel.
-        """
-        return self.dealer.take(seat)
 
     def sending(self, turn: Turn, *, again: bool = False) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""

@@ -158,7 +158,10 @@ class Tracker:
     def accepted(self, several: Sequence[tuple[Pending, int]]) -> None:
         """Record answers by which attempts were accepted and nothing else was said, each with its time."""
         if several:
-            self._journal.accepted((sent.card.place, *sent.at, at_ns) for sent, at_ns in several)
+            self._journal.accepted(
+                (card.place, attempt, phase, channel, at_ns)
+                for (card, attempt, phase, channel, _), at_ns in several
+            )
             self.moved_ns = several[-1][1]
             self.tally.acknowledged += len(several)
             self.tally.waiting -= len(several)

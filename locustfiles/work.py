@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gevent.event import Event
 
 from e2e_data.commands import Channel
-from e2e_data.drafts import Drafts
+from e2e_data.drafts import Request
 from locustfiles.arrivals import Arrival, Arrivals
 from locustfiles.hand import Card
 
@@ -38,30 +38,18 @@ class Turn(NamedTuple):
     arrival: Arrival
     channel: Channel
     phase: int
-    drafts: Drafts | None
-    """With its first request in the card's row; None where it must be made by itself."""
+    request: Request | None
+    """Over HTTP its first request; None where it must be made by itself."""
 
-
-class Due(NamedTuple):
-    """A command that is overdue, for the next user that is free."""
-
-    card: Card
-    number: int
-    """Of its arrival."""
-    intended_ns: int
-    drafts: Drafts | None
-
-    def turn(self, free_ns: int, phase: int) -> Turn:
+    def at(self, free_ns: int) -> Turn:
         """Return it as the turn of a user that is free since `free_ns`."""
-        card, number, intended_ns, drafts = self
-        arrival = _arrival((number, intended_ns, free_ns))
-        return _turn((card, arrival, card.channel, phase, drafts))
+        card, (number, intended_ns, _), channel, phase, request = self
+        return turn_of((card, arrival_of((number, intended_ns, free_ns)), channel, phase, request))
 
 
 # Made for each command, so that nothing is looked at which need not be.
-_arrival = partial(tuple.__new__, Arrival)
-_turn = partial(tuple.__new__, Turn)
-due = partial(tuple.__new__, Due)
+arrival_of = partial(tuple.__new__, Arrival)
+turn_of = partial(tuple.__new__, Turn)
 
 
 @dataclass(slots=True)
@@ -74,8 +62,8 @@ class Lane:
     """Set when there may be commands, or arrivals, where there were none."""
     held: int = 0
     """Commands that users hold while they wait for their time."""
-    due: deque[Due] = field(default_factory=deque)
-    """What was made ready together, since it was overdue together."""
+    due: deque[Turn] = field(default_factory=deque)
+    """What was made ready together, since it was overdue together, for the next users that are free."""
     aside_ns: int = 0
     """When a replay was last set aside."""
     dry: bool = False
@@ -89,7 +77,7 @@ class Lane:
     def lay_down(self) -> None:
         """Put back what no user has taken, with its arrivals."""
         if self.due:
-            self.arrivals.give_back(self.due[0].number, len(self.due))
+            self.arrivals.give_back(self.due[0].arrival.number, len(self.due))
         while self.due:
             self.due.pop().card.put_back()
 

@@ -79,14 +79,12 @@ class HttpConnection:
         closed. Raises NotSentError or UnansweredError; whatever happens, the next request may go on.
         """
         line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("latin-1")
-        return self.exchange(line, (_after_line(request),), peek_bytes)
+        return self.exchange(line, _after_line(request), peek_bytes)
 
-    def exchange(
-        self, line: bytes, rest: tuple[bytes, ...], peek_bytes: int | None = None
-    ) -> HttpAnswer:
+    def exchange(self, line: bytes, rest: bytes, peek_bytes: int | None = None) -> HttpAnswer:
         """Send a request that is made already, and return its answer; raises as `request` does.
 
-        `line` is its first line, `rest` the pieces that follow the headers that all requests have.
+        `line` is its first line, `rest` what follows the headers that all requests have.
         """
         # This is what each request of a run goes through: nothing is called that need not be.
         self._expired = False
@@ -96,7 +94,7 @@ class HttpConnection:
         try:
             if wire is None or wire.is_stale:
                 kept, wire = False, self._connect()
-            wire.send(b"".join((line, self._access.lines, *rest)))
+            wire.send(b"".join((line, self._access.lines, rest)))
             received = wire.receive()
             return known(received) or self._read(wire, received, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:

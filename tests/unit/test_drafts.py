@@ -76,7 +76,7 @@ def test_a_filled_draft_is_the_adapters_request(indices, attempt, intended_us):
     for row in range(len(batch)):
         request = alone(batch, row, attempt, intended_us)
         assert drafts.lines[row] == f"{request.method} {request.path} HTTP/1.1\r\n".encode()
-        assert b"".join(drafts.filled(row, intended_us)) == http._after_line(request)
+        assert drafts.filled(row, intended_us)[1] == http._after_line(request)
 
 
 def test_every_kind_has_its_draft():
