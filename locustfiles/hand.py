@@ -25,7 +25,7 @@ from locustfiles.mix import Mix
 
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
-DEALT = 512
+DEALT = 1024
 """Cards made at a time, at most: one costs a third of what it does among 64, and all of them take
 some milliseconds of the event loop."""
 LAP = 0
@@ -221,8 +221,12 @@ class Hand:
     def stock_next(self) -> None:
         """Make one of the shards that will be given next, where they are given in their order.
 
-        One at a time: it takes some tens of milliseconds, and all that are held end together.
+        One at a time: it takes some tens of milliseconds, and all that are held end together. There is
+        time until a quarter of one of them was drawn.
         """
+        dealt = ((lease, self._dealt.get(lease.epoch)) for lease in self._holder.held())
+        if not any(shard and 4 * lease.drawn >= len(shard.order) for lease, shard in dealt):
+            return
         highest = max((lease.shard for lease in self._holder.leases), default=-1)
         behind = range(highest + 1, min(highest + 1 + HELD_MAX, self._pool.shard_count))
         self._shards = {at: shard for at, shard in self._shards.items() if at in behind}

@@ -11,7 +11,7 @@ from locustfiles.channels.faults import ClosedIdleError, NotSentError, RequestEr
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http import HttpConnection, Requester
 from locustfiles.channels.retry_after import retry_after_s
-from locustfiles.intake import Answered, Intake
+from locustfiles.intake import Intake, answered_of
 from locustfiles.lines import ABORTED
 from locustfiles.run import Run
 from locustfiles.work import Turn
@@ -62,8 +62,12 @@ class HttpSender:
         """Send a command, and if need be once more, and record what came of it, whatever that is."""
         tracker, intake = self._tracker, self._intake
         sent = tracker.leaving(turn.card, turn.phase, turn.arrival, again=again)
+        request, exchange = turn.request, self._exchange
         try:
-            answer = self._answer(turn, again=again)
+            if request is not None and exchange is not None and not again:
+                answer = exchange(*request)
+            else:
+                answer = self._made(turn, again=again)
         except RequestError as error:
             tell = tracker.stayed if isinstance(error, NotSentError) else tracker.failed
             intake.end(sent, tell(sent, str(error)), 0, error)
@@ -78,7 +82,7 @@ class HttpSender:
         except Exception as error:
             intake.failed(sent, error)
         else:
-            answered = Answered(turn, sent, answer, self._now_ns())
+            answered = answered_of((turn, sent, answer, self._now_ns()))
             # Where others listen, they hear of each request before its user sends the next.
             if answer.status < _ODD and self._statistics.is_batched:
                 intake.put(answered)
@@ -89,10 +93,7 @@ class HttpSender:
         """Close the connection."""
         self._connection.close()
 
-    def _answer(self, turn: Turn, *, again: bool) -> HttpAnswer:
-        """Send an attempt; a request that is made already needs nothing but its bytes."""
-        request, exchange = turn.request, self._exchange
-        if request is not None and exchange is not None and not again:
-            return exchange(*request)
+    def _made(self, turn: Turn, *, again: bool) -> HttpAnswer:
+        """Send an attempt whose request is made for it alone."""
         run = self._run
         return self._connection.request(run.platform.http_command(run.sending(turn, again=again)))

@@ -8,6 +8,7 @@ event loop comes round, and its time was taken when it came.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
@@ -47,6 +48,9 @@ class Answered(NamedTuple):
     sent: Pending
     answer: HttpAnswer
     at_ns: int
+
+
+answered_of = partial(tuple.__new__, Answered)
 
 
 class Intake:

@@ -20,7 +20,7 @@ from locustfiles.channels.kafka_producer import Delivery, RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.pacing import SECOND_NS
 from locustfiles.run import Run
-from locustfiles.tracker import Pending
+from locustfiles.tracker import Pending, pending_of
 from locustfiles.work import Turn
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ LOOK_S = 0.05
 """How often a user that waits for room looks whether it may still send."""
 
 _LABELS = tuple(kind.label for kind in Kind)
-_pending = partial(tuple.__new__, Pending)
 
 
 class Attempt(NamedTuple):
@@ -133,7 +132,7 @@ class KafkaLine:
                 log.exception("the platform adapter failed on %s", card.command_id)
                 problem = error
             length = len(record.value) if record else 0
-            sent = _pending((card, card.attempt, turn.phase, turn.channel, now_ns()))
+            sent = pending_of((card, card.attempt, turn.phase, turn.channel, now_ns()))
             attempt = _attempt((turn, sent, length, statistics))
             try:
                 if record is not None and not produce(attempt, record):

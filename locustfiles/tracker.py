@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from e2e_data.commands import Channel, Kind, Outcome
@@ -60,6 +61,10 @@ class Pending(NamedTuple):
         return self.attempt, self.phase, self.channel
 
 
+# Made for each attempt.
+pending_of = partial(tuple.__new__, Pending)
+
+
 class Tracker:
     """Turns what happens to commands into facts. It is the only writer of the journal."""
 
@@ -106,8 +111,9 @@ class Tracker:
     def leaving(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> Pending:
         """Record that a command is about to leave, for the first time or again."""
         sent_ns = self.moved_ns = self._now_ns()
-        place, attempt, channel = card.place, card.numbered(again=again), card.channel
-        sent = self.pending[place] = Pending(card, attempt, phase, channel, sent_ns)
+        place, channel = card.place, card.channel
+        attempt = card.numbered(again=True) if again else card.attempt
+        sent = self.pending[place] = pending_of((card, attempt, phase, channel, sent_ns))
         tally = self.tally
         tally.waiting += 1
         if again:

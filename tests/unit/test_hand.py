@@ -304,6 +304,7 @@ def test_what_will_be_given_next_is_made_one_by_one(monkeypatch, pool):
     table = Table(pool)
     table.draw()
     made = []
+    monkeypatch.setattr(table.agent.holder.held()[0], "drawn", 100)
     shard = pool.shard
     monkeypatch.setattr(pool, "shard", lambda number: made.append(number) or shard(number))
     for _ in range(10):
