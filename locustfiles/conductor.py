@@ -113,9 +113,8 @@ class Conductor:
         options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
-            plan = settings.plan
-            platform, timeout_s = settings.platform, plan.timeout_s
-            open_gate(settings.origin, platform, plan.http, timeout_s, plan.allow).close()
+            plan, platform = settings.plan, settings.platform
+            open_gate(settings.origin, platform, plan.http, plan.timeout_s, plan.allow).close()
             kafka_launch.ready(plan)
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
@@ -164,6 +163,8 @@ class Conductor:
         log.info("run directory: %s", director.directory.path)
         if run is not None:
             run.users_now = self._user_count
+        if self._crew is not None:
+            launched.faults.kill_worker = self._crew.kill_one
         if self.post is not None:
             order = order_of(launched, self._options.num_users)
             self.post.open(director, order, lambda: manifest_of(launched))
@@ -257,6 +258,7 @@ class Conductor:
     def _write_evidence(self, stage: Stage) -> None:
         """Complete the run directory: journal, statistics, book and record."""
         launched, director = stage.launched, stage.launched.director
+        launched.faults.stop()
         if launched.run is not None:
             close_run(launched.run, stage.pulse)
             worker = launched.run.service.worker

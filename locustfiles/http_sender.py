@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from gevent import GreenletExit
 
 from e2e_data.platform import HttpAnswer
+from locustfiles import retries
 from locustfiles.channels.faults import ClosedIdleError, NotSentError, RequestError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http import HttpConnection, Requester
 from locustfiles.channels.retry_after import retry_after_s
 from locustfiles.intake import Intake, answered_of
 from locustfiles.lines import ABORTED
+from locustfiles.plan_parts.retries import Why
+from locustfiles.retries import Tried
 from locustfiles.run import Run
 from locustfiles.work import Turn
 
@@ -58,42 +61,58 @@ class HttpSender:
         # What is made already needs nothing but a connection that takes it as it is.
         self._exchange = connection.exchange if type(connection) is HttpConnection else None
 
-    def send(self, turn: Turn, *, again: bool = False) -> None:
-        """Send a command, and if need be once more, and record what came of it, whatever that is."""
+    def send(self, turn: Turn) -> None:
+        """Send a command, and as the plan has it again, and record what came of it, whatever that is."""
+        retries.send(self._run, turn, self._attempt)
+
+    def _attempt(self, turn: Turn, before: int, in_doubt: bool) -> Tried | None:  # noqa: FBT001
         tracker, intake = self._tracker, self._intake
-        sent = tracker.leaving(turn.card, turn.phase, turn.arrival, again=again)
+        sent = tracker.leaving(turn.card, turn.phase, turn.arrival, before)
         request, exchange = turn.request, self._exchange
         try:
-            if request is not None and exchange is not None and not again:
+            if request is not None and exchange is not None and not before:
                 answer = exchange(*request)
             else:
-                answer = self._made(turn, again=again)
+                answer = self._made(turn, before)
         except RequestError as error:
-            tell = tracker.stayed if isinstance(error, NotSentError) else tracker.failed
-            intake.end(sent, tell(sent, str(error)), 0, error)
-            if isinstance(error, ClosedIdleError) and self._run.platform.idempotent and not again:
-                # Most likely it was never read; and known by its id, it takes effect once at most.
-                self.send(turn, again=True)
+            tried = self._next_after(error, before)
+            if isinstance(error, NotSentError):
+                at_ns = tracker.stayed(sent, str(error), last=tried is None and not in_doubt)
             else:
+                at_ns = tracker.failed(sent, str(error))
+            intake.end(sent, at_ns, 0, error)
+            if tried is None:
                 self._run.expect_all([sent])
+            return tried
         except GreenletExit:
             tracker.failed(sent, ABORTED)
             raise
         except Exception as error:
             intake.failed(sent, error)
-        else:
-            answered = answered_of((turn, sent, answer, self._now_ns()))
-            # Where others listen, they hear of each request before its user sends the next.
-            if answer.status < _ODD and self._statistics.is_batched:
-                intake.put(answered)
-            elif intake.take_one(answered) is not None:
-                self._run.hold_back(retry_after_s(answer))
+            return None
+        answered = answered_of((turn, sent, answer, self._now_ns()))
+        # Where others listen, they hear of each request before its user sends the next.
+        if answer.status < _ODD and not before and intake.may_wait and self._statistics.is_batched:
+            intake.put(answered)
+            return None
+        problem, tried = intake.take_one(answered, before, in_doubt=in_doubt)
+        if problem is not None:
+            self._run.hold_back(retry_after_s(answer))
+        return tried
+
+    def _next_after(self, error: RequestError, before: int) -> Tried | None:
+        """Return what follows an attempt that got no answer."""
+        if isinstance(error, ClosedIdleError) and self._run.platform.idempotent and not before:
+            # Most likely it was never read; and known by its id, it takes effect once at most.
+            return Tried(0, "unanswered")
+        why: Why = "not sent" if isinstance(error, NotSentError) else "unanswered"
+        return retries.next_after(self._run, why, before)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _made(self, turn: Turn, *, again: bool) -> HttpAnswer:
+    def _made(self, turn: Turn, again: int) -> HttpAnswer:
         """Send an attempt whose request is made for it alone."""
         run = self._run
-        return self._connection.request(run.platform.http_command(run.sending(turn, again=again)))
+        return self._connection.request(run.platform.http_command(run.sending(turn, again)))

@@ -16,9 +16,12 @@ from gevent.event import Event
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, HttpAnswer
+from locustfiles import retries
 from locustfiles.answers import fault_of
 from locustfiles.channels.faults import RedirectedError
 from locustfiles.hand import Card
+from locustfiles.plan_parts.retries import Why
+from locustfiles.retries import Tried
 from locustfiles.run import Run
 from locustfiles.tracker import Pending
 from locustfiles.work import Turn
@@ -33,6 +36,10 @@ TOGETHER = 64
 """So many answers are taken in at once, at most: others have their turn between."""
 
 _ACCEPTED = Acknowledged.ACCEPTED
+_AGAIN: dict[Acknowledged, Why] = {
+    Acknowledged.REFUSED: "refused",
+    Acknowledged.UNKNOWN: "unknown",
+}
 _INVALID = int(Outcome.INVALID)
 _LABELS = tuple(kind.label for kind in Kind)
 
@@ -61,6 +68,8 @@ class Intake:
         self._statistics = statistics
         self._read = run.platform.read_acknowledgement
         self._epoch_utc_ns = run.clock.epoch_utc_ns
+        self.may_wait = not any(retries.next_after(run, why, 0) for why in _AGAIN.values())
+        """Whether no user has to know how its answer reads, since it sends nothing again for that."""
         self._waiting: list[Answered] = []
         self._some = Event()
         self._greenlet = gevent.spawn(self._take_on)
@@ -112,13 +121,21 @@ class Intake:
         self.take()
         self._statistics.sources.remove(self.take)
 
-    def take_one(self, answered: Answered) -> Exception | None:
-        """Take in an answer at once, and return what is wrong with it; None for nothing."""
+    def take_one(
+        self, answered: Answered, before: int, *, in_doubt: bool
+    ) -> tuple[Exception | None, Tried | None]:
+        """Take in an answer to an attempt with so many before it, of which one may have taken effect.
+
+        Returns what is wrong with it, and what follows; None for nothing.
+        """
         try:
             acknowledgement = self._read(answered.answer)
+            why = _AGAIN.get(acknowledgement.status)
         except Exception as error:
-            return self.failed(answered.sent, error, len(answered.answer.body))
-        return self._settle(answered, acknowledgement)
+            return self.failed(answered.sent, error, len(answered.answer.body)), None
+        tried = retries.next_after(self._run, why, before) if why is not None else None
+        is_last = tried is None and not in_doubt
+        return self._settle(answered, acknowledgement, last=is_last, awaited=tried is None), tried
 
     def end(self, sent: Pending, at_ns: int, length: int, problem: Exception | None) -> None:
         """Count an attempt that has ended."""
@@ -130,17 +147,25 @@ class Intake:
         else:
             self._statistics.fire(label, utc_ns, took_ms, length, problem)
 
-    def _settle(self, answered: Answered, acknowledgement: Acknowledgement) -> Exception | None:
+    def _settle(
+        self,
+        answered: Answered,
+        acknowledgement: Acknowledgement,
+        *,
+        last: bool = True,
+        awaited: bool = True,
+    ) -> Exception | None:
         """Record an answer, whatever it says, and return what is wrong with it."""
         turn, sent, answer, at_ns = answered
         try:
-            self._run.tracker.answered(sent, acknowledgement, at_ns)
+            self._run.tracker.answered(sent, acknowledgement, at_ns, last=last)
             problem = _unexpected(acknowledgement, turn.card, answer)
         except Exception as error:
             return self.failed(sent, error, len(answer.body))
         self._run.measure(turn, at_ns)
         self.end(sent, at_ns, len(answer.body), problem)
-        self._run.expect_all([sent])
+        if awaited:
+            self._run.expect_all([sent])
         return problem
 
     def failed(self, sent: Pending, error: Exception, length: int = 0) -> Exception:

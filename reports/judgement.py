@@ -33,6 +33,7 @@ class Class(StrEnum):
     RECOVERED = "recovered"
     LOST = "lost in the platform"
     LOST_BEFORE = "lost before the platform"
+    LOST_AFTER = "lost after the platform"
     UNEXPECTED = "unexpected"
     DUPLICATED = "duplicated"
     WRONG_OUTCOME = "wrong outcome"
@@ -163,6 +164,50 @@ class PatternRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """Commands that a customer calls an error, of one class, place and reason."""
+
+    name: Class | None
+    """None for what is left of those that were too many to be told apart."""
+    phase: str
+    """Empty where it was never sent; so is the channel."""
+    channel: str
+    kind: str
+    reason: str
+    """What was seen or said; empty where nothing was."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionRow:
+    """Rejections of one reason, and for how many of them there was no other correct outcome."""
+
+    reason: str
+    """Empty where none was given."""
+    count: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class BandRow:
+    """Payments of one band of amounts; what is neither settled nor rejected has no known end."""
+
+    band: str
+    payments: int
+    settled: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run cost by its plan's prices, in the currency that these are in."""
+
+    whole: float
+    per_million_payments: float | None
+    """None where no payment was settled."""
+
+
+@dataclass(frozen=True, slots=True)
 class RegionRow:
     """What of the pool belongs to one region."""
 
@@ -205,6 +250,34 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultRow:
+    """What a fault did that the plan brought about. Times are ns since the run's epoch."""
+
+    title: str
+    phase: str
+    channel: str
+    """The one that it was on; empty where it was on all."""
+    began_ns: int
+    ended_ns: int
+    noticed_ms: float | None
+    """From its beginning until it showed; None where it never did."""
+    recovered_ms: float | None
+    """From its end until it was as before; None where that was not seen."""
+    answered_percent: float | None
+    """Of what was answered before in as long a time; None where too little was."""
+    response_p99_before_ms: float | None
+    response_p99_during_ms: float | None
+    completed_during: int
+    completed_after: int
+    during: dict[str, int]
+    """Incident -> how many attempts had it while the fault was there."""
+    after: dict[str, int]
+    """The same from its end until the next fault, or its phase's end."""
+    cascades: tuple[str, ...]
+    """Other channels that were disturbed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """Everything the judge found, as it stands in summary.json."""
 
@@ -243,6 +316,17 @@ class Judgement:
     regions: tuple[RegionRow, ...] = ()
     workers: tuple[WorkerRow, ...] = ()
     """Empty where one process sent by itself."""
+    errors: tuple[ErrorRow, ...] = ()
+    """The most frequent first."""
+    rejections: tuple[RejectionRow, ...] = ()
+    """The most frequent first; they add up to all commands with the outcome rejected."""
+    bands: tuple[BandRow, ...] = ()
+    cost: Cost | None = None
+    """None where the plan sets no prices."""
+    retried: int = 0
+    """Attempts that were made again by the tester, under the same command id."""
+    faults: tuple[FaultRow, ...] = ()
+    """Empty where the plan has none."""
     facts: dict[str, str] = field(default_factory=dict)
     """Versions, host, seed, nonce and the like: what it takes to reproduce the run."""
 
