@@ -20,7 +20,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -44,9 +47,11 @@ from locustfiles.clock import RunClock
 from locustfiles.completions import CompletionSource
 from locustfiles.director import Director
 from locustfiles.http_sender import HttpLine
+from locustfiles.intake import Answered, Intake
 from locustfiles.launch import direct, keep_for_good
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan, PoolChoice
+from locustfiles.pulse import Pulse
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
 from locustfiles.users import PaymentsUser
@@ -140,14 +145,8 @@ def paystorm(
     keep_for_good()
     director.begin()
     director.refresh()
-    gevent.spawn(_flush, run)
+    Pulse(run, print)
     return environment, run
-
-
-def _flush(run: Run) -> None:
-    while True:
-        gevent.sleep(1)
-        run.journal.flush()
 
 
 def lean(url: str) -> tuple[Environment, Callable[[], int]]:
@@ -218,59 +217,61 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
 
 
 def costs(url: str) -> dict[str, float]:
-    """Take a request apart; what each part takes, in microseconds of a core."""
+    """Take a request apart; what each part takes, in microseconds of a core.
+
+    Each part is done for many commands in a row. Between requests, in a process that does all of it,
+    the same takes longer: what it needs is no longer at hand then.
+    """
     environment, run = paystorm(url, 1)
     seat = run.roster.join()
     environment.create_local_runner()
     statistics = Statistics(environment, "HTTP")
     answer = HttpAnswer(202, {}, b'{"commandId":"9036106f-9511-8e2b","status":"ACCEPTED"}')
     gevent.sleep(0.1)
-    turns = [turn for _ in range(2 * COSTED) if (turn := run.take(seat))]
-    made_us = _took_us(lambda: [run.take(seat) for _ in range(COSTED)])
-    drafts = [(turn.drafts, turn.card.row) for turn in turns if turn.drafts]
-    tracker, platform = run.tracker, run.platform
-    accepted = platform.read_acknowledgement(answer)
-    # What is done for the first time takes longer: libraries are imported then.
-    tracker.sending(turns[-1].card, 0, turns[-1].arrival)
-    run.journal.flush()
-    statistics.answered("payment", 10**18, 1.5, 70)
-    statistics.feed()
-    some = turns[:COSTED]
-    figures = {
-        "grant, ids, unique body, arrival": made_us,
-        "correlation id": _took_us(
-            lambda: [draft.filled(row, 10**9) for draft, row in drafts[:COSTED]]
-        ),
-        "sent: fact and what is pending": _took_us(
-            lambda: [tracker.sending(t.card, 0, t.arrival) for t in some]
-        ),
-        "answer read": _took_us(
-            lambda: [platform.read_acknowledgement(answer) for _ in range(COSTED)]
-        ),
-        "acknowledged: fact": _took_us(
-            lambda: [tracker.acknowledged(t.card.place, accepted) for t in some]
-        ),
-        "journal written (two rows)": 2 * _took_us(run.journal.flush, len(run.journal)),
-    }
-
-    def answered() -> None:
-        for _ in range(COSTED):
-            statistics.answered("payment", 10**18, 1.5, 70)
-
-    figures["statistics, in batches"] = _took_us(answered) + _took_us(statistics.feed)
+    work = run.dealer.work
+    assert work is not None
+    (lane,) = work.lanes.values()
+    tracker, intake = run.tracker, Intake(run, statistics)
+    spent: defaultdict[str, float] = defaultdict(float)
+    for counted in (False, True):
+        # What is done for the first time takes longer: libraries are imported then.
+        spent.clear()
+        done = 0
+        while done < (COSTED if counted else COSTED // 10):
+            with _timed(spent, "ids, grant, unique body, arrival, 128 at once"):
+                run.dealer._prepare(work, lane, run.clock.now_ns())
+            size = len(lane.due)
+            with _timed(spent, "a user's turn, its lease looked at"):
+                turns = [turn for _ in range(size) if (turn := run.take(seat))]
+            with _timed(spent, "sent: fact, and what is pending"):
+                sent = [tracker.leaving(turn.card, turn.phase, turn.arrival) for turn in turns]
+            columns = turns, sent, repeat(answer, size), repeat(run.clock.now_ns(), size)
+            intake._waiting += map(Answered, *columns)
+            with _timed(spent, "answer read, accepted: fact, no longer awaited"):
+                intake.take()
+            done += size
+        with _timed(spent, "statistics, in batches"):
+            statistics.feed()
+        with _timed(spent, "journal written (two rows)"):
+            run.journal.flush()
+    figures = {name: took_s / done * 1e6 for name, took_s in spent.items()}
     environment.events.request.add_listener(lambda **_: None)
-    figures["statistics, as events"] = _took_us(answered)
-    return figures
+    with _timed(spent, EVENTS):
+        for _ in range(done):
+            statistics.answered("payment", 10**18, 1.5, 70)
+    return {**figures, EVENTS: spent[EVENTS] / done * 1e6}
 
 
+@contextmanager
+def _timed(spent: defaultdict[str, float], name: str) -> Iterator[None]:
+    began_s = time.process_time()
+    yield
+    spent[name] += time.process_time() - began_s
+
+
+EVENTS = "instead, where others listen: statistics, as events"
 COSTED = 20_000
 """So many of each part are timed together."""
-
-
-def _took_us(work: Callable[[], object], count: int = COSTED) -> float:
-    began_s = time.process_time()
-    work()
-    return (time.process_time() - began_s) / count * 1e6
 
 
 def main(name: str, url: str, users: int, seconds: float) -> None:

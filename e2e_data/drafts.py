@@ -23,6 +23,11 @@ from e2e_data.ids import CHECK_BYTES, TIME_BYTES, Correlations, Ids
 from e2e_data.platform import PATHS, Platform, http_headers
 from e2e_data.tables import Int64s
 
+Request = tuple[bytes, bytes]
+"""The first line of a request, and all that follows the headers that every request has."""
+
+_GAP = b"%%0%dx%%0%dx" % (2 * TIME_BYTES, 2 * CHECK_BYTES)
+
 
 @dataclass(frozen=True, slots=True)
 class Drafts:
@@ -37,11 +42,11 @@ class Drafts:
     checks: list[int]
     """The check sum of the correlation id until the gap."""
 
-    def filled(self, row: int, intended_us: int) -> tuple[bytes, bytes, bytes]:
-        """Return what follows the fixed headers, for an attempt intended at so many microseconds."""
+    def filled(self, row: int, intended_us: int) -> Request:
+        """Return the request of an attempt intended at so many microseconds."""
         time = intended_us.to_bytes(TIME_BYTES, "big")
-        gap = time + zlib.crc32(time, self.checks[row]).to_bytes(CHECK_BYTES, "big")
-        return self.before[row], gap.hex().encode(), self.after[row]
+        gap = _GAP % (intended_us, zlib.crc32(time, self.checks[row]))
+        return self.lines[row], b"".join((self.before[row], gap, self.after[row]))
 
 
 def http_drafts(

@@ -9,7 +9,7 @@ import numpy as np
 
 from e2e_data.batch import Batch
 from e2e_data.commands import Channel, Command, Kind
-from e2e_data.drafts import Drafts, http_drafts
+from e2e_data.drafts import Request, http_drafts
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.record_drafts import RecordDraft, record_drafts
@@ -91,11 +91,8 @@ class Addresser:
         # A creation carries none, also when it is sent again after the platform gave one.
         return None if kind == Kind.ACCOUNT else self._bindings.account_id(key)
 
-    def drafts(self, card: Card, phase: int) -> Drafts | None:
-        """Return the drafts with a card's first request, in the card's row.
-
-        None where it must be made by itself, with `sending`.
-        """
+    def request(self, card: Card, phase: int, intended_ns: int) -> Request | None:
+        """Return a card's first request; None where it must be made by itself, with `sending`."""
         deal = card.deal
         if deal is None:
             return None
@@ -105,7 +102,10 @@ class Addresser:
                 self._platform, batch, self._ids, lap=deal.lap, phase=phase, attempts=deal.attempts
             )
             deal.ready = _complete(batch)
-        return deal.drafts if deal.ready[card.row] else None
+        row = card.row
+        if deal.drafts is None or not deal.ready[row]:
+            return None
+        return deal.drafts.filled(row, max(intended_ns, 0) // 1000)
 
     def record(self, card: Card, phase: int, reply_to: str) -> RecordDraft | None:
         """Return a card's first record; None where it must be made by itself, with `sending`."""

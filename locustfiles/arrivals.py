@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice, takewhile
 from typing import NamedTuple
 
 from locustfiles.every import ALL, Every
@@ -43,10 +44,20 @@ class _Block:
         """Return the first arrival that is not before `number`; None where there is none."""
         if self.is_whole:
             return max(number, self.first) if number < self.end else None
-        ordinal = self.before + self.mine.below(max(number, self.first))
-        ordinal = self.lane.at(self.lane.below(ordinal))
-        number = self.mine.at(ordinal - self.before)
+        number = next(self._lanes_from(number))
         return number if number < self.end else None
+
+    def _lanes_from(self, number: int) -> Iterator[int]:
+        """Yield what would be the lane's from `number` on, if the stretch had no end."""
+        ordinal = self.before + self.mine.below(max(number, self.first))
+        for place in count(self.lane.below(ordinal)):
+            yield self.mine.at(self.lane.at(place) - self.before)
+
+    def numbers(self, number: int, end: int) -> Iterable[int]:
+        """Return the arrivals from `number` up to `end`, in their order."""
+        if self.is_whole:
+            return range(max(number, self.first), min(self.end, end))
+        return takewhile(lambda one: one < min(self.end, end), self._lanes_from(number))
 
     def count(self, start: int, stop: int) -> int:
         """Return how many arrivals from `start` up to `stop` there are."""
@@ -136,6 +147,33 @@ class Arrivals:
         self.overdue += intended_ns < now_ns
         return Arrival(number, intended_ns, now_ns)
 
+    def overdue_by(self, now_ns: int, most: int) -> list[tuple[int, int]]:
+        """Return (number, intended_ns) of the next arrivals, `most` at most, that are overdue by now.
+
+        None where the plan has them given up: whoever takes such an arrival looks at it alone.
+        """
+        found: list[tuple[int, int]] = []
+        if self._drop_after_ns is not None:
+            return found
+        due_ns, began_ns = self._pace.due_ns, self.began_ns
+        for number in islice(self._upcoming(), most):
+            intended_ns = began_ns + due_ns(number)
+            if intended_ns >= now_ns:
+                break
+            found.append((number, intended_ns))
+        return found
+
+    def take_overdue(self, several: Sequence[tuple[int, int]]) -> None:
+        """Take the first of those that `overdue_by` gave."""
+        if several:
+            self._next = several[-1][0] + 1
+            self.overdue += len(several)
+
+    def give_back(self, number: int, count: int) -> None:
+        """Undo the taking of the last `count` overdue arrivals, which begin with `number`."""
+        self._next, self._block = number, 0
+        self.overdue -= count
+
     def skip(self, now_ns: int) -> None:
         """Pass over what is due before `now_ns`: there was nothing to send, so nothing is late."""
         first_kept = self._pace.due_by(now_ns - 1 - self.began_ns)
@@ -166,12 +204,19 @@ class Arrivals:
         )
 
     def _peek(self) -> int | None:
+        """Return the next arrival; None where none is known."""
         while self._block < len(self._blocks):
             number = self._blocks[self._block].next_from(self._next)
             if number is not None:
                 return number if self._end is None or number < self._end else None
             self._block += 1
         return None
+
+    def _upcoming(self) -> Iterator[int]:
+        """Yield the next arrivals that are known."""
+        end = ENDLESS if self._end is None else self._end
+        for block in self._blocks[self._block :]:
+            yield from block.numbers(self._next, end)
 
     def _drop(self, before_ns: int) -> None:
         """Give up the arrivals that were due before `before_ns`."""
@@ -207,6 +252,10 @@ class Closed(Arrivals):
         intended_ns = max(paced_ns, now_ns, not_before_ns)
         self._shift_ns += intended_ns - paced_ns
         return Arrival(number, intended_ns, now_ns)
+
+    def overdue_by(self, now_ns: int, most: int) -> list[tuple[int, int]]:  # noqa: ARG002 - nothing is
+        """Return nothing: nothing is late."""
+        return []
 
     def skip(self, now_ns: int) -> None:
         """Pass over nothing: nothing is late."""

@@ -197,16 +197,17 @@ def try_(
     from locustfiles.trial import Trial, TrialError
 
     console = Console(highlight=False)
-    http = plan_for(source, (), None, None, fixed_pool=True).http if source else None
+    plan = plan_for(source, (), None, None, fixed_pool=True) if source else None
+    http, allowed = (plan.http, (*allow, *plan.allow)) if plan is not None else (None, allow)
     origin = Origin.parse(host)
-    wrong = refused([Address(origin.host, origin.port, "--host")], allow)
+    wrong = refused([Address(origin.host, origin.port, "--host")], allowed)
     if wrong:
         raise Problems(wrong)
     try:
         if "http" in channels:
-            Trial(host, platform, console, http).walk()
+            Trial(host, platform, console, http, allowed).walk()
         if "mq" in channels:
-            MqTrial(host, platform, console, reached_by(source), http).walk()
+            MqTrial(host, platform, console, reached_by(source), http, allowed).walk()
     except TrialError as error:
         raise Problems([str(error)]) from error
 

@@ -113,8 +113,8 @@ class Conductor:
         options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
-            plan = settings.plan
-            open_gate(settings.origin, settings.platform, plan.http, plan.timeout_s).close()
+            plan, platform = settings.plan, settings.platform
+            open_gate(settings.origin, platform, plan.http, plan.timeout_s, plan.allow).close()
             kafka_launch.ready(plan)
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")

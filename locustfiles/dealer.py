@@ -17,10 +17,12 @@ from locustfiles.hand import Card, Hand
 from locustfiles.pacing import SECOND_NS
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
-from locustfiles.work import Lane, Turn, Work
+from locustfiles.work import Lane, Turn, Work, arrival_of, turn_of
 
 log = logging.getLogger(__name__)
 
+TOGETHER = 128
+"""So many overdue commands are made ready together: one by one they would take several times as long."""
 BLOCKED_AT_ONCE = 1000
 """So many blocked commands are recorded before others have their turn on the event loop."""
 
@@ -67,20 +69,73 @@ class Dealer:
             return None
         # Before a card is drawn: making it takes time, which is ours and not the platform's.
         free_ns = self._now_ns()
+        if not lane.due:
+            self._prepare(work, lane, free_ns)
+        while lane.due:
+            overdue = lane.due.popleft()
+            lease = overdue.card.lease
+            if lease is None or self._holder.may_send(lease):
+                return overdue.at(free_ns)
+            overdue.card.put_back()
         card = self._draw(work, lane, seat)
         if card is None:
             while seat.channel is channel and not work.over.is_set():
                 lane.wait_for_news()
             return None
-        lane.in_hand += 1
-        turn = None
+        lane.held += 1
+        turn: Turn | None = None
         try:
             turn = self._turn(work, lane, card, free_ns)
         finally:
-            lane.in_hand -= 1
+            lane.held -= 1
             if turn is None:
                 card.put_back()
         return turn
+
+    def more(self, channel: Channel, most: int) -> list[Turn]:
+        """Return further commands that are overdue, for a user that needs not wait between them."""
+        work = self.work
+        lane = work.lanes.get(channel) if work is not None and not work.over.is_set() else None
+        if work is None or lane is None:
+            return []
+        free_ns, turns = self._now_ns(), []
+        for _ in range(min(most, len(lane.due))):
+            overdue = lane.due.popleft()
+            lease = overdue.card.lease
+            if lease is None or self._holder.may_send(lease):
+                turns.append(overdue.at(free_ns))
+            else:
+                overdue.card.put_back()
+        return turns
+
+    def _prepare(self, work: Work, lane: Lane, now_ns: int) -> None:
+        """Make ready, all at once, the commands of the arrivals that are overdue, if there are several."""
+        if lane.dry or self._tracker.set_aside.back:
+            return
+        overdue = lane.arrivals.overdue_by(now_ns, TOGETHER)
+        if len(overdue) < 2:
+            return
+        drawn = self._hand.draw_some(lane.channel, len(overdue))
+        cards = [card for card in drawn if self._free(card) or self._admitted(work, lane, card)]
+        lane.arrivals.take_overdue(overdue[: len(cards)])
+        channel, phase, made = lane.channel, work.number, self._addresser.request
+        http = channel is Channel.HTTP
+        for card, (number, intended_ns) in zip(cards, overdue, strict=False):
+            request = made(card, phase, intended_ns) if http else None
+            arrival = arrival_of((number, intended_ns, now_ns))
+            lane.due.append(turn_of((card, arrival, channel, phase, request)))
+        if cards and not self._warned:
+            self._warn_overdue(work, lane)
+
+    def _free(self, card: Card) -> bool:
+        """Tell whether nothing can be in the way of a command; False where it must be looked at."""
+        deal = card.deal
+        if deal is None or card.original >= 0:
+            return False
+        if not deal.free:
+            accounts = deal.accounts.tolist()
+            deal.free = self._bindings.ready(deal.lap, deal.shard.number, accounts, deal.kinds)
+        return deal.free[card.row]
 
     def _turn(self, work: Work, lane: Lane, card: Card, free_ns: int) -> Turn | None:
         """Wait for the time of a card; None where it may not be sent any more."""
@@ -90,18 +145,19 @@ class Dealer:
             return None
         # Made before the command's time, so that what is left to do then is little.
         http = lane.channel is Channel.HTTP
-        drafts = self._addresser.drafts(card, work.number) if http else None
+        intended_ns = arrival.intended_ns
+        request = self._addresser.request(card, work.number, intended_ns) if http else None
         if not self._warned:
             self._warn_overdue(work, lane)
-        if arrival.intended_ns > free_ns:
-            early_ns = arrival.intended_ns - self._now_ns()
+        if intended_ns > free_ns:
+            early_ns = intended_ns - self._now_ns()
             if early_ns > 0:
                 work.over.wait(early_ns / SECOND_NS)
         if work.over.is_set() or self.work is not work:
             return None
         if card.lease is not None and not self._holder.may_send(card.lease):
             return None
-        return Turn(card, arrival, lane.channel, work.number, drafts)
+        return Turn(card, arrival, lane.channel, work.number, request)
 
     def _arrival(self, work: Work, lane: Lane, free_ns: int, ready_ns: int) -> Arrival | None:
         """Wait until it is known which arrival is the next; None where there is none."""
@@ -126,19 +182,25 @@ class Dealer:
                 continue
             if lane.dry:
                 lane.wet(self._now_ns())
-            why = self._bindings.blocked(card.account_key, card.kind)
-            if why is None and card.original >= 0 and card.waits:
-                if not aside.admits(card):
-                    lane.aside_ns = self._now_ns()
-                    continue
-                why = aside.blocked(card)
-            if why is None:
+            if self._admitted(work, lane, card):
                 return card
-            self._tracker.blocked(card, work.number, why)
             if self._tracker.tally.blocked % BLOCKED_AT_ONCE == 0:
                 # A whole phase may be blocked: heartbeats and the journal need their turn.
                 gevent.sleep(0)
         return None
+
+    def _admitted(self, work: Work, lane: Lane, card: Card) -> bool:
+        """Tell whether a command may be sent; one that may not is blocked, or waits."""
+        aside = self._tracker.set_aside
+        why = self._bindings.blocked(card.account_key, card.kind)
+        if why is None and card.original >= 0 and card.waits:
+            if not aside.admits(card):
+                lane.aside_ns = self._now_ns()
+                return False
+            why = aside.blocked(card)
+        if why is not None:
+            self._tracker.blocked(card, work.number, why)
+        return why is None
 
     def _gave_up(self, work: Work, lane: Lane) -> bool:
         """Have the replays come back that wait in vain: nothing else is left, and nothing moves."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, repeat
+from functools import partial
+from itertools import islice, repeat, zip_longest
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,8 @@ from locustfiles.mix import Mix
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
 DEALT = 1024
-"""Cards made at a time, at most: making what commands need costs less for many at once."""
+"""Cards made at a time, at most: one costs a third of what it does among 64, and all of them take
+some milliseconds of the event loop."""
 LAP = 0
 """Laps are in the shards' numbers: `Ids.parted` takes them apart."""
 
@@ -45,6 +48,9 @@ class Deal:
     attempts: NDArray[np.int64]
     command_ids: list[str]
     customer_ids: list[str]
+    kinds: list[Kind]
+    free: list[bool] = field(default_factory=list)
+    """Once somebody looked, which were not blocked then, nor will ever be."""
     ready: list[bool] = field(default_factory=list)
     """Once their requests were asked for, which have one: the others are made one by one."""
     drafts: Drafts | None = None
@@ -52,8 +58,7 @@ class Deal:
     """Their records, once one was asked for; None for those that are made one by one."""
 
 
-@dataclass(slots=True)
-class Card:
+class Card(NamedTuple):
     """A command that this worker may send now, with its id."""
 
     place: tuple[int, int, int]
@@ -91,7 +96,7 @@ class Card:
         return self.place[0]
 
     @property
-    def index(self) -> int:
+    def index(self) -> int:  # type: ignore[override]  # nobody looks for values in a card
         """Its index in the shard."""
         return self.place[2]
 
@@ -140,6 +145,10 @@ class Card:
             self.lease.done(self.position)
 
 
+_card = partial(tuple.__new__, Card)
+"""Makes a card of all its fields: many thousands a second."""
+
+
 @dataclass(slots=True)
 class _Dealt:
     """A lease's shard with the order that its phase is sent in, and cards made ahead."""
@@ -154,6 +163,15 @@ class _Dealt:
     channels: NDArray[np.uint8]
     """The channel of each position: it is the position's lane."""
     cards: dict[int, Card] = field(default_factory=dict)
+
+    def after(self, last: tuple[int, int], lane: int, most: int) -> list[tuple[int, int]]:
+        """Return the positions of a lane behind the last one, with its attempt.
+
+        They need not be granted: a card can be made of any, and is drawn only when it may be sent.
+        """
+        position, attempt = last
+        behind = np.flatnonzero(self.channels[position + 1 :] == lane)[:most] + position + 1
+        return [(one, attempt) for one in behind.tolist()]
 
 
 class Hand:
@@ -200,9 +218,34 @@ class Hand:
             shard = self._shards[number] = self._pool.shard(number)
             shard.command(0)
 
+    def stock_next(self) -> None:
+        """Make one of the shards that will be given next, where they are given in their order.
+
+        One at a time: it takes some tens of milliseconds, and all that are held end together. There is
+        time until a quarter of one of them was drawn.
+        """
+        dealt = ((lease, self._dealt.get(lease.epoch)) for lease in self._holder.held())
+        if not any(shard and 4 * lease.drawn >= len(shard.order) for lease, shard in dealt):
+            return
+        highest = max((lease.shard for lease in self._holder.leases), default=-1)
+        behind = range(highest + 1, min(highest + 1 + HELD_MAX, self._pool.shard_count))
+        self._shards = {at: shard for at, shard in self._shards.items() if at in behind}
+        number = next((number for number in behind if number not in self._shards), None)
+        if number is not None:
+            shard = self._shards[number] = self._pool.shard(number)
+            shard.command(0)
+
     def draw(self, channel: Channel) -> Card | None:
         """Return the next command that may be sent over a channel; None where there is none now."""
-        return self._draw(channel) or (self._asked() and self._draw(channel)) or None
+        return next(iter(self.draw_some(channel, 1)), None)
+
+    def draw_some(self, channel: Channel, most: int) -> list[Card]:
+        """Return the next commands that may be sent over a channel, `most` at most."""
+        drawn = self._draw(channel, most)
+        if not drawn:
+            self._hungry()
+            drawn = self._draw(channel, most)
+        return drawn
 
     def may_come(self, channel: Channel) -> bool:
         """Tell whether more commands for a channel may come, of the leases that are held."""
@@ -218,34 +261,60 @@ class Hand:
         dealt = self._dealt.get(lease.epoch) or self._of(lease)
         if attempt == WATCH:
             return self._deal(lease, dealt, [(position, attempt)])[0]
-        card = dealt.cards.pop(position, None)
-        if card is None or card.granted != attempt:
-            lane = lease.queues[int(dealt.channels[position])]
-            upcoming = [(position, attempt), *islice(lane, DEALT - 1)]
-            dealt.cards |= {made.position: made for made in self._deal(lease, dealt, upcoming)}
-            card = dealt.cards.pop(position)
-        return card
+        return self._cards(lease, dealt, int(dealt.channels[position]), [(position, attempt)])[0]
 
-    def _asked(self) -> bool:
-        self._hungry()
-        return True
+    def _cards(
+        self, lease: Held, dealt: _Dealt, lane: int, drawn: Sequence[tuple[int, int]]
+    ) -> list[Card]:
+        """Return the cards of what was drawn from a lane; with one that is missing others are made."""
+        made, found = dealt.cards, []
+        for number, (position, attempt) in enumerate(drawn):
+            card = made.pop(position, None)
+            if card is None or card.granted != attempt:
+                upcoming = [*drawn[number:], *islice(lease.queues[lane], DEALT)][:DEALT]
+                upcoming += dealt.after(upcoming[-1], lane, DEALT - len(upcoming))
+                made.update((card.position, card) for card in self._deal(lease, dealt, upcoming))
+                card = made.pop(position)
+            found.append(card)
+        return found
 
-    def _draw(self, channel: Channel) -> Card | None:
-        held, first = self._holder.held(), self._at
-        for turn in range(len(held)):
-            at = (first + turn) % len(held)
-            lease = held[at]
-            dealt = self._dealt.get(lease.epoch) or self._of(lease)
-            taken = lease.draw(channel)
-            if taken is not None:
-                # What races a command goes out right behind it, before any other shard's turn.
-                race = dealt.races.get(taken[0]) if dealt.races else None
-                is_raced = race is not None and lease.hurry(race)
-                self._at = at if is_raced else at + 1
-                if lease.hungry(channel):
-                    self._hungry()
-                return self.card(lease, *taken)
-        return None
+    def _draw(self, channel: Channel, most: int) -> list[Card]:
+        """Draw round-robin from the leases that are held: one of each, and again, until it is enough."""
+        held = self._holder.held()
+        drawn: list[Card] = []
+        dealt = [self._dealt.get(lease.epoch) or self._of(lease) for lease in held]
+        racing, hungry = any(one.races for one in dealt), False
+        givers = [(self._at + turn) % len(held) for turn in range(len(held))]
+        while givers and len(drawn) < most:
+            # What a lease gives in several rounds is taken at once, and put in the rounds' order then.
+            rounds = 1 if racing else max((most - len(drawn)) // len(givers), 1)
+            room, columns, able = most - len(drawn), [], []
+            for at in givers:
+                lease = held[at]
+                taken = lease.draw_some(channel, min(rounds, room))
+                if taken:
+                    self._at = at + 1
+                    if racing and self._hurried(lease, dealt[at], taken):
+                        # What races a command goes out right behind it, before any other's turn.
+                        taken += lease.draw_some(channel, min(room - 1, 1))
+                        self._at -= len(taken) == 1
+                    able.append(at)
+                    room -= len(taken)
+                    columns.append(self._cards(lease, dealt[at], channel, taken))
+                hungry = hungry or lease.hungry(channel)
+                if not room:
+                    break
+            turns = columns if rounds == 1 else zip_longest(*columns)
+            drawn += [card for turn in turns for card in turn if card is not None]
+            givers = able
+        if hungry:
+            self._hungry()
+        return drawn
+
+    def _hurried(self, lease: Held, dealt: _Dealt, taken: Sequence[tuple[int, int]]) -> bool:
+        """Let the replay that races the command that was just taken be the next; False for none."""
+        race = dealt.races.get(taken[-1][0])
+        return race is not None and lease.hurry(race)
 
     def _of(self, lease: Held) -> _Dealt:
         dealt = self._dealt.get(lease.epoch)
@@ -304,11 +373,12 @@ class Hand:
             numbers,
             self._ids.command_ids(LAP, shard.number, named),
             self._ids.customer_ids(LAP, shard.number, accounts),
+            list(map(_KINDS.__getitem__, shard.kind[indices].tolist())),
         )
         columns = (
             zip(repeat(LAP), repeat(shard.number), indices.tolist()),
             repeat(shard, count),
-            map(_KINDS.__getitem__, shard.kind[indices].tolist()),
+            deal.kinds,
             accounts.tolist(),
             deal.command_ids,
             deal.customer_ids,
@@ -324,4 +394,4 @@ class Hand:
             range(count),
             map(_CHANNELS.__getitem__, dealt.channels[list(positions)].tolist()),
         )
-        return list(map(Card, *columns))
+        return list(map(_card, zip(*columns, strict=True)))

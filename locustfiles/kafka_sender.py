@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
@@ -13,30 +14,27 @@ import gevent
 from e2e_data.commands import Kind
 from e2e_data.envelope import message_ids, timestamp
 from e2e_data.over_kafka import KafkaRecord
-from e2e_data.platform import Acknowledged, Acknowledgement
+from locustfiles.arrivals import Arrival
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_producer import Delivery, RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
-from locustfiles.hand import Card
 from locustfiles.pacing import SECOND_NS
 from locustfiles.run import Run
+from locustfiles.tracker import Pending, pending_of
 from locustfiles.work import Turn
 
 if TYPE_CHECKING:
     # Importing Locust patches the standard library, which `paystorm try` must be spared.
-    from locustfiles.statistics import Statistics
+    from locustfiles.statistics import Request, Statistics
 
 log = logging.getLogger(__name__)
 
 IDS_AT_ONCE = 256
 """Message ids that are drawn together."""
-IN_A_ROW = 50
+IN_A_ROW = 128
 """So many records are produced before others have their turn on the event loop: a millisecond or two."""
 LOOK_S = 0.05
 """How often a user that waits for room looks whether it may still send."""
-
-_DELIVERED = Acknowledgement(Acknowledged.ACCEPTED)
-# Over this channel that is the broker's word, and the judge reads it as such.
 
 _LABELS = tuple(kind.label for kind in Kind)
 
@@ -44,11 +42,15 @@ _LABELS = tuple(kind.label for kind in Kind)
 class Attempt(NamedTuple):
     """An attempt that is on its way."""
 
-    card: Card
     turn: Turn
-    sent_ns: int
+    sent: Pending
     length: int
     statistics: Statistics
+
+
+_attempt = partial(tuple.__new__, Attempt)
+Ended = tuple[Attempt, int, Exception]
+"""An attempt that could not be made, when, and why."""
 
 
 class KafkaLine:
@@ -66,7 +68,6 @@ class KafkaLine:
             lambda: run.agent.holder.is_good,
         )
         self._most = settings.queue_messages
-        self._in_a_row = 0
         self._message_ids = _drawn()
 
     def sender(self, run: Run, statistics: Statistics) -> KafkaSender:  # noqa: ARG002 - it is the line's
@@ -99,41 +100,86 @@ class KafkaLine:
             reply_to=self._reply_to,
         )
 
-    def produce(self, attempt: Attempt, record: KafkaRecord) -> None:
-        """Give a record to the producer. Raises RecordError where that can never be.
+    def send(self, turns: deque[Turn], statistics: Statistics) -> None:
+        """Produce commands one after the other, and take out of `turns` what was sent.
 
-        Nothing waits for the broker here, so a user that is behind would never let others run.
+        Nothing waits for the broker here, but for room in the local queue.
         """
-        while not self._producer.produce(attempt, record):
-            self._producer.wait_for_room(LOOK_S)
-        self._in_a_row += 1
-        if self._in_a_row >= IN_A_ROW:
-            self._in_a_row = 0
-            gevent.sleep(0)
+        while turns:
+            self._send(turns, statistics)
+            if turns:
+                self._producer.wait_for_room(LOOK_S)
+
+    @property
+    def room(self) -> int:
+        """How many records the local queue takes now."""
+        return self._most - self._producer.on_their_way
+
+    def _send(self, turns: deque[Turn], statistics: Statistics) -> None:
+        """Produce as many as there is room for."""
+        tracker, produce, now_ns = self.run.tracker, self._producer.produce, self.run.clock.now_ns
+        left: list[tuple[Pending, Arrival]] = []
+        ended: list[Ended] = []
+        # Nobody else runs meanwhile: what has left is written down before any answer is heard.
+        while turns:
+            turn = turns[0]
+            card, arrival = turn.card, turn.arrival
+            record = problem = None
+            try:
+                record = self.record(turn)
+            except Exception as error:
+                # An adapter's fault must not lose the command: it was not sent.
+                log.exception("the platform adapter failed on %s", card.command_id)
+                problem = error
+            length = len(record.value) if record else 0
+            sent = pending_of((card, card.attempt, turn.phase, turn.channel, now_ns()))
+            attempt = _attempt((turn, sent, length, statistics))
+            try:
+                if record is not None and not produce(attempt, record):
+                    break
+            except RecordError as error:
+                problem = error
+            turns.popleft()
+            left.append((sent, arrival))
+            if problem is not None:
+                ended.append((attempt, now_ns(), problem))
+        tracker.left(left)
+        for attempt, at_ns, problem in ended:
+            self._failed(attempt, at_ns, problem)
 
     def _delivered(self, deliveries: Sequence[Delivery]) -> None:
-        for attempt, took_ns, error in deliveries:
-            self.ended(attempt, attempt.sent_ns + took_ns, RecordError(error) if error else None)
+        accepted: list[tuple[Pending, int]] = []
+        requests: defaultdict[Statistics, list[Request]] = defaultdict(list)
+        run = self.run
+        epoch_utc_ns, measured = run.clock.epoch_utc_ns, run.measured
+        for attempt, took_s, error in deliveries:
+            turn, sent, length, statistics = attempt
+            took_ns = round((took_s or 0) * 1e9)
+            at_ns = sent.sent_ns + took_ns
+            if error is not None:
+                self._failed(attempt, at_ns, RecordError(error))
+                continue
+            accepted.append((sent, at_ns))
+            label = _LABELS[sent.card.kind]
+            requests[statistics].append((label, epoch_utc_ns + at_ns, took_ns / 1e6, length))
+            if measured:
+                run.measure(turn, at_ns)
+        run.tracker.accepted(accepted)
+        run.expect_all([sent for sent, _ in accepted])
+        for statistics, several in requests.items():
+            statistics.answered_all(several)
 
-    def ended(self, attempt: Attempt, at_ns: int, problem: RecordError | None) -> None:
-        """Record what came of an attempt, and count it."""
-        run, card, turn = self.run, attempt.card, attempt.turn
-        tracker, place, number = run.tracker, card.place, card.attempt
-        utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - attempt.sent_ns) / 1e6
-        label = _LABELS[card.kind]
-        if problem is None:
-            tracker.acknowledged(place, _DELIVERED, number, at_ns=at_ns)
-            run.measure(turn, at_ns)
-            if place in tracker.pending:
-                run.expect(place, card.command_id)
-            attempt.statistics.answered(label, utc_ns, took_ms, attempt.length)
-            return
-        if problem.is_not_sent:
-            tracker.not_sent(place, str(problem), number)
+    def _failed(self, attempt: Attempt, at_ns: int, problem: Exception) -> None:
+        """Record why an attempt has no answer, and count it."""
+        run, sent = self.run, attempt.sent
+        if isinstance(problem, RecordError) and not problem.is_not_sent:
+            run.tracker.failed(sent, str(problem))
+            run.expect_all([sent])
         else:
-            tracker.unanswered(place, str(problem), number)
-            if place in tracker.pending:
-                run.expect(place, card.command_id)
+            known = isinstance(problem, RecordError)
+            run.tracker.stayed(sent, str(problem) if known else f"adapter: {problem!r}")
+        utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent.sent_ns) / 1e6
+        label = _LABELS[sent.card.kind]
         attempt.statistics.fire(label, utc_ns, took_ms, attempt.length, problem)
 
 
@@ -147,31 +193,24 @@ class KafkaSender:
         """Do nothing: a user has nothing of its own."""
 
     def send(self, turn: Turn) -> None:
-        """Produce a command; while the local queue is full, other arrivals become overdue."""
-        line, card, run = self._line, turn.card, self._line.run
+        """Produce a command, and what else is overdue by now.
+
+        While the local queue is full, other arrivals become overdue.
+        """
+        line, lease, run = self._line, turn.card.lease, self._line.run
         holder = run.agent.holder
-        if not line.wait_for_room(lambda: card.lease is None or holder.may_send(card.lease)):
-            card.put_back()
+        if not line.wait_for_room(lambda: lease is None or holder.may_send(lease)):
+            turn.card.put_back()
             return
-        record, problem = None, None
+        more = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
+        turns = deque([turn, *more])
         try:
-            record = line.record(turn)
-        except Exception as error:
-            # An adapter's fault must not lose the command: it was not sent.
-            log.exception("the platform adapter failed on %s", card.command_id)
-            problem = error
-        sent_ns = run.tracker.sending(card, turn.phase, turn.arrival)
-        length = len(record.value) if record else 0
-        attempt = Attempt(card, turn, sent_ns, length, self._statistics)
-        if record is None:
-            at_ns = run.tracker.not_sent(card.place, f"adapter: {problem!r}", card.attempt)
-            utc_ns = run.clock.epoch_utc_ns + at_ns
-            self._statistics.fire(_LABELS[card.kind], utc_ns, 0, 0, problem)
-            return
-        try:
-            line.produce(attempt, record)
-        except RecordError as error:
-            line.ended(attempt, run.clock.now_ns(), error)
+            line.send(turns, self._statistics)
+        finally:
+            while turns:
+                turns.pop().card.put_back()
+        # Nothing waits for the broker, so a user that is behind would never let others run.
+        gevent.sleep(0)
 
 
 @lru_cache(maxsize=4)

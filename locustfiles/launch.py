@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import platform as machine
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -47,8 +47,10 @@ from reports.timeline import VIOLATION
 
 PROBE_S = 5
 PROBE_BYTES = 16 * 1024
-COLLECTED = 50_000
-"""After so many new objects the garbage collector looks through them: a few times a second at most."""
+COLLECTED = 50_000, 10, 100
+"""After so many new objects the garbage collector looks through them: a few times a second at most.
+After ten times it looks through what had survived, too, and hardly ever through everything: that stops
+the process for a tenth of a second."""
 LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
@@ -106,9 +108,15 @@ def probe(gate: Gate, platform: Platform) -> None:
         )
 
 
-def open_gate(origin: Origin, platform: Platform, http: HttpSettings, timeout_s: float) -> Gate:
+def open_gate(
+    origin: Origin,
+    platform: Platform,
+    http: HttpSettings,
+    timeout_s: float,
+    allow: Sequence[str] = (),
+) -> Gate:
     """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, http, timeout_s)
+    gate = Gate(origin, http, timeout_s, allow)
     try:
         gate.open()
         probe(gate, platform)
@@ -135,7 +143,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             plan, origin, wire = proxied(settings.plan, origin)
             undoing.callback(wire.close)
             settings = replace(settings, plan=plan)
-        gate = open_gate(origin, settings.platform, settings.plan.http, settings.plan.timeout_s)
+        plan = settings.plan
+        gate = open_gate(origin, settings.platform, plan.http, plan.timeout_s, plan.allow)
         undoing.callback(gate.close)
         kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
@@ -316,7 +325,7 @@ def serve(
     platform = plan.padding.of(platform, pool)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
     clock.offset = run.agent.offset
-    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s)
+    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s, plan.allow)
     gate.open()
     _connect(run, gate)
     return run, gate
@@ -330,7 +339,7 @@ def keep_for_good() -> None:
     gc.unfreeze()  # of the run before
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECTED)
+    gc.set_threshold(*COLLECTED)
 
 
 def _record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -36,9 +37,10 @@ class MqTrial(Trial):
         console: Console,
         settings: MqSettings,
         http: HttpSettings | None = None,
+        allow: Sequence[str] = (),
     ) -> None:
         """Connect to the queue manager, too. Raises Problems where it is not there."""
-        super().__init__(host, platform_spec, console, http)
+        super().__init__(host, platform_spec, console, http, allow)
         self._settings = settings
         binding, login = load(settings.binding, settings.library), Login.of(settings)
         try:

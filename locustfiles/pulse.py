@@ -76,12 +76,14 @@ class Pulse:
                 run.memory_kb = self._process.memory_info().rss // 1024
                 assert run.completions is not None, "a run has its source before its pulse"
                 ended, written = run.tracker.take_ended(), run.completions.mark()
-                self._writer.apply(run.journal.flush)
+                run.journal.cut()
+                self._writer.apply(run.journal.write)
                 self._writer.apply(run.completions.flush)
                 run.vigil.look()
                 self._store()
                 run.release_ended(ended)
                 written()
+                run.look_ahead()
         except Exception as error:
             # Without its journal a run proves nothing, so it must not go on.
             self._failed(f"the run directory cannot be written: {error}")

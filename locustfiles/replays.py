@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from enum import IntEnum
 
 from e2e_data.commands import Channel
@@ -50,7 +49,7 @@ class SetAside:
         self._complete[original] = complete or self._complete.get(original, False)
         card = self._waiting.pop(original, None)
         if card is not None:
-            self._back.append(replace(card, ready_ns=at_ns))
+            self._back.append(card._replace(ready_ns=at_ns))
 
     def admits(self, card: Card) -> bool:
         """Tell whether a replay need not wait; one that must is set aside."""

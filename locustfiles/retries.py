@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -62,7 +61,7 @@ def _when_due(run: Run, turn: Turn, wait_s: float) -> Turn | None:
     if not wait_s:
         return turn
     # It was not due before: the time until now is no fault of the generator's.
-    return replace(turn, arrival=turn.arrival._replace(free_ns=run.clock.now_ns()))
+    return turn.at(run.clock.now_ns())
 
 
 def _let_go(run: Run, turn: Turn, *, in_doubt: bool) -> None:

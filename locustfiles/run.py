@@ -15,7 +15,7 @@ import numpy as np
 from gevent.event import Event
 from numpy.typing import NDArray
 
-from e2e_data.commands import Channel, Kind
+from e2e_data.commands import Channel
 from e2e_data.ids import Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
@@ -37,8 +37,9 @@ from locustfiles.lines import Line
 from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
 from locustfiles.replays import Ending
-from locustfiles.roster import Roster, Seat
-from locustfiles.tracker import Tracker
+from locustfiles.roster import Roster
+from locustfiles.spending import Spending
+from locustfiles.tracker import Pending, Tracker
 from locustfiles.vigil import Vigil
 from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
@@ -108,6 +109,8 @@ class Run:
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
         state = (clock.now_ns, self.hand, self.agent.holder, self.bindings, self.tracker)
         self.dealer = Dealer(*state, self.addresser, self.roster)
+        self.spending = Spending(len(pool.config.currencies), asked=bool(plan.budget.moved))
+        self.take = self.spending.counting(self.dealer.take)
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
         self.completions: CompletionSource | None = None
@@ -118,8 +121,6 @@ class Run:
         self.users_now: Callable[[], int] = lambda: users
         self._sending = False
         self._finished_arrivals = [0, 0, 0]
-        self._money = [0] * len(pool.config.currencies) if plan.budget.moved else []
-        """What the payments sent would move, by currency, where a budget asks for it."""
         if service.shared:
             self.let_watch()
 
@@ -217,8 +218,16 @@ class Run:
         counts = self.counts()
         # With fewer users than channels, some commands would lie about here.
         idle = self.service.shared and counts.users_now < self.roster.least
+        if idle and self.dealer.work is not None:
+            for lane in self.dealer.work.lanes.values():
+                lane.lay_down()
         how = {"stopped": self.stopped, "idle": idle, "leaving": self.leaving}
-        self.deliver(self.agent.ask(counts, **how, money=self._money))
+        self.deliver(self.agent.ask(counts, **how, money=self.spending.minor))
+
+    def look_ahead(self) -> None:
+        """Make ready what will be needed soon; called about once a second while commands are sent."""
+        if self._sending and not self.service.shared:
+            self.hand.stock_next()
 
     def heard(self) -> None:
         """Make ready what an answer brought, and let users look if there is anything to draw."""
@@ -354,19 +363,6 @@ class Run:
 
     # -- the users' side ------------------------------------------------------------------------
 
-    def take(self, seat: Seat) -> Turn | None:
-        """Wait for the next command for a user's channel, and for its time.
-
-        None where the phase ended meanwhile, or the user is to serve another channel.
-        """
-        turn = self.dealer.take(seat)
-        if self._money and turn is not None and turn.card.kind is Kind.PAYMENT:
-            shard = turn.card.shard
-            self._money[shard.currency[turn.card.account]] += int(
-                shard.amount_minor[turn.card.index]
-            )
-        return turn
-
     def sending(self, turn: Turn, again: int = 0) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
         card, number = turn.card, turn.card.numbered(again)
@@ -388,6 +384,14 @@ class Run:
         if seconds > 0 and work is not None:
             self.tracker.tally.held_back += 1
             work.over.wait(seconds)
+
+    def expect_all(self, several: Sequence[Pending]) -> None:
+        """Look for the outcomes of commands that were sent, where they are still to come."""
+        pending = self.tracker.pending
+        for sent in several:
+            card = sent.card
+            if card.place in pending:
+                self.expect(card.place, card.command_id)
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for the outcome of a command that was sent."""

@@ -8,6 +8,7 @@ to the last digit; as soon as anybody else listens, each request is fired.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -43,6 +44,8 @@ class Statistics:
         self._environment = environment
         self._type = request_type
         self._waiting: list[Request] = []
+        self.sources: list[Callable[[], None]] = []
+        """Whoever may have requests that were answered and are not told of yet: called to tell of them."""
         self._handlers = environment.events.request._handlers
         self._own = next(filter(_is_locusts, self._handlers), None)
         self._greenlet = gevent.spawn(self._feed_on)
@@ -59,6 +62,14 @@ class Statistics:
             self._waiting.append((name, utc_ns, response_ms, length))
         else:
             self.fire(name, utc_ns, response_ms, length)
+
+    def answered_all(self, several: Sequence[Request]) -> None:
+        """Count requests that were answered as they should be, in the order of their answers."""
+        if self.is_batched:
+            self._waiting += several
+            return
+        for one in several:
+            self.fire(*one)
 
     def fire(
         self,
@@ -82,6 +93,8 @@ class Statistics:
 
     def feed(self) -> None:
         """Count what waits."""
+        for tell in self.sources:
+            tell()
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
@@ -33,8 +35,7 @@ class Tally:
     """Waits of users that the platform asked for (Retry-After)."""
 
 
-@dataclass(slots=True, eq=False)
-class Pending:
+class Pending(NamedTuple):
     """An attempt at a command that was sent; the latest one has no final outcome yet."""
 
     card: Card
@@ -58,6 +59,10 @@ class Pending:
     def at(self) -> tuple[int, int, Channel]:
         """Return (attempt, phase, channel), as the journal has them."""
         return self.attempt, self.phase, self.channel
+
+
+# Made for each attempt.
+pending_of = partial(tuple.__new__, Pending)
 
 
 class Tracker:
@@ -106,8 +111,10 @@ class Tracker:
     def leaving(self, card: Card, phase: int, arrival: Arrival, again: int = 0) -> Pending:
         """Record that a command is about to leave, for the first time or again."""
         sent_ns = self.moved_ns = self._now_ns()
-        place, attempt, channel = card.place, card.numbered(again), card.channel
-        sent = self.pending[place] = Pending(card, attempt, phase, channel, sent_ns)
+        place, channel, attempt = card.place, card.channel, card.attempt
+        if again:
+            attempt = card.numbered(again)
+        sent = self.pending[place] = pending_of((card, attempt, phase, channel, sent_ns))
         tally = self.tally
         tally.waiting += 1
         if again:
@@ -118,6 +125,19 @@ class Tracker:
             place, attempt, phase, channel, sent_ns, arrival.intended_ns, arrival.free_ns
         )
         return sent
+
+    def left(self, several: Sequence[tuple[Pending, Arrival]]) -> None:
+        """Record that attempts have left just now, for the first time; each was stamped before."""
+        if not several:
+            return
+        self.pending.update((sent.card.place, sent) for sent, _ in several)
+        self.tally.waiting += len(several)
+        self.tally.sent += len(several)
+        self.moved_ns = several[-1][0].sent_ns
+        self._journal.left(
+            (sent.card.place, sent.attempt, sent.phase, sent.channel, sent.sent_ns, arrival[1:])
+            for sent, arrival in several
+        )
 
     def answered(
         self,
@@ -148,6 +168,17 @@ class Tracker:
         if last and (status is Acknowledged.INVALID or status is Acknowledged.REFUSED):
             self._finished(card.place, complete=False)
         return at_ns
+
+    def accepted(self, several: Sequence[tuple[Pending, int]]) -> None:
+        """Record answers by which attempts were accepted and nothing else was said, each with its time."""
+        if several:
+            self._journal.accepted(
+                (card.place, attempt, phase, channel, at_ns)
+                for (card, attempt, phase, channel, _), at_ns in several
+            )
+            self.moved_ns = several[-1][1]
+            self.tally.acknowledged += len(several)
+            self.tally.waiting -= len(several)
 
     def failed(self, sent: Pending, reason: str) -> int:
         """Record that no whole answer came, and return the time: the command may have effect."""

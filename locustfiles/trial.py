@@ -6,7 +6,7 @@ This is how a team checks its adapter before any load.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -55,6 +55,7 @@ class Trial:
         platform_spec: str | None,
         console: Console,
         http: HttpSettings | None = None,
+        allow: Sequence[str] = (),
     ) -> None:
         """Make sure that the platform is there, and lets in who comes with the settings of `http`.
 
@@ -62,7 +63,7 @@ class Trial:
         """
         self._platform = load_platform(platform_spec)
         origin, settings = Origin.parse(host), http or HttpSettings()
-        self._gate = open_gate(origin, self._platform, settings, ANSWER_S)
+        self._gate = open_gate(origin, self._platform, settings, ANSWER_S, allow)
         self._console = console
         self._connection = self._gate.connect()
         self._ids = Ids.fresh()

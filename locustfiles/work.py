@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from gevent.event import Event
 
 from e2e_data.commands import Channel
-from e2e_data.drafts import Drafts
+from e2e_data.drafts import Request
 from locustfiles.arrivals import Arrival, Arrivals, Closed
 from locustfiles.hand import Card
 from locustfiles.plans import Plan
@@ -29,16 +32,25 @@ class Service:
     """Whether there are other workers, who send their own share of the rate."""
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A command whose time has come, for one user to send now."""
 
     card: Card
     arrival: Arrival
     channel: Channel
     phase: int
-    drafts: Drafts | None
-    """With its first request in the card's row; None where it must be made by itself."""
+    request: Request | None
+    """Over HTTP its first request; None where it must be made by itself."""
+
+    def at(self, free_ns: int) -> Turn:
+        """Return it as the turn of a user that is free since `free_ns`."""
+        card, (number, intended_ns, _), channel, phase, request = self
+        return turn_of((card, arrival_of((number, intended_ns, free_ns)), channel, phase, request))
+
+
+# Made for each command, so that nothing is looked at which need not be.
+arrival_of = partial(tuple.__new__, Arrival)
+turn_of = partial(tuple.__new__, Turn)
 
 
 @dataclass(slots=True)
@@ -49,12 +61,26 @@ class Lane:
     arrivals: Arrivals
     news: Event = field(default_factory=Event)
     """Set when there may be commands, or arrivals, where there were none."""
-    in_hand: int = 0
+    held: int = 0
     """Commands that users hold while they wait for their time."""
+    due: deque[Turn] = field(default_factory=deque)
+    """What was made ready together, since it was overdue together, for the next users that are free."""
     aside_ns: int = 0
     """When a replay was last set aside."""
     dry: bool = False
     """There was nothing to send when a user last looked, and there is nothing to come."""
+
+    @property
+    def in_hand(self) -> int:
+        """How many commands were drawn that are not under way yet."""
+        return self.held + len(self.due)
+
+    def lay_down(self) -> None:
+        """Put back what no user has taken, with its arrivals."""
+        if self.due:
+            self.arrivals.give_back(self.due[0].arrival.number, len(self.due))
+        while self.due:
+            self.due.pop().card.put_back()
 
     def wet(self, now_ns: int) -> None:
         """Take note that there is something to send again, after it was dry."""
@@ -68,6 +94,7 @@ class Lane:
 
     def end(self, now_ns: int) -> None:
         """Give up the arrivals that were due, and let no other be."""
+        self.lay_down()
         if self.dry:
             self.arrivals.skip(now_ns)
             self.arrivals.end()
@@ -113,7 +140,7 @@ class Work:
 
     @property
     def in_hand(self) -> int:
-        """Commands that users of all channels hold while they wait for their time."""
+        """How many commands of all channels were drawn that are not under way yet."""
         return sum(lane.in_hand for lane in self.lanes.values())
 
     def wake(self) -> None:

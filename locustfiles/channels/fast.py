@@ -5,6 +5,7 @@ Its own session would write into Locust's statistics, and retry: so this takes w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
@@ -15,6 +16,7 @@ from e2e_data.platform import HttpAnswer, HttpRequest
 from locustfiles.channels.access import Access
 from locustfiles.channels.faults import (
     NotSentError,
+    RedirectedAwayError,
     TimedOutError,
     TooLongError,
     UnansweredError,
@@ -24,9 +26,22 @@ from locustfiles.channels.faults import (
 from locustfiles.channels.http import ANSWER_BYTES_MAX
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin, locate
+from locustfiles.plan_parts.allowed import Address, refused
 
 
 class _Agent(LocustUserAgent):
+    def __init__(self, origin: Origin, allow: Sequence[str], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._own = origin.host, origin.port
+        self._allow = allow
+
+    def _urlopen(self, request: Any) -> Any:
+        """Send a request, unless a redirect led to where no load may go. Raises RedirectedAwayError."""
+        where = Address(request.url_split.hostname, request.url_split.port, "a redirect")
+        if where[:2] != self._own and refused([where], self._allow):
+            raise RedirectedAwayError(str(where))
+        return super()._urlopen(request)  # type: ignore[no-untyped-call]
+
     def _verify_status(self, status_code: int, url: object = None) -> None:
         """Take every status for an answer: the platform's adapter reads it."""
 
@@ -42,12 +57,16 @@ class FastConnection:
         timeout_s: float,
         tls: SSLContext | None,
         access: Access,
+        allow: Sequence[str],
     ) -> None:
+        """Follow redirects to loopback, and to what `allow` names, as the plan's allow-list does."""
         proxy, _ = locate(settings.proxy) if settings.proxy else (None, "")
         extra: dict[str, Any] = {"ssl_context_factory": lambda: tls} if tls else {}
         if proxy:
             extra |= {"proxy_host": proxy.host, "proxy_port": proxy.port}
         self._agent = _Agent(
+            origin,
+            allow,
             max_redirects=settings.redirects_max,
             max_retries=0,
             # Its own are for each operation of a socket: the whole time ends it before.
@@ -63,7 +82,8 @@ class FastConnection:
     def request(self, request: HttpRequest, *, peek_bytes: int | None = None) -> HttpAnswer:
         """Send a request, follow redirects, and return the last answer.
 
-        With `peek_bytes` no more is read of its body. Raises NotSentError or UnansweredError.
+        With `peek_bytes` no more is read of its body. Raises NotSentError or UnansweredError, which a
+        redirect off the allow-list is.
         """
         headers = {**self._access.headers, **dict(request.headers)}
         _ = self._access.lines  # raises where there is no valid token
@@ -81,6 +101,9 @@ class FastConnection:
                 {name.lower(): value for name, value in found.headers.items()},
                 _body(found, peek_bytes),
             )
+        except UnansweredError:
+            self.close()
+            raise
         except FAILURE_EXCEPTIONS as error:
             self.close()
             # What ended it may come wrapped, as the last of several tries.

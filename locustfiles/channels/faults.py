@@ -1,7 +1,8 @@
 """What can go wrong with a request, each with its name: in the journal, the statistics, the report.
 
 nothing has left          refused, no address, no connection, TLS, no token, no connection in time
-the platform may have it  reset, cut off, closed while idle, not HTTP, too long, no answer in time
+the platform may have it  reset, cut off, closed while idle, not HTTP, too long, no answer in time,
+                          redirected off the allow-list
 """
 
 from __future__ import annotations
@@ -99,6 +100,12 @@ class TooLongError(UnansweredError):
     """The answer was longer than anybody would read."""
 
     fault = "too long"
+
+
+class RedirectedAwayError(UnansweredError):
+    """The platform sent the command on to where no load may go; what it did itself is not known."""
+
+    fault = "redirected off the allow-list"
 
 
 class RedirectedError(Exception):

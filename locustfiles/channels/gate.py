@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from locustfiles.channels.credentials import access_to
 from locustfiles.channels.deadlines import Deadlines
 from locustfiles.channels.http import HttpConnection, Requester
@@ -14,11 +16,21 @@ from reports.site import Site
 class Gate:
     """One TLS context, one set of credentials, one watch over deadlines."""
 
-    def __init__(self, origin: Origin, settings: HttpSettings, timeout_s: float) -> None:
-        """Read certificates and secrets. Raises Problems with everything that is wrong with them."""
+    def __init__(
+        self,
+        origin: Origin,
+        settings: HttpSettings,
+        timeout_s: float,
+        allow: Sequence[str] = (),
+    ) -> None:
+        """Read certificates and secrets. Raises Problems with everything that is wrong with them.
+
+        Where redirects are followed, they may lead to what `allow` names, besides loopback.
+        """
         self.origin = origin
         self._settings = settings
         self._timeout_s = timeout_s
+        self._allow = allow
         self._tls = tls_context(settings.trust) if origin.scheme == "https" else None
         self._access = access_to(origin, settings)
         self._deadlines = Deadlines(timeout_s)
@@ -43,6 +55,7 @@ class Gate:
                 timeout_s=timeout_s or self._timeout_s,
                 tls=self._tls,
                 access=self._access,
+                allow=self._allow,
             )
         return HttpConnection(
             self.origin,

@@ -80,14 +80,15 @@ class HttpConnection:
         """
         line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("latin-1")
         # Not put together here: of a large body there would be one more.
-        return self.exchange(line, (_after_line(request), request.body), peek_bytes)
+        return self.exchange(line, _after_line(request), peek_bytes, request.body)
 
     def exchange(
-        self, line: bytes, rest: tuple[bytes, ...], peek_bytes: int | None = None
+        self, line: bytes, rest: bytes, peek_bytes: int | None = None, body: bytes = b""
     ) -> HttpAnswer:
         """Send a request that is made already, and return its answer; raises as `request` does.
 
-        `line` is its first line, `rest` the pieces that follow the headers that all requests have.
+        `line` is its first line, `rest` what follows the headers that all requests have, `body` what
+        is not in it yet.
         """
         # This is what each request of a run goes through: nothing is called that need not be.
         self._expired = False
@@ -97,7 +98,7 @@ class HttpConnection:
         try:
             if wire is None or wire.is_stale:
                 kept, wire = False, self._connect()
-            wire.send(b"".join((line, self._access.lines, *rest)))
+            wire.send(b"".join((line, self._access.lines, rest, body)))
             received = wire.receive()
             return known(received) or self._read(wire, received, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import gevent
@@ -33,9 +34,17 @@ class Delivery(NamedTuple):
 
     token: Any
     """What its sender knows it by."""
-    took_ns: int
-    """From produce to the broker's answer."""
+    took_s: float | None
+    """From produce to the broker's answer; None where there was none."""
     error: KafkaError | None
+
+    @property
+    def took_ns(self) -> int:
+        """The same in ns."""
+        return round((self.took_s or 0) * 1e9)
+
+
+_delivery = partial(tuple.__new__, Delivery)
 
 
 class RecordProducer:
@@ -71,10 +80,10 @@ class RecordProducer:
 
         Raises RecordError where it cannot be sent at all.
         """
-        note, append = Delivery, self._notes.append
+        append = self._notes.append
 
         def answered(error: KafkaError | None, message: Message) -> None:
-            append(note(token, round((message.latency() or 0) * 1e9), error))
+            append(_delivery((token, message.latency(), error)))
 
         try:
             self._producer.produce(

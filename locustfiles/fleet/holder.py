@@ -95,12 +95,16 @@ class Held:
 
     def draw(self, lane: int = 0) -> tuple[int, int] | None:
         """Take the next (position, attempt) out of a lane's queue; None when there is none."""
+        return next(iter(self.draw_some(lane, 1)), None)
+
+    def draw_some(self, lane: int, most: int) -> list[tuple[int, int]]:
+        """Take the next out of a lane's queue, `most` of them or as many as there are."""
         queue = self.queues.get(lane)
         if self.returned or not queue:
-            return None
-        self.drawn += 1
-        taken = queue.popleft()
-        self.out.add(taken[0])
+            return []
+        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        self.drawn += len(taken)
+        self.out.update([position for position, _ in taken])
         return taken
 
     def hurry(self, position: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import ExitStack
 
 import gevent
 import pytest
@@ -15,6 +16,8 @@ with pytest.MonkeyPatch.context() as patched:
 
 from e2e_data.platform import HttpRequest
 from locustfiles.channels.faults import (
+    NoAddressError,
+    RedirectedAwayError,
     RefusedError,
     TimedOutError,
     TooLongError,
@@ -64,6 +67,30 @@ def test_redirects_are_followed_where_the_plan_asks_for_it():
     assert b"/there" in there
     assert b"\r\nidempotency-key: k-1\r\n" in there.lower()
     assert there.endswith(b'{"a":1}')
+
+
+def moved_to(where: str) -> bytes:
+    return f"HTTP/1.1 307 Moved\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+def test_a_redirect_leads_nowhere_that_is_not_allowed():
+    """Commands follow a redirect to what the allow-list has; elsewhere nothing goes, not even a look-up."""
+    with serving(says(moved_to("http://pay.example.invalid/there"))) as peer:
+        connection = gate_to(peer.origin, client="fast").connect()
+        with pytest.raises(RedirectedAwayError, match=r"pay\.example\.invalid:80"):
+            connection.request(POST)
+        allowing = Gate(peer.origin, HttpSettings(client="fast"), PATIENT_S, ["*.example.invalid"])
+        with pytest.raises(NoAddressError):
+            allowing.connect().request(POST)
+    assert len(peer.requests) == 2
+
+
+def test_a_redirect_to_another_port_of_this_machine_is_followed():
+    """Loopback is always allowed."""
+    with serving(says(answer(b"{}"))) as there, ExitStack() as held:
+        peer = held.enter_context(serving(says(moved_to(f"{there.origin}/there"))))
+        assert gate_to(peer.origin, client="fast").connect().request(POST).status == 202
+    assert b"/there" in there.requests[0]
 
 
 def test_a_proxy_is_asked():

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from locustfiles.arrivals import Arrival, Arrivals, Closed
+from locustfiles.fleet.messages import Slice
 from locustfiles.pacing import Even, Poisson
 from locustfiles.profiles import SECOND_NS, constant
 
@@ -171,3 +172,37 @@ def test_random_arrivals_without_an_end_begin_at_once():
     taken = [arrivals.take(0) for _ in range(pace.due_by(2 * SECOND_NS - 1) - 1)]
     assert None not in taken
     assert arrivals.ended
+
+
+def test_what_is_overdue_together_is_taken_together():
+    """Looking takes nothing; what is taken is the next ones, counted as overdue, and nothing twice."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN)
+    overdue = arrivals.overdue_by(BEGAN + 350 * MS, 64)
+    assert overdue == [(number, BEGAN + number * 100 * MS) for number in range(4)]
+    assert arrivals.overdue_by(BEGAN + 350 * MS, 2) == overdue[:2]
+    assert arrivals.overdue_by(BEGAN + 100 * MS, 64) == overdue[:1], "due now is not overdue"
+    arrivals.take_overdue(overdue[:3])
+    assert arrivals.overdue == 3
+    assert numbers(arrivals, 350, 2) == [3, 4]
+
+
+def test_what_was_taken_together_can_be_given_back():
+    """Whatever blocks it came from, it comes again, and is no longer counted as overdue."""
+    arrivals = Arrivals(TEN_PER_S, BEGAN, shared=True)
+    arrivals.extend([Slice(0, 200 * MS, 1, (0,)), Slice(200 * MS, 1000 * MS, 2, (1,))])
+    overdue = arrivals.overdue_by(BEGAN + 800 * MS, 64)
+    assert [number for number, _ in overdue] == [0, 1, 3, 5, 7]
+    arrivals.take_overdue(overdue)
+    assert arrivals.overdue_by(BEGAN + 800 * MS, 64) == []
+    arrivals.give_back(1, 4)
+    assert arrivals.overdue == 1
+    assert numbers(arrivals, 800, 4) == [1, 3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [Closed(TEN_PER_S, BEGAN), Arrivals(TEN_PER_S, BEGAN, drop_after_ns=0)],
+)
+def test_nothing_is_overdue_together_where_lateness_is_looked_at_one_by_one(arrivals):
+    """In a closed model nothing is late, and what may be given up is looked at when it is taken."""
+    assert arrivals.overdue_by(BEGAN + 350 * MS, 64) == []

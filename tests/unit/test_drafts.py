@@ -77,7 +77,7 @@ def test_a_filled_draft_is_the_adapters_request(indices, attempt, intended_us):
         request = alone(batch, row, attempt, intended_us)
         assert drafts.lines[row] == f"{request.method} {request.path} HTTP/1.1\r\n".encode()
         head = http._after_line(request)
-        assert b"".join(drafts.filled(row, intended_us)) == head + request.body
+        assert drafts.filled(row, intended_us)[1] == head + request.body
 
 
 def test_every_kind_has_its_draft():

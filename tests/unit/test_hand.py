@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 
@@ -267,3 +267,48 @@ def test_what_is_in_stock_is_not_made_when_it_is_due(monkeypatch):
     table.hand.begin(PAYING, HTTP)
     monkeypatch.setattr(pool, "shard", lambda number: pytest.fail(f"shard {number} was made"))
     assert len(table.drawn()) == sum(table.sizes)
+
+
+@pytest.mark.parametrize("most", [2, 5, 16, 64, 1000])
+@pytest.mark.parametrize("which", ["pool", "replaying"])
+def test_many_are_drawn_at_once_as_one_after_the_other(request, which, most):
+    """Every command comes once, each shard's in the same order, and races right behind what they race."""
+    pool = request.getfixturevalue(which)
+    single, table = Table(pool).drawn(), Table(pool)
+    drawn = []
+    while several := table.hand.draw_some(Channel.HTTP, most):
+        assert len(several) <= most
+        drawn += several
+        for card in several:
+            card.done()
+    for shard in range(pool.shard_count):
+        mine = [card.place for card in drawn if card.shard.number == shard]
+        assert mine == [card.place for card in single if card.shard.number == shard]
+    parted = [
+        card
+        for before, card in pairwise(drawn)
+        if card.is_replay and not card.waits and before.place != card.original_place
+    ]
+    assert len(parted) < len(table.grants)
+
+
+def test_many_that_are_drawn_at_once_are_of_all_shards(pool):
+    """Nobody's commands come twice before everybody's came once, however many are drawn."""
+    first = Table(pool, (Kind.PAYMENT,)).hand.draw_some(Channel.HTTP, 3 * HELD_MAX)
+    shards = [card.shard.number for card in first]
+    assert shards == [*range(HELD_MAX)] * 3
+
+
+def test_what_will_be_given_next_is_made_one_by_one(monkeypatch, pool):
+    """While shards are held, those behind them are made, each once, and drawing makes none of them."""
+    table = Table(pool)
+    table.draw()
+    made = []
+    monkeypatch.setattr(table.agent.holder.held()[0], "drawn", 100)
+    shard = pool.shard
+    monkeypatch.setattr(pool, "shard", lambda number: made.append(number) or shard(number))
+    for _ in range(10):
+        table.hand.stock_next()
+    assert made == [16, 17, 18, 19]
+    assert len(table.drawn()) == sum(table.sizes) - 1
+    assert made == [16, 17, 18, 19]

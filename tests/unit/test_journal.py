@@ -176,3 +176,14 @@ def test_codes_and_outcomes_fit_a_row():
     """Every code that is written fits its byte, and a row is packed without gaps."""
     assert ROW.itemsize == 1 + 2 + 4 + 4 + 1 + 1 + 1 + 1 + 2 + 2 + 3 * 8
     assert max(*Acknowledged, sum(Outcome)) < 256
+
+
+def test_what_is_recorded_while_a_chunk_is_written_is_in_the_next(tmp_path):
+    """A chunk is cut off by whoever records, so that no record is in two, whichever thread writes."""
+    journal = Journal(tmp_path, "w")
+    add(journal, "one", 1)
+    journal.cut()
+    add(journal, "two", 2)
+    assert (journal.write(), journal.write(), len(journal)) == (1, 0, 1)
+    assert journal.flush() == 1
+    assert [row["index"] for row in rows(tmp_path)] == [1, 2]

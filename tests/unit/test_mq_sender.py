@@ -71,6 +71,10 @@ class Desk:
         self.stage.pass_time(100)
         self.turn = self.run.take(self.run.roster.join())
 
+    def expect(self, outcomes: int) -> None:
+        """Have the command's right outcomes be these."""
+        self.turn = self.turn._replace(card=self.turn.card._replace(expected=outcomes))
+
     def send(self, does):
         self.access.does = does
         self.sender.send(self.turn)
@@ -191,7 +195,7 @@ def test_a_user_that_is_killed_leaves_no_attempt_open(tmp_path, answered):
 def test_a_command_that_is_put_aside(tmp_path, expected, fault):
     """Right for what cannot be understood, and else a failure in Locust's statistics."""
     desk = Desk(tmp_path)
-    desk.turn.card.expected = expected
+    desk.expect(expected)
     desk.send(lambda message, _: desk.access.replies.put_aside(got(b"{", message.correl_id)))
     assert desk.facts() == [("COMPLETED", "on the backout queue"), ("SENT", "")]
     assert [told for *_, told in desk.statistics.failures] == ([fault] if fault else [])
@@ -202,7 +206,7 @@ def test_a_command_that_is_put_aside(tmp_path, expected, fault):
 def test_what_cannot_be_understood_must_not_be_accepted(tmp_path):
     """That is a failure in Locust's statistics; the judge says the rest."""
     desk = Desk(tmp_path)
-    desk.turn.card.expected = HOSTILE
+    desk.expect(HOSTILE)
     desk.send(lambda *_: desk.reply("ACCEPTED"))
     assert desk.statistics.failures == [
         (

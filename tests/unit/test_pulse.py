@@ -31,8 +31,10 @@ class FakeRun:
         self.fault: Exception | None = None
         self.tracker = SimpleNamespace(take_ended=lambda: ["a card"])
         self.release_ended = self.released.append
-        self.journal = SimpleNamespace(flush=self.flush)
+        self.look_ahead = lambda: None
+        self.journal = SimpleNamespace(cut=lambda: None, write=self.flush)
         self.settling = False
+        self.vigil = SimpleNamespace(look=lambda: None)
         self.written = []
         self.completions = SimpleNamespace(
             mark=lambda: lambda: self.written.append(list(self.released)), flush=lambda: None

@@ -1004,3 +1004,22 @@ def test_a_run_stops_when_it_has_moved_what_it_may(stage):
     assert sent
     minor = sum(int(card.shard.amount_minor[card.index]) for card in sent)
     assert f"{minor / 100:,.2f} USD" in why
+
+
+def test_what_is_overdue_together_is_put_back_when_the_phase_is_cut_short(stage):
+    """One slow user takes one; the others that were made ready with it are sent by nobody, but later."""
+    played = stage()
+    played.begin()
+    played.pass_time(5)
+    user = played.user(sends=lambda _: gevent.sleep(PATIENT_S), turns=1)
+    played.yield_()
+    lane = played.run.dealer.work.lanes[Channel.HTTP]
+    assert len(played.turns) == 1
+    waiting = [ready.card for ready in lane.due]
+    assert len(waiting) > 1
+    assert lane.in_hand == len(waiting)
+    played.director.control("pause", "")
+    assert lane.in_hand == 0
+    assert lane.arrivals.overdue == 1
+    assert not any(ready.lease.out & {ready.position} for ready in waiting)
+    user.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -59,7 +58,7 @@ def test_giving_up_brings_all_back_to_be_blocked():
     aside.give_up(HTTP, 7)
     assert not aside.waits(HTTP)
     assert [aside.take(HTTP), aside.take(HTTP), aside.take(HTTP)] == [
-        *(replace(card, ready_ns=7) for card in cards),
+        *(card._replace(ready_ns=7) for card in cards),
         None,
     ]
     assert all(aside.admits(card) and aside.blocked(card) for card in cards)

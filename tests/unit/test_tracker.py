@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
@@ -153,7 +152,7 @@ def test_a_completions_flags_are_kept(desk):
 
 def test_the_facts_of_a_replay_have_its_own_place_and_a_marked_attempt(desk):
     """A replay's row is journaled as itself, though what is sent bears its original's ids."""
-    card = replace(card_of(1, Kind.PAYMENT), original=0, attempt=REPLAY_ATTEMPT)
+    card = card_of(1, Kind.PAYMENT)._replace(original=0, attempt=REPLAY_ATTEMPT)
     desk.send(card)
     desk.tracker.acknowledged(card.place, ACCEPTED, card.attempt)
     desk.tracker.completed(card.place, Completion(Outcome.SETTLED))
@@ -178,8 +177,8 @@ def test_the_facts_of_a_replay_have_its_own_place_and_a_marked_attempt(desk):
 )
 def test_whoever_waits_for_a_command_is_told_how_it_ended(desk, end, complete):
     """A completion lets its replay go, an end without one blocks it; anything else ends nothing."""
-    original = replace(card_of(1, Kind.PAYMENT), is_awaited=True)
-    waiting = replace(card_of(2, Kind.PAYMENT), shard=original.shard, original=1)
+    original = card_of(1, Kind.PAYMENT)._replace(is_awaited=True)
+    waiting = card_of(2, Kind.PAYMENT)._replace(shard=original.shard, original=1)
     desk.send(original)
     assert not desk.tracker.set_aside.admits(waiting)
     end(desk.tracker)

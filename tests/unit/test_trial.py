@@ -7,12 +7,15 @@ import re
 from io import StringIO
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from e2e_data.exits import Exit
 from e2e_data.problems import Problems
 from locustfiles import trial
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.trial import Trial, TrialError
+from paystorm import main
 from tests.helpers_wire import answer, serving
 
 ROWS = b'{"asOf":0,"rows":0}\n'
@@ -256,3 +259,46 @@ def test_a_missing_secret_ends_the_trial_before_it_begins(walk, monkeypatch):
     monkeypatch.delenv("TRIAL_TOKEN", raising=False)
     with pytest.raises(Problems, match="TRIAL_TOKEN"):
         walk(http=HttpSettings(bearer_token="env:TRIAL_TOKEN"))
+
+
+KEY = "KEY_OF_THE_TRIAL"
+PLAN = """
+name = "mine"
+
+[http]
+client = "{client}"
+headers = {{ X-Api-Key = "env:KEY_OF_THE_TRIAL" }}
+
+[phases.accounts]
+sends = ["account"]
+rate_per_s = 10
+"""
+
+
+@pytest.mark.parametrize("client", ["lean", "fast"])
+def test_the_command_sends_as_a_plan_says(fake, tmp_path, monkeypatch, client):
+    """`paystorm try --plan` comes with the plan's credentials, by its client, and shows no secret."""
+    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
+    monkeypatch.setenv(KEY, "open-sesame")
+    fake.asks_for = "X-Api-Key: open-sesame"
+    plan = tmp_path / "mine.toml"
+    plan.write_text(PLAN.format(client=client))
+    with serving(fake) as peer:
+        told = CliRunner().invoke(main, ["try", "--host", str(peer.origin), "--plan", str(plan)])
+        alone = CliRunner().invoke(main, ["try", "--host", str(peer.origin)])
+    assert told.exit_code == Exit.GOOD, told.output
+    assert "every request also has the plan's headers: X-Api-Key" in told.output
+    assert "every step was understood" in told.output
+    assert "open-sesame" not in told.output
+    assert len(fake.sent) == 4
+    assert alone.exit_code == Exit.WRONG_USE
+
+
+def test_a_plan_allows_a_trial_what_it_allows_a_run(tmp_path):
+    """The allow-list of the plan holds for `paystorm try`, and without it the address is refused."""
+    plan = tmp_path / "mine.toml"
+    plan.write_text('allow = ["*.invalid"]' + PLAN.format(client="lean"))
+    away = ["try", "--host", "http://pay.invalid"]
+    assert "not on the allow-list" in CliRunner().invoke(main, away).output
+    allowed = CliRunner().invoke(main, [*away, "--plan", str(plan)], env={KEY: "x"})
+    assert "no address" in allowed.output
