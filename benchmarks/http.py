@@ -32,7 +32,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.measure import ROOT, Row, table
-from tests.vegeta import NotBuiltError, built
+from tests.golang import NotBuiltError
+from tests.vegeta import built
 
 USERS = 128
 GOAL = 6

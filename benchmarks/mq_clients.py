@@ -138,6 +138,12 @@ class Ledger:
         """Return no time."""
         return 0
 
+    def unreadable(self, place: Key, attempt: int) -> None:
+        """Do nothing."""
+
+    def misdirected(self, place: Key) -> None:
+        """Do nothing."""
+
 
 class Users:
     """What users of a load generator do, with the connections and readers that they share."""

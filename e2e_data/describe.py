@@ -12,7 +12,7 @@ from e2e_data.config import PoolConfig
 from e2e_data.config_parts import band_edge
 from e2e_data.explain import amount_text, reason_of
 from e2e_data.hostile import unknown_account_id
-from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Correlation
+from e2e_data.ids import REPLAY_ATTEMPT, RETRIES, RETRY_ATTEMPT, Correlation
 from e2e_data.lookup import Found, Scheme
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
@@ -119,7 +119,8 @@ def _outcome(command: Command, history: Sequence[Command]) -> Iterator[str]:
 def _attempt(told: Correlation) -> Iterator[str]:
     sent_s = told.intended_us / 1e6
     replay = " of a replay of it" if told.attempt & REPLAY_ATTEMPT else ""
-    retry = ", made once more," if told.attempt & RETRY_ATTEMPT else ""
+    retried = (told.attempt & RETRIES) // RETRY_ATTEMPT
+    retry = f", retry {retried}," if retried else ""
     yield _line(
         "attempt",
         f"{told.attempt % RETRY_ATTEMPT}{replay}{retry} in lap {told.lap}, over {told.channel.name}, in phase {told.phase}, "

@@ -31,8 +31,11 @@ from e2e_data.commands import Channel, Kind, Outcome
 
 REPLAY_ATTEMPT = 1 << 7
 """This bit of an attempt marks a replay: a command of the pool that is sent under another's ids."""
-RETRY_ATTEMPT = 1 << 6
-"""This bit marks an attempt that was made once more at once, because its connection was closed."""
+RETRY_ATTEMPT = 1 << 4
+"""Each retry by the tester adds this to an attempt; below it stands how often it was granted before."""
+RETRIES_MAX = 7
+RETRIES = RETRIES_MAX * RETRY_ATTEMPT
+"""The bits of an attempt that count its retries."""
 ACCOUNT_NAMESPACE = UUID("66a9f0a5-4eb2-43ae-a258-a6cca245ca95")
 """In which files that are made beforehand name accounts, since no platform has done so yet."""
 LAPS = 1 << 16

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from e2e_data.commands import Channel
 from locustfiles.channels.origin import Origin, locate
+from locustfiles.fault_plan import on_wire
 from locustfiles.plan_parts.allowed import Address
 from locustfiles.plans import Plan
 
@@ -21,6 +22,9 @@ def addresses_of(plan: Plan, origin: Origin | None) -> Iterator[Address]:
         for one in plan.kafka.bootstrap.split(","):
             host, _, port = one.rpartition(":")
             yield Address(host.strip("[]"), int(port), "kafka.bootstrap")
+    api = locate(plan.wire.toxiproxy)[0] if on_wire(plan) else None
+    if api is not None:
+        yield Address(api.host, api.port, "wire.toxiproxy")
     if Channel.MQ in plan.channels_used:
         for name, number in plan.mq.listeners:
             yield Address(name, number, "mq.hosts")

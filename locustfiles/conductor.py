@@ -163,6 +163,8 @@ class Conductor:
         log.info("run directory: %s", director.directory.path)
         if run is not None:
             run.users_now = self._user_count
+        if self._crew is not None:
+            launched.faults.kill_worker = self._crew.kill_one
         if self.post is not None:
             order = order_of(launched, self._options.num_users)
             self.post.open(director, order, lambda: manifest_of(launched))
@@ -256,6 +258,7 @@ class Conductor:
     def _write_evidence(self, stage: Stage) -> None:
         """Complete the run directory: journal, statistics, book and record."""
         launched, director = stage.launched, stage.launched.director
+        launched.faults.stop()
         if launched.run is not None:
             close_run(launched.run, stage.pulse)
             worker = launched.run.service.worker

@@ -37,6 +37,13 @@ class Crew:
             for _ in range(count)
         ]
 
+    def kill_one(self) -> bool:
+        """Kill a worker with -9, and tell whether there was one."""
+        alive = [process for process in self.processes if process.poll() is None]
+        for process in alive[-1:]:
+            process.kill()
+        return bool(alive)
+
     def end(self) -> None:
         """Wait for the workers, which were told to quit, and kill what is left."""
         for process in self.processes:

@@ -191,9 +191,11 @@ class Director:
         """Close the files. Nobody may send any more."""
         self.grants.close()
 
-    def event(self, name: str, phase: str = "", note: str = "", dropped: int = 0) -> None:
+    def event(
+        self, name: str, phase: str = "", note: str = "", dropped: int = 0, channel: str = ""
+    ) -> None:
         """Write down that something happened."""
-        event = TimelineEvent(self.clock.now_ns(), name, phase, note, dropped)
+        event = TimelineEvent(self.clock.now_ns(), name, phase, note, dropped, channel)
         self.told.append(event)
         self.timeline.write(event)
 

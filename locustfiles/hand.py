@@ -110,9 +110,9 @@ class Card:
         """Whether it repeats another command."""
         return self.original >= 0
 
-    def numbered(self, *, again: bool) -> int:
-        """Return the number of the attempt, or of the one that is made once more after it."""
-        return self.attempt + RETRY_ATTEMPT if again else self.attempt
+    def numbered(self, again: int) -> int:
+        """Return the number of the attempt that is made after so many others."""
+        return self.attempt + again * RETRY_ATTEMPT
 
     @property
     def waits(self) -> bool:

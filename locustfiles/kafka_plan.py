@@ -46,9 +46,9 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
     return problems
 
 
-def sandbox_options(plan: Plan) -> list[str]:
-    """Return what the embedded sandbox is to be started with."""
-    return ["--kafka-port", "0"] if used(plan) else []
+def sandbox_services(plan: Plan) -> dict[str, list[str]]:
+    """Return what the embedded sandbox has to have, with its options."""
+    return {"kafka": []} if used(plan) else {}
 
 
 def with_sandbox(plan: Plan, address: str | None) -> Plan:

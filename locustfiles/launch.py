@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import platform as machine
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import kafka_launch, kafka_plan, mq_launch, mq_target
+from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
@@ -28,6 +29,7 @@ from locustfiles.completions import PollingSource
 from locustfiles.control import user_name
 from locustfiles.director import Director, Resumed
 from locustfiles.embedded import EmbeddedSandbox
+from locustfiles.faults import Faults, proxied
 from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
@@ -57,10 +59,11 @@ class Launched:
     record: RunRecord
     gate: Gate
     sandbox: EmbeddedSandbox | None
-    book: str | None = None
+    book: str | None
     """The database to read the book from; None where statements are asked for."""
-    depths: mq_launch.Depths | None = None
+    depths: mq_launch.Depths | None
     """Of the queues that the run sends over, where there are any."""
+    faults: Faults
 
     def let_go(self) -> None:
         """End what was started for the run."""
@@ -117,19 +120,20 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
 
     Where a `fleet` sends, its workers get an `order` and make their own part with `serve`.
     """
-    origin, sandbox = settings.origin, None
-    if origin is None:
-        # Who asks for behaviours wants to see them noticed.
-        flags = ["--flags"] if settings.pool.config.pattern_percentage else []
-        wanted = [*mq_target.sandbox_options(settings.plan)]
-        wanted += kafka_plan.sandbox_options(settings.plan)
-        sandbox = EmbeddedSandbox(*flags, *wanted)
-        origin = Origin.parse(sandbox.url)
-        plan = mq_target.with_sandbox(settings.plan, sandbox.mq)
-        settings = replace(settings, plan=kafka_plan.with_sandbox(plan, sandbox.kafka))
-    gate = depths = None
-    try:
+    with ExitStack() as undoing:
+        origin, sandbox, wire = settings.origin, None, None
+        if origin is None:
+            sandbox = _embedded(settings)
+            undoing.callback(sandbox.stop)
+            origin = Origin.parse(sandbox.url)
+            plan = mq_target.with_sandbox(settings.plan, sandbox.mq)
+            settings = replace(settings, plan=kafka_plan.with_sandbox(plan, sandbox.kafka))
+        if fault_plan.on_wire(settings.plan):
+            plan, origin, wire = proxied(settings.plan, origin)
+            undoing.callback(wire.close)
+            settings = replace(settings, plan=plan)
         gate = open_gate(origin, settings.platform, settings.plan.http, settings.plan.timeout_s)
+        undoing.callback(gate.close)
         kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
@@ -141,32 +145,43 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             fleet=fleet,
             resumed=resumed,
         )
-        run = None
-        if not fleet:
-            again = f"-{record.masters}" if record.masters > 1 else ""
-            service = Service(directory.name, LOCAL + again, record.masters)
-            run = Run(
-                *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
-                settings.users,
-                service,
-            )
-            direct(run, director)
-            _connect(run, gate)
+        run = None if fleet else _sender(settings, director, record, gate)
+        depths = None
         if mq_target.sends(settings.plan):
             depths = mq_launch.Depths(
                 settings.plan, lambda note: director.event("warning", "", note)
             )
             director.queues = depths
-    except BaseException:
-        if gate:
-            gate.close()
-        if depths:
-            depths.close()
-        if sandbox:
-            sandbox.stop()
-        raise
+        faults = Faults(director, sandbox, wire)
+        faults.start()
+        undoing.pop_all()
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox, settings.book, depths)
+    return Launched(director, run, record, gate, sandbox, settings.book, depths, faults)
+
+
+def _embedded(settings: Settings) -> EmbeddedSandbox:
+    """Start a sandbox that has what a plan sends over. Raises Problems."""
+    plan = settings.plan
+    # Who asks for behaviours wants to see them noticed.
+    flags = ["--flags"] if settings.pool.config.pattern_percentage else []
+    services = mq_target.sandbox_services(plan) | kafka_plan.sandbox_services(plan)
+    options = [*flags, *plan.sandbox.options]
+    return EmbeddedSandbox(options, services, apart=fault_plan.apart(plan))
+
+
+def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gate) -> Run:
+    """Make what sends in this process, and have it directed here. Raises Problems."""
+    again = f"-{record.masters}" if record.masters > 1 else ""
+    directory, clock = director.directory, director.clock
+    service = Service(directory.name, LOCAL + again, record.masters)
+    run = Run(
+        *(settings.plan, settings.pool, settings.platform, record.ids, directory, clock),
+        settings.users,
+        service,
+    )
+    direct(run, director)
+    _connect(run, gate)
+    return run
 
 
 _Begun = tuple[RunDirectory, RunRecord, RunClock, Resumed | None]

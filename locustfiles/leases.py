@@ -36,7 +36,7 @@ from reports.grants import Grant
 WATCH = -1
 """The attempt number of what may not be sent again: only its outcome is looked for."""
 ATTEMPTS_MAX = RETRY_ATTEMPT - 1
-"""The bits beyond mark retries and replays; after so many attempts, a command is only watched."""
+"""The bits beyond count retries and mark replays; after so many attempts, a command is only watched."""
 
 PREFER_NS = 1_000_000_000
 """So long after a phase began, a shard waits for the worker that held it in the phase before."""

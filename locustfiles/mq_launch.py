@@ -22,8 +22,13 @@ LOOK_S = 1.0
 
 def line(run: Run) -> MqLine:
     """Open the way over IBM MQ in a process that sends. Raises Problems."""
+    said: set[str] = set()
 
     def warn(note: str) -> None:
+        # Each reader says the same of the same outage.
+        if note in said:
+            return
+        said.add(note)
         log.warning("IBM MQ: %s", note)
         run.dealer.warned(run.phase_name, f"IBM MQ: {note}")
 

@@ -13,10 +13,12 @@ from gevent import GreenletExit
 from e2e_data.commands import Channel, Kind, Outcome, expected_on
 from e2e_data.envelope import message_ids, timestamp
 from e2e_data.mq import MqMessage
+from locustfiles import retries
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.mq_access import MqAccess
 from locustfiles.channels.mq_replies import Awaited
 from locustfiles.lines import ABORTED
+from locustfiles.retries import Tried
 from locustfiles.run import Run
 from locustfiles.work import Turn
 
@@ -77,10 +79,10 @@ class MqLine:
             )
             self._warn(f"replies over IBM MQ: {told}")
 
-    def message(self, run: Run, turn: Turn, reply_to: str) -> MqMessage:
+    def message(self, run: Run, turn: Turn, reply_to: str, again: int = 0) -> MqMessage:
         """Return what is to be put for a turn. Raises whatever the adapter does."""
         return run.platform.mq_message(
-            run.sending(turn),
+            run.sending(turn, again),
             message_id=next(self._message_ids),
             timestamp=timestamp(datetime.now(UTC)),
             reply_to=reply_to,
@@ -97,29 +99,44 @@ class MqSender:
         """Do nothing: a user has nothing of its own."""
 
     def send(self, turn: Turn) -> None:
-        """Put a command, wait for its reply, and record what came of it, whatever that is."""
+        """Put a command, wait for its reply, and as the plan has it again; record what came of it."""
+        retries.send(self._run, turn, self._attempt)
+
+    def _attempt(self, turn: Turn, before: int, in_doubt: bool) -> Tried | None:  # noqa: FBT001
         run, card, tracker = self._run, turn.card, self._run.tracker
         reply_to = self._line.access.next_reply_queue()
-        message, problem = self._made(turn, reply_to)
-        attempt = card.attempt
-        sent_ns = tracker.sending(card, turn.phase, turn.arrival)
+        message, problem = self._made(turn, reply_to, before)
+        attempt = card.numbered(before)
+        sent_ns = tracker.sending(card, turn.phase, turn.arrival, before)
         account = card.account_key if card.kind is Kind.ACCOUNT else None
         awaited = Awaited(card.place, attempt, card.command_id, account)
+        tried: Tried | None = None
         if message is None:
-            at_ns = tracker.not_sent(card.place, f"adapter: {problem!r}", attempt)
+            why = f"adapter: {problem!r}"
+            at_ns = tracker.not_sent(card.place, why, attempt, last=not in_doubt)
         else:
-            at_ns, problem = self._exchanged(turn, message, reply_to, awaited)
+            try:
+                at_ns, problem = self._exchanged(turn, message, reply_to, awaited)
+            except NotSentError as error:
+                problem, tried = error, retries.next_after(run, "not sent", before)
+                is_last = tried is None and not in_doubt
+                at_ns = tracker.not_sent(card.place, str(error), attempt, last=is_last)
+            if isinstance(problem, UnansweredError):
+                tried = retries.next_after(run, "unanswered", before)
         utc_ns, took_ms = run.clock.epoch_utc_ns + at_ns, (at_ns - sent_ns) / 1e6
         label = _LABELS[card.kind]
         if problem is None:
             self._statistics.answered(label, utc_ns, took_ms, awaited.length)
         else:
             self._statistics.fire(label, utc_ns, took_ms, awaited.length, problem)
+        return tried
 
-    def _made(self, turn: Turn, reply_to: str) -> tuple[MqMessage | None, Exception | None]:
+    def _made(
+        self, turn: Turn, reply_to: str, again: int
+    ) -> tuple[MqMessage | None, Exception | None]:
         """Have the adapter make the message; where it fails, nothing is sent."""
         try:
-            return self._line.message(self._run, turn, reply_to), None
+            return self._line.message(self._run, turn, reply_to, again), None
         except Exception as error:
             log.exception("the platform adapter failed on %s", turn.card.command_id)
             return None, error
@@ -127,7 +144,10 @@ class MqSender:
     def _exchanged(
         self, turn: Turn, message: MqMessage, reply_to: str, awaited: Awaited
     ) -> tuple[int, Exception | None]:
-        """Put the message and wait; return when it ended, and what was wrong."""
+        """Put the message and wait; return when it ended, and what was wrong.
+
+        Raises NotSentError where nothing was put.
+        """
         run, tracker = self._run, self._run.tracker
         place, attempt = awaited.place, awaited.attempt
         try:
@@ -141,7 +161,7 @@ class MqSender:
                 # It was recorded when it came, whatever failed after that.
                 return awaited.at_ns, None
             if isinstance(error, NotSentError):
-                return tracker.not_sent(place, str(error), attempt), error
+                raise
             if not isinstance(error, UnansweredError):
                 log.exception("a fault in the MQ channel, on %s", turn.card.command_id)
             return tracker.unanswered(place, str(error), attempt), error

@@ -43,11 +43,9 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
     return problems
 
 
-def sandbox_options(plan: Plan) -> list[str]:
-    """Return what the embedded sandbox is to be started with."""
-    if not sends(plan):
-        return []
-    return ["--mq-port", "0", "--mq-reply-id", plan.mq.reply_match]
+def sandbox_services(plan: Plan) -> dict[str, list[str]]:
+    """Return what the embedded sandbox has to have, with its options."""
+    return {"mq": ["--mq-reply-id", plan.mq.reply_match]} if sends(plan) else {}
 
 
 def with_sandbox(plan: Plan, address: str | None) -> Plan:

@@ -27,8 +27,10 @@ from locustfiles.mix import Mix
 from locustfiles.plan_parts.allowed import Allowed
 from locustfiles.plan_parts.budget import Budget
 from locustfiles.plan_parts.channels import Channels
+from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
+from locustfiles.plan_parts.retries import Retries
 from locustfiles.plan_parts.traces import load_trace
 from locustfiles.profiles import SECOND_NS
 from reports.slos import Fitness, Slo
@@ -112,6 +114,11 @@ class Plan(Part):
     fitness: Fitness = Fitness()
     fleet: Fleet = Fleet()
     budget: Budget = Budget()
+    retries: Retries = Retries()
+    faults: tuple[Fault, ...] = ()
+    """What is done to the platform or the wire, and when."""
+    wire: Wire = Wire()
+    sandbox: SandboxChoice = SandboxChoice()
     allow: tuple[Allowed, ...] = ()
     """Hosts that commands may go to, beside this machine itself."""
 
@@ -133,6 +140,11 @@ class Plan(Part):
             f"slos: phase {slo.phase!r} is none of {', '.join(self.phases)}"
             for slo in self.slos
             if slo.phase is not None and slo.phase not in self.phases
+        ]
+        wrong += [
+            f"faults: phase {fault.phase!r} is none of {', '.join(self.phases)}"
+            for fault in self.faults
+            if fault.phase not in self.phases
         ]
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -354,9 +354,9 @@ class Run:
         """
         return self.dealer.take(seat)
 
-    def sending(self, turn: Turn, *, again: bool = False) -> Sending:
+    def sending(self, turn: Turn, again: int = 0) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
-        card, number = turn.card, turn.card.numbered(again=again)
+        card, number = turn.card, turn.card.numbered(again)
         attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
         return self.addresser.sending(card, attempt)
 

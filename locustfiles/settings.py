@@ -15,7 +15,7 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import kafka_plan, mq_target
+from locustfiles import fault_plan, kafka_plan, mq_target
 from locustfiles.addresses import addresses_of
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.origin import Origin
@@ -132,6 +132,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         problems += _too_few(plan, options.num_users or plan.users, workers)
         problems += mq_target.check(plan, embedded=origin is None)
         problems += kafka_plan.check(plan, embedded=origin is None)
+        problems += fault_plan.check(plan, embedded=origin is None)
     with _collecting(problems):
         _book(values["--book"])
     if problems:

@@ -28,7 +28,7 @@ class Tally:
     waiting: int = 0
     """Requests that are on the wire now."""
     retried: int = 0
-    """Commands sent once more, under the same id, after their connection was closed while idle."""
+    """Attempts that were made again, under the same id."""
     held_back: int = 0
     """Waits of users that the platform asked for (Retry-After)."""
 
@@ -103,10 +103,10 @@ class Tracker:
 
     # Who waits for the answer to an attempt tells of it with what `leaving` gave.
 
-    def leaving(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> Pending:
+    def leaving(self, card: Card, phase: int, arrival: Arrival, again: int = 0) -> Pending:
         """Record that a command is about to leave, for the first time or again."""
         sent_ns = self.moved_ns = self._now_ns()
-        place, attempt, channel = card.place, card.numbered(again=again), card.channel
+        place, attempt, channel = card.place, card.numbered(again), card.channel
         sent = self.pending[place] = Pending(card, attempt, phase, channel, sent_ns)
         tally = self.tally
         tally.waiting += 1
@@ -119,10 +119,17 @@ class Tracker:
         )
         return sent
 
-    def answered(self, sent: Pending, answer: Acknowledgement, known_ns: int | None = None) -> int:
+    def answered(
+        self,
+        sent: Pending,
+        answer: Acknowledgement,
+        known_ns: int | None = None,
+        *,
+        last: bool = True,
+    ) -> int:
         """Record an answer, and return the time: `known_ns`, or else now.
 
-        Only a command that is accepted or unknown stays pending.
+        Only a command that is accepted or unknown stays pending, and one with an attempt to come.
         """
         status, card = answer.status, sent.card
         if status is Acknowledged.ACCEPTED and answer.account_id is not None:
@@ -136,9 +143,9 @@ class Tracker:
         )
         self.tally.acknowledged += 1
         self.tally.waiting -= 1
-        if status is Acknowledged.INVALID or status is Acknowledged.REFUSED:
-            if self.outcomes is not None and status is Acknowledged.INVALID:
-                self.outcomes.add(card, int(Outcome.INVALID), sent.channel)
+        if status is Acknowledged.INVALID and self.outcomes is not None:
+            self.outcomes.add(card, int(Outcome.INVALID), sent.channel)
+        if last and (status is Acknowledged.INVALID or status is Acknowledged.REFUSED):
             self._finished(card.place, complete=False)
         return at_ns
 
@@ -148,18 +155,19 @@ class Tracker:
         self.tally.unanswered += 1
         return self._add(Fact.UNANSWERED, sent.card.place, sent.at, reason=reason)
 
-    def stayed(self, sent: Pending, reason: str) -> int:
-        """Record that nothing left after all, and return the time."""
+    def stayed(self, sent: Pending, reason: str, *, last: bool = True) -> int:
+        """Record that nothing left after all, and return the time; `last` unless attempts may follow."""
         self.tally.waiting -= 1
-        self._finished(sent.card.place, complete=False)
+        if last:
+            self._finished(sent.card.place, complete=False)
         self.tally.unanswered += 1
         return self._add(Fact.NOT_SENT, sent.card.place, sent.at, reason=reason)
 
     # The same for those who know an attempt by its place and number alone.
 
-    def sending(self, card: Card, phase: int, arrival: Arrival, *, again: bool = False) -> int:
+    def sending(self, card: Card, phase: int, arrival: Arrival, again: int = 0) -> int:
         """Record that a command is about to leave, for the first time or again; return the time."""
-        sent = self.leaving(card, phase, arrival, again=again)
+        sent = self.leaving(card, phase, arrival, again)
         self._on_wire[card.place, sent.attempt] = sent
         return sent.sent_ns
 
@@ -178,9 +186,13 @@ class Tracker:
         """Record that no whole answer came, and return the time: the command may have effect."""
         return self.failed(self._on_wire.pop((place, attempt)), reason)
 
-    def not_sent(self, place: Place, reason: str, attempt: int = 0) -> int:
-        """Record that nothing left after all, and return the time."""
-        return self.stayed(self._on_wire.pop((place, attempt)), reason)
+    def not_sent(self, place: Place, reason: str, attempt: int = 0, *, last: bool = True) -> int:
+        """Record that nothing left after all, and return the time; `last` unless attempts may follow."""
+        return self.stayed(self._on_wire.pop((place, attempt)), reason, last=last)
+
+    def give_up(self, place: Place) -> None:
+        """Wait no more for a command of which no attempt left, or all were refused."""
+        self._finished(place, complete=False)
 
     def completed(
         self,
@@ -214,6 +226,18 @@ class Tracker:
     def bound(self, account: Key, account_id: str) -> None:
         """Take in the id of an account, from an answer that came after its creation's user had gone."""
         self._bindings.bind(account, account_id)
+
+    def unreadable(self, place: Place, attempt: int) -> None:
+        """Record that a reply came to an attempt, and that nobody can read it."""
+        self._told(Fact.UNREADABLE, place, attempt)
+
+    def misdirected(self, place: Place) -> None:
+        """Record that a reply about a command came to another one."""
+        self._told(Fact.MISDIRECTED, place, 0)
+
+    def _told(self, fact: Fact, place: Place, attempt: int) -> None:
+        pending = self.pending.get(place)
+        self._add(fact, place, pending.at if pending else (attempt, 0, Channel.MQ))
 
     def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
         """Record that a command was put aside, and return the time; `attempt` where one is on the wire."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from e2e_data.commands import Outcome
-from reports.causes import ACCOUNT_DIFFERS, REASON_DIFFERS, TAKEN_BACK, missing
+from reports.causes import (
+    ACCOUNT_DIFFERS,
+    LOST_AFTER,
+    MISDIRECTED,
+    REASON_DIFFERS,
+    TAKEN_BACK,
+    TWO_EVENTS,
+    UNREADABLE,
+    missing,
+)
 from reports.checks import Grounds, Invariant
 from reports.classes import Judged
 
@@ -46,6 +55,36 @@ class ToldAsBooked(Invariant):
             ),
         )
         self._accounts(judged)
+        self._telling(judged)
+
+    def _telling(self, judged: Judged) -> None:
+        """Look at how outcomes were told: once, to whom they concern, so that it can be read."""
+        evidence, seen = judged.evidence, judged.evidence.seen
+        self.gather(MISDIRECTED).add(
+            judged, seen.misdirected, lambda _: "a reply about it came to another command"
+        )
+        self.gather(UNREADABLE).add(
+            judged, seen.unreadable, lambda _: "a reply that came to it cannot be read"
+        )
+        self.gather(TWO_EVENTS).add(
+            judged,
+            evidence.events_on > 1,
+            lambda i: f"{evidence.events_on[i]} events with different ids tell of it",
+        )
+        what = "reply" if evidence.events is None else "event"
+        causes = np.select(
+            [seen.misdirected, seen.unreadable],
+            [np.str_(MISDIRECTED), np.str_(UNREADABLE)],
+            default=np.str_(""),
+        )
+        for cause in ("", MISDIRECTED, UNREADABLE):
+            self.gather(LOST_AFTER, cause).add(
+                judged,
+                judged.lost_after & (causes == cause),
+                lambda i: (
+                    f"the book has it {outcomes_text(judged.final[i])}, and no {what} said so"
+                ),
+            )
 
     def _original(self, judged: Judged) -> np.ndarray:
         """Return, for each command, the one whose id it was sent by: of a replay, its original."""

@@ -22,6 +22,7 @@ ERRORS = (
     Class.WRONG_OUTCOME,
     Class.LOST_BEFORE,
     Class.LOST,
+    Class.LOST_AFTER,
     Class.PENDING,
     Class.RECOVERED,
     Class.UNKNOWN,

@@ -21,6 +21,7 @@ PRECEDENCE = (
     Class.WRONG_OUTCOME,
     Class.LOST_BEFORE,
     Class.LOST,
+    Class.LOST_AFTER,
     Class.PENDING,
     Class.RECOVERED,
     Class.UNKNOWN,
@@ -62,6 +63,8 @@ class Judged:
     taken: Bools
     """Accepted, though a correct platform cannot even understand it."""
     lost: Bools
+    lost_after: Bools
+    """In the book with its outcome, of which nobody was told, though the platform tells of all."""
     stored: Bools
     """A broker acknowledged it, and the platform never did."""
     unexpected: Bools
@@ -156,6 +159,7 @@ def judge_shard(
         wrong_outcome=wrong_outcome & ~taken_back,
         taken=taken,
         lost=lost & ~evidence.is_replay,
+        lost_after=_lost_after(evidence) & drained & ~no_effect,
         stored=told.stored & (seen.outcomes == 0),
         unexpected=~granted & (False if booked is None else booked.rows > 0),
         untold=untold,
@@ -181,6 +185,7 @@ def _classes(judged: Judged, told: _Told, *, lost: Bools, undecided: Bools) -> I
         Class.WRONG_OUTCOME: judged.wrong_outcome | judged.taken_back,
         Class.LOST_BEFORE: lost & judged.stored,
         Class.LOST: lost,
+        Class.LOST_AFTER: judged.lost_after,
         Class.PENDING: undecided,
         Class.RECOVERED: told.open_end & ended,
         Class.UNKNOWN: (told.open_end | judged.untold) & ~put_aside,
@@ -225,6 +230,21 @@ def _final(evidence: Evidence, reached: Bools) -> Ints:
     own = evidence.seen.outcomes[rows]
     final[rows] = np.where(reached[rows], np.where(own != 0, own, final[originals]), 0)
     return final
+
+
+def _lost_after(evidence: Evidence) -> Bools:
+    """Tell which commands were decided, and nobody told: by an event, or else by a reply."""
+    booked = evidence.booked
+    if booked is None or not evidence.all_told:
+        return np.zeros(len(evidence.shard), np.bool_)
+    decided = (booked.rows > 0) & (booked.outcome & _BOTH != 0) & ~evidence.is_replay
+    if evidence.events is not None:
+        untold = evidence.united(evidence.granted) & (evidence.events_on == 0)
+    else:
+        untold = (evidence.seen.channel == Channel.MQ) & evidence.sent & ~evidence.incomplete
+        untold &= evidence.observed == 0
+    lost: Bools = decided & untold
+    return lost
 
 
 def _duplicated(evidence: Evidence, booked: Booked | None) -> Bools:

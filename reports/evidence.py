@@ -7,7 +7,7 @@ are expressions over columns. Shards are loaded in groups: memory is bounded wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -27,10 +27,14 @@ from reports import book, event_log, journal
 from reports.booked import Booked, BookedAccounts, read_accounts, read_commands
 from reports.columns import NEVER, Bools, Ints
 from reports.dataset import Sliced, open_dataset, readable
+from reports.event_log import Sort
+from reports.event_reading import EventReading
 from reports.grants import Grant, read_grants
+from reports.incidents import Incidents, incidents_of
 from reports.lines import damaged, read_lines
 from reports.rundir import PhaseRecord, RunDirectory
 from reports.seen import Seen, attempts, attempts_told, seen_of
+from reports.timeline import REPLIES_CUT, read_timeline
 
 GROUP_COMMANDS = 200_000
 """About how many commands are in memory at a time."""
@@ -62,6 +66,10 @@ class Evidence:
     """The account ids that the platform gave, one for each account; empty where none was seen."""
     events: pa.Table | None = None
     """The events that were read of its commands; None where none were asked for."""
+    incidents: Incidents | None = None
+    """What happened to single attempts."""
+    all_told: bool = False
+    """Whether all was read that the platform told: events where they were asked for, else replies."""
 
     def command_id(self, index: int) -> str:
         """Return a command's id; made when it is asked for, since only cases need theirs."""
@@ -114,6 +122,32 @@ class Evidence:
         return np.where(first_ns == np.iinfo(np.int64).max, NEVER, first_ns)
 
     @cached_property
+    def _distinct_events(self) -> tuple[Ints, int]:
+        """Return how many different events tell of each command, and how many came once more."""
+        size = len(self.shard)
+        if self.events is None:
+            return np.zeros(size, np.int64), 0
+        ours = self.events["sort"].to_numpy() == Sort.OURS
+        rows = np.flatnonzero(ours & (self.events["dead_letter"].to_numpy() == 0))
+        names = ("index", "partition", "offset", "event_high", "event_low")
+        columns = [self.events[name].to_numpy()[rows].astype(np.uint64) for name in names]
+        # The same place read twice is our own doing, after another member left.
+        places = np.unique(np.stack(columns, axis=1), axis=0)
+        distinct = np.unique(places[:, [0, 3, 4]], axis=0)
+        counts = np.bincount(distinct[:, 0].astype(np.int64), minlength=size)
+        return counts, len(places) - len(distinct)
+
+    @property
+    def events_on(self) -> Ints:
+        """How many events tell of each command: those with the same id are one."""
+        return self._distinct_events[0]
+
+    @property
+    def events_again(self) -> int:
+        """How many events came at another offset, too: the platform tells at least once."""
+        return self._distinct_events[1]
+
+    @cached_property
     def observed(self) -> Ints:
         """The outcomes that were observed; that of a replay counts where its original has none."""
         rows, originals = self.replays.rows, self.replays.originals
@@ -143,10 +177,16 @@ class RunEvidence:
         self._commands = self._book("commands.parquet", book.COMMANDS)
         self._accounts = self._book("accounts.parquet", book.ACCOUNTS)
         self._bound = bindings_of(directory.bindings)
+        reading = EventReading(directory)
         self._events = None
-        if (directory.events / "start.json").is_file():
+        self._all_told = not any(
+            event.event == "warning" and REPLIES_CUT in event.note
+            for event in read_timeline(directory.timeline)[1]
+        )
+        if reading.is_asked:
             read = sorted(directory.events.glob("[!.]*.parquet"))
             self._events = open_dataset(read, event_log.SCHEMA)
+            self._all_told = reading.is_whole
 
     def _book(self, name: str, schema: pa.Schema) -> ds.Dataset | None:
         return open_dataset([self._directory.book / name], schema) if self.has_book else None
@@ -198,10 +238,7 @@ class RunEvidence:
             accounts = Sliced(self._accounts, group)
             events = Sliced(self._events, group)
             for number in group:
-                evidence = self._evidence(number, facts, commands, accounts)
-                if self._events is not None:
-                    evidence = replace(evidence, events=events.of(number))
-                yield evidence
+                yield self._evidence(number, facts, commands, accounts, events)
             # What Arrow keeps of a group for later would add up over the groups.
             del facts, commands, accounts, events
             pa.default_memory_pool().release_unused()
@@ -214,6 +251,7 @@ class RunEvidence:
             Sliced(self._journal, only),
             Sliced(self._commands, only),
             Sliced(self._accounts, only),
+            Sliced(self._events, only),
         )
 
     def facts(self, number: int) -> pa.Table:
@@ -242,7 +280,9 @@ class RunEvidence:
         if start < self._pool.shard_count:
             yield range(start, self._pool.shard_count)
 
-    def _evidence(self, number: int, facts: Sliced, commands: Sliced, accounts: Sliced) -> Evidence:
+    def _evidence(
+        self, number: int, facts: Sliced, commands: Sliced, accounts: Sliced, events: Sliced
+    ) -> Evidence:
         shard = self._pool.shard(number)
         table = facts.of(number)
         seen = seen_of(table, len(shard))
@@ -270,6 +310,9 @@ class RunEvidence:
             strays_minor=np.array([self._strays.get(one, 0) for one in ids], dtype=np.int64),
             has_strays=np.array([one in self._strays for one in ids], dtype=np.bool_),
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
+            events=None if self._events is None else events.of(number),
+            incidents=incidents_of(table),
+            all_told=self._all_told,
         )
 
 

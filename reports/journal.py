@@ -35,6 +35,10 @@ class Fact(IntEnum):
     """Never sent, because what it needs was not observed; `reason` says what."""
     NOT_SENT = 6
     """The attempt failed before anything left: the connection was refused."""
+    UNREADABLE = 7
+    """A reply came under its correlation id that nobody can read."""
+    MISDIRECTED = 8
+    """A reply about it came under another command's correlation id."""
 
 
 ROW = np.dtype(

@@ -33,6 +33,7 @@ class Class(StrEnum):
     RECOVERED = "recovered"
     LOST = "lost in the platform"
     LOST_BEFORE = "lost before the platform"
+    LOST_AFTER = "lost after the platform"
     UNEXPECTED = "unexpected"
     DUPLICATED = "duplicated"
     WRONG_OUTCOME = "wrong outcome"
@@ -205,6 +206,34 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultRow:
+    """What a fault did that the plan brought about. Times are ns since the run's epoch."""
+
+    title: str
+    phase: str
+    channel: str
+    """The one that it was on; empty where it was on all."""
+    began_ns: int
+    ended_ns: int
+    noticed_ms: float | None
+    """From its beginning until it showed; None where it never did."""
+    recovered_ms: float | None
+    """From its end until it was as before; None where that was not seen."""
+    answered_percent: float | None
+    """Of what was answered before in as long a time; None where too little was."""
+    response_p99_before_ms: float | None
+    response_p99_during_ms: float | None
+    completed_during: int
+    completed_after: int
+    during: dict[str, int]
+    """Incident -> how many attempts had it while the fault was there."""
+    after: dict[str, int]
+    """The same from its end until the next fault, or its phase's end."""
+    cascades: tuple[str, ...]
+    """Other channels that were disturbed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """Everything the judge found, as it stands in summary.json."""
 
@@ -243,6 +272,10 @@ class Judgement:
     regions: tuple[RegionRow, ...] = ()
     workers: tuple[WorkerRow, ...] = ()
     """Empty where one process sent by itself."""
+    retried: int = 0
+    """Attempts that were made again by the tester, under the same command id."""
+    faults: tuple[FaultRow, ...] = ()
+    """Empty where the plan has none."""
     facts: dict[str, str] = field(default_factory=dict)
     """Versions, host, seed, nonce and the like: what it takes to reproduce the run."""
 

@@ -40,6 +40,10 @@ def paragraph(judgement: Judgement, run_s: float | None) -> str:
             f"{counted(judgement.expected_rejections, 'command')} had to be rejected and "
             f"{'was' if judgement.expected_rejections == 1 else 'were'}: that counts as success."
         )
+    if judgement.retried:
+        sentences.append(
+            f"{counted(judgement.retried, 'attempt')} repeated one, under the same id."
+        )
     if invalid := judgement.class_total(Class.INVALID):
         sentences.append(
             f"{counted(invalid, 'hostile command')} could not be understood and "

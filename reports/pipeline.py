@@ -9,16 +9,13 @@ more doubled, or somebody else writes there too, which is told and not judged.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
 
 from e2e_data.commands import Channel, Outcome
 from e2e_data.platform import Acknowledged
 from reports.event_log import Sort
+from reports.event_reading import EventReading
 from reports.evidence import Evidence
 from reports.judgement import Check, FitnessResult, Status
 from reports.rundir import RunDirectory
@@ -59,17 +56,11 @@ class Pipeline:
     directory: RunDirectory
     stages: Stages = field(default_factory=Stages)
 
-    @property
-    def is_asked(self) -> bool:
-        """Whether the run read events."""
-        return (self.directory.events / "start.json").is_file()
-
     def add(self, evidence: Evidence) -> None:
         """Count a shard."""
         seen, booked, events, stages = evidence.seen, evidence.booked, evidence.events, self.stages
         if events is None:
             return
-        size = len(evidence.shard)
         over_kafka = seen.channel == Channel.KAFKA
         delivered = over_kafka & (seen.acknowledged == Acknowledged.ACCEPTED)
         own = ~evidence.is_replay
@@ -78,10 +69,10 @@ class Pipeline:
         sort = events["sort"].to_numpy()
         stages.misdirected += int((sort == Sort.MISDIRECTED).sum())
         stages.orphans += int((sort == Sort.ORPHAN).sum())
-        told = np.zeros(size, np.bool_)
-        rows = np.flatnonzero((sort == Sort.OURS) & (events["dead_letter"].to_numpy() == 0))
-        if len(rows):
-            self._told(evidence, rows, told)
+        told = evidence.events_on > 0
+        stages.told += int(told.sum())
+        stages.doubled += int((evidence.events_on > 1).sum())
+        stages.again += evidence.events_again
         if booked is not None:
             decided = (booked.rows > 0) & (booked.outcome & _DECIDED != 0)
             put_away = seen.outcomes & Outcome.DEAD_LETTERED != 0
@@ -90,37 +81,26 @@ class Pipeline:
             stages.untold += int((decided & ~told).sum())
             stages.unbooked += int((told & ~decided).sum())
 
-    def _told(self, evidence: Evidence, rows: np.ndarray, told: np.ndarray) -> None:
-        """Mark the commands that have events, and count those with several."""
-        events = evidence.events
-        assert events is not None
-        names = ("index", "partition", "offset", "event_high", "event_low")
-        columns = [events[name].to_numpy()[rows].astype(np.uint64) for name in names]
-        # The same place read twice is our own doing, after another member left.
-        places = np.unique(np.stack(columns, axis=1), axis=0)
-        index = places[:, 0].astype(np.int64)
-        told[index] = True
-        distinct = np.unique(places[:, [0, 3, 4]], axis=0)
-        per_command = np.bincount(distinct[:, 0].astype(np.int64), minlength=len(told))
-        self.stages.told += int(told.sum())
-        self.stages.doubled += int((per_command > 1).sum())
-        self.stages.again += len(places) - len(distinct)
-
     def checks(self) -> Iterator[Check]:
         """Say whether the stages agree, naming each that does not."""
-        if not self.is_asked:
+        if not self._reading.is_asked:
             return
         stages, wrong = self.stages, list(self._faults())
         status = Status.VIOLATED if wrong else Status.HOLDS
-        note = "; ".join(wrong)
-        if any(result.status is not Status.HOLDS for result in self.fitness()):
+        note = "; ".join(wrong) or self._remark()
+        if not self._reading.is_whole:
             # Whoever has not read everything cannot say what is missing.
             status, note = Status.NOT_ASKED, "not all events were read"
         yield Check("pipeline", TITLE, status, stages.sent + stages.decided, note=note)
 
+    def _remark(self) -> str:
+        """Say what is no fault, and still worth knowing."""
+        again = self.stages.again
+        return f"{again:,} events came once more under the same id" if again else ""
+
     def _faults(self) -> Iterator[str]:
         stages = self.stages
-        on_topic = self._grown("commands")
+        on_topic = self._reading.grown("commands")
         if on_topic is not None and on_topic < stages.acknowledged:
             yield (
                 f"the command topic lost {stages.acknowledged - on_topic:,} of "
@@ -146,53 +126,8 @@ class Pipeline:
 
     def fitness(self) -> Iterator[FitnessResult]:
         """Say whether all events were read: what is gone unread is the generator's own loss."""
-        if not self.is_asked:
-            return
-        counted = [told.get("counted", {}) for told in self._workers()]
-        trimmed = sum(int(one.get("trimmed", 0)) for one in counted)
-        problems = sorted({text for told in self._workers() for text in told.get("problems", ())})
-        behind = self._behind()
-        read = {
-            name: sum(int(one.get(name, 0)) for one in counted)
-            for name in ("ours", "foreign", "malformed")
-        }
-        notes = [f"{count:,} {name}" for name, count in read.items()]
-        if behind is None:
-            yield FitnessResult(
-                "every event was read", Status.UNKNOWN, "it is not known where they end"
-            )
-            return
-        if trimmed or behind or problems:
-            notes = [f"{trimmed:,} were gone unread", f"{behind:,} were not read", *problems]
-        status = Status.VIOLATED if trimmed or behind or problems else Status.HOLDS
-        yield FitnessResult("every event was read", status, ", ".join(notes))
+        return self._reading.fitness()
 
-    def _behind(self) -> int | None:
-        """Return how many records of the event topics were not committed as read."""
-        end = self._json("end.json")
-        if "ends" not in end or "committed" not in end:
-            return None
-        return sum(
-            max(int(offset) - max(int(end["committed"].get(topic, {}).get(number, 0)), 0), 0)
-            for topic, numbers in end["ends"].items()
-            for number, offset in numbers.items()
-        )
-
-    def _grown(self, topic: str) -> int | None:
-        """Return by how many records a topic grew during the run; None where that is not known."""
-        start, end = self._json("start.json").get(topic), self._json("end.json").get(topic)
-        if not start or not end:
-            return None
-        return sum(map(int, end.values())) - sum(map(int, start.values()))
-
-    def _workers(self) -> list[dict[str, Any]]:
-        files = sorted(self.directory.events.glob("*.json"))
-        return [self._json(one.name) for one in files if one.name not in ("start.json", "end.json")]
-
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.directory.events / name
-        try:
-            told = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return told if isinstance(told, dict) else {}
+    @property
+    def _reading(self) -> EventReading:
+        return EventReading(self.directory)

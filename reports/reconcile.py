@@ -19,8 +19,10 @@ from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER, Ints
 from reports.evidence import Evidence, RunEvidence
+from reports.faults import FaultEffects, recoveries
+from reports.incidents import Incident
 from reports.invariants import INVARIANTS
-from reports.judgement import Judgement, PhaseRow
+from reports.judgement import FaultRow, Judgement, PhaseRow
 from reports.labels import LabelCounts
 from reports.latencies import Latencies, sent_commands
 from reports.measures import Measure, judged_slos, measure_of
@@ -42,12 +44,15 @@ class _Counts:
         self.classes: Counter[tuple[str, str]] = Counter()
         self.surely_not_sent = self.perhaps_sent = self.journaled = self.expected_rejections = 0
         self.settled_minor: Counter[str] = Counter()
+        self.retried = 0
         self.labels = LabelCounts()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
         evidence, shard = judged.evidence, judged.evidence.shard
         self.labels.add(judged)
+        if evidence.incidents is not None:
+            self.retried += int((evidence.incidents.sort == Incident.RETRIED).sum())
         for kind in Kind:
             part = judged.classes[shard.slice_of(kind)]
             for number, count in enumerate(np.bincount(part, minlength=len(PRECEDENCE)).tolist()):
@@ -124,7 +129,12 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     timeline = read_timeline(directory.timeline)
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
-    measures = [measure_of(slo, record.phases, began(timeline[1])) for slo in record.slos]
+    measures = [
+        measure_of(slo, record.phases, began(timeline[1]))
+        for slo in record.slos
+        if slo.recovered_within_s is None
+    ]
+    faults = FaultEffects(timeline[1])
     for shard in evidence.shards():
         judged = judged_by(record, shard)
         dropped.tell(judged)
@@ -133,6 +143,8 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         sent = sent_commands(shard)
         for sum_of in (spans, latencies, seconds, counts.labels.responses):
             sum_of.add(sent)
+        if shard.incidents is not None:
+            faults.add(sent, shard.incidents)
         for check in checks:
             check.look(judged)
         _measure(measures, judged)
@@ -140,7 +152,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     for measure in measures:
         measure.give_up(given_up(*timeline, record.phases))
     summed = spans, latencies, measures, pipeline
-    judgement = _judgement(evidence, pool, checks, counts, summed, timeline)
+    judgement = _judgement(evidence, pool, checks, counts, summed, timeline, faults.rows())
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
@@ -208,6 +220,7 @@ def _judgement(
     counts: _Counts,
     measured: tuple[Spans, Latencies, Sequence[Measure], Pipeline],
     timeline: Timeline,
+    faults: tuple[FaultRow, ...],
 ) -> Judgement:
     record = evidence.record
     losses = Losses(
@@ -218,7 +231,10 @@ def _judgement(
     )
     spans, latencies, measures, pipeline = measured
     results = (*(check.check() for check in checks), *pipeline.checks())
-    slos = tuple(judged_slos(measures, timeline[1]))
+    slos = (
+        *judged_slos(measures, timeline[1]),
+        *(recoveries(slo, faults) for slo in record.slos if slo.recovered_within_s is not None),
+    )
     fitness = (
         *judge_fitness(record.fitness, latencies, losses, timeline[0]),
         *pipeline.fitness(),
@@ -247,6 +263,8 @@ def _judgement(
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
+        retried=counts.retried,
+        faults=faults,
         facts=_facts(record, pool),
     )
 

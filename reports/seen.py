@@ -39,6 +39,10 @@ class Seen:
     """Why it was blocked, unanswered, refused or rejected; empty where nothing was said."""
     told_reason: NDArray[np.object_]
     """Why it was rejected, by what was observed of its outcome."""
+    unreadable: Bools
+    """A reply that came to it was none that anybody can read."""
+    misdirected: Bools
+    """A reply about it came to another command."""
     flags: NDArray[np.object_]
     """What was flagged about it, as one text; empty where nothing was."""
 
@@ -98,8 +102,6 @@ def seen_of(table: pa.Table, size: int) -> Seen:
     acknowledged[half_refused] = -1
     blocked = count(fact == Fact.BLOCKED) > 0
     completed = fact == Fact.COMPLETED
-    outcomes = np.zeros(size, dtype=np.int64)
-    np.bitwise_or.at(outcomes, index[completed], code[completed])
     phase = first(sent & of_chosen, "phase", -1)
     return Seen(
         sent_ns=first(sent & of_chosen, "at_ns", NEVER),
@@ -115,12 +117,21 @@ def seen_of(table: pa.Table, size: int) -> Seen:
         unanswered=((count(fact == Fact.UNANSWERED) > 0) & (acknowledged < 0)) | half_refused,
         not_sent=(attempts > 0) & (count(fact == Fact.NOT_SENT) == attempts),
         blocked=blocked,
-        outcomes=outcomes,
+        outcomes=_united(index[completed], code[completed], size),
         completed_ns=first(completed, "at_ns", NEVER),
         reason=_texts(table, "reason", index, size),
         told_reason=_texts(table.filter(pa.array(completed)), "reason", index[completed], size),
+        unreadable=count(fact == Fact.UNREADABLE) > 0,
+        misdirected=count(fact == Fact.MISDIRECTED) > 0,
         flags=_texts(table, "flags", index, size),
     )
+
+
+def _united(index: Ints, flags: Ints, size: int) -> Ints:
+    """Return all flags of each command."""
+    united = np.zeros(size, dtype=np.int64)
+    np.bitwise_or.at(united, index, flags)
+    return united
 
 
 def _ordered(rows: Bools, at_ns: Ints, rank: Ints | None = None) -> Ints:

@@ -54,6 +54,8 @@ class Slo(BaseModel):
     answered, refused, lost, wrong. An expected rejection is no error, and being late is none."""
     throughput_above_per_s: float | None = Field(default=None, gt=0)
     """So many commands are answered in a second, while commands are due."""
+    recovered_within_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """So long after the end of each of the plan's faults it has to be as before."""
     phase: str | None = None
     channel: ChannelName | None = None
     kind: KindName | None = None
@@ -70,13 +72,17 @@ class Slo(BaseModel):
     def _whole(self) -> Self:
         asked = [
             name
-            for name in ("latency", "errors_below_percent", "throughput_above_per_s")
+            for name in (
+                *("latency", "errors_below_percent", "throughput_above_per_s"),
+                "recovered_within_s",
+            )
             if getattr(self, name) is not None
         ]
         wrong = []
         if len(asked) != 1:
             wrong.append(
-                "ask one thing: latency, errors_below_percent or throughput_above_per_s; "
+                "ask one thing: latency, errors_below_percent, throughput_above_per_s or "
+                "recovered_within_s; "
                 f"this asks {' and '.join(asked) or 'nothing'}"
             )
         bound = (self.percentile, self.below_ms)
@@ -86,6 +92,9 @@ class Slo(BaseModel):
             wrong.append('percentile and below_ms are for a latency, such as latency = "response"')
         if self.window_s is None and self.windows_percent != 100:
             wrong.append("windows_percent is for windows, such as window_s = 1")
+        narrower = (self.channel, self.kind, self.region, self.label, self.window_s)
+        if self.recovered_within_s is not None and {*narrower} != {None}:
+            wrong.append("recovered_within_s is asked of all faults, or those of a phase")
         wrong += self._not_live()
         if wrong:
             raise ValueError("; ".join(wrong))
@@ -97,6 +106,8 @@ class Slo(BaseModel):
         unseen = [name for name, value in scope.items() if value is not None]
         if self.latency is None and self.kind is not None:
             unseen.append("kind")
+        if self.recovered_within_s is not None:
+            unseen.append("recovery")
         if self.latency not in (None, "response"):
             unseen.append(f"latency {self.latency}")
         if self.abort_after_s is None or not unseen:
@@ -122,6 +133,8 @@ class Slo(BaseModel):
             return f"{self.latency} p{self.percentile:g} below {self.below_ms:g} ms"
         if self.errors_below_percent is not None:
             return f"errors below {self.errors_below_percent:g} %"
+        if self.recovered_within_s is not None:
+            return f"recovered from each fault within {self.recovered_within_s:g} s"
         return f"throughput above {self.throughput_above_per_s:g}/s"
 
     @property
@@ -129,6 +142,8 @@ class Slo(BaseModel):
         """The unit of what is measured: that of the bound."""
         if self.latency is not None:
             return "ms"
+        if self.recovered_within_s is not None:
+            return "s"
         return "%" if self.errors_below_percent is not None else "/s"
 
 

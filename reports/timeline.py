@@ -7,6 +7,12 @@ from pathlib import Path
 
 from reports.lines import damaged, read_lines
 
+FAULT_BEGAN, FAULT_ENDED = "fault began", "fault ended"
+"""What a plan did to the platform or the wire; the note says which."""
+
+REPLIES_CUT = "a connection broke that replies are read over: some may have gone with it"
+"""What a warning says after which a reply that never came is not surely the platform's loss."""
+
 
 @dataclass(frozen=True, slots=True)
 class Second:
@@ -34,7 +40,7 @@ class Second:
     cpu_percent: float
     """This process's share of one core since the row before."""
     retried: int = 0
-    """Commands sent once more after their connection was closed while idle."""
+    """Attempts that were made again, under the same command id."""
     held_back: int = 0
     """Waits of users that the platform asked for."""
     queues: dict[str, int] = field(default_factory=dict)
@@ -49,12 +55,15 @@ class Event:
     event: str
     """One of: run began, run resumed, phase began, phase settles, phase goes on, phase paused, phase
     resumed, phase ended, pause asked, resume asked, skip asked, emergency asked, worker joined, worker
-    lost, worker replaced, worker back, stop asked, aborted, warning, run ended."""
+    lost, worker replaced, worker back, stop asked, aborted, fault began, fault ended, warning, run
+    ended."""
     phase: str = ""
     note: str = ""
-    """Of a worker: its name, and after a colon what became of it."""
+    """Of a worker: its name, and after a colon what became of it. Of a fault: what it is."""
     dropped: int = 0
     """Of "phase settles": the arrivals that the phase gave up."""
+    channel: str = ""
+    """Of a fault: the channel that it is on; empty where it is on all."""
 
 
 def read_timeline(path: Path) -> tuple[list[Second], list[Event]]:

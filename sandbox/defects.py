@@ -27,6 +27,12 @@ WRONG_REASON = "wrong-reason"
 TAKE_BACK = "take-back"
 REORDER = "reorder"
 FORGET = "forget"
+LOSE_EVENT = "lose-event"
+REPEAT_EVENT = "repeat-event"
+NEW_EVENT_ID = "new-event-id"
+LOSE_REPLY = "lose-reply"
+MISDIRECT_REPLY = "misdirect-reply"
+CORRUPT_REPLY = "corrupt-reply"
 
 DEFECTS: dict[str, str] = {
     LOSE: "acknowledge a command, then forget it: never decided, in no statement",
@@ -51,6 +57,12 @@ DEFECTS: dict[str, str] = {
     TAKE_BACK: "tell that a payment is settled, and then that it is rejected",
     REORDER: "decide a command after the others that wait for the same account",
     FORGET: "with --ledger: write to the database every two seconds, and wait for nothing",
+    LOSE_EVENT: "publish no event on a decision",
+    REPEAT_EVENT: "publish the event on a decision twice, under the same event id",
+    NEW_EVENT_ID: "publish a second event on a decision, under another event id",
+    LOSE_REPLY: "over MQ: never send the final reply to a command",
+    MISDIRECT_REPLY: "over MQ: send a final reply under the correlation id of another command",
+    CORRUPT_REPLY: "over MQ: cut a final reply off in its middle",
 }
 """Name -> what goes wrong. Help and documentation are made from this table."""
 
@@ -78,6 +90,13 @@ class Defects:
     def is_on(self, name: str) -> bool:
         """Say whether a defect is on at all."""
         return name in self._thresholds
+
+    def strikes(self, name: str, command_id: str) -> bool:
+        """Say the same where the defect is about to take effect, and note that it does."""
+        hits = self.hits(name, command_id)
+        if hits:
+            self.count(name, command_id)
+        return hits
 
     def count(self, name: str, command_id: str) -> None:
         """Note that the defect took effect on a command."""

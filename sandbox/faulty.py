@@ -155,10 +155,7 @@ class FaultyLedger(Ledger):
 
     def _hits(self, name: str, command: Transaction | Payment) -> bool:
         """Tell whether a defect hits a command that it could hit, and note that it did."""
-        hits = self._defects.hits(name, command.command_id)
-        if hits:
-            self._defects.count(name, command.command_id)
-        return hits
+        return self._defects.strikes(name, command.command_id)
 
 
 def _more(posting: Posting, minor: int) -> Posting:

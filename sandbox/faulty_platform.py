@@ -46,7 +46,9 @@ class FaultyPlatform(Platform):
             self._waiting[entry.account_id] += 1
         elif not isinstance(command, CreateAccount):
             self._again(known)
-        if isinstance(command, Payment) and self._hits(named.ERROR_ANSWER, command.command_id):
+        if isinstance(command, Payment) and self.defects.strikes(
+            named.ERROR_ANSWER, command.command_id
+        ):
             raise Refusal(422, "invalid", "the payment is not understood")
         return entry
 
@@ -65,13 +67,13 @@ class FaultyPlatform(Platform):
         """Decide an accepted command, or leave it lying as a defect has it."""
         entry = self.ledger.find(command_id)
         assert entry is not None, "a command is received before it is decided"
-        if self._hits(named.STALL, command_id):
+        if self.defects.strikes(named.STALL, command_id):
             return
         others_wait = self._waiting[entry.account_id] > 1
         if (
             others_wait
             and command_id not in self._put_off
-            and self._hits(named.REORDER, command_id)
+            and self.defects.strikes(named.REORDER, command_id)
         ):
             self._put_off.add(command_id)
             self._enqueue(command_id)
@@ -98,9 +100,3 @@ class FaultyPlatform(Platform):
         self.defects.count(named.LOSE, command.command_id)
         entry = self._lost[command.command_id] = self.ledger.draft(command)
         return entry
-
-    def _hits(self, name: str, command_id: str) -> bool:
-        hits = self.defects.hits(name, command_id)
-        if hits:
-            self.defects.count(name, command_id)
-        return hits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -81,6 +82,14 @@ class Fields:
         if not isinstance(value, bool):
             raise self._refusal(name, value, "must be true or false")
         return value
+
+    def amount(self, name: str) -> float:
+        """Read a number from 0 upwards; 0 where it is not there."""
+        value = self._values.get(name, 0)
+        is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        if not (is_number and 0 <= value < math.inf):  # type: ignore[operator]
+            raise self._refusal(name, value, "must be a number from 0 upwards")
+        return float(value)  # type: ignore[arg-type]
 
     def date(self, name: str) -> str:
         """Read a calendar date, YYYY-MM-DD, as text."""

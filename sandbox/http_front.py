@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,23 +24,31 @@ from sandbox.fields import Refusal, shown
 from sandbox.ledger import Conflict
 from sandbox.openapi import DESCRIPTION
 from sandbox.platform import Platform
+from sandbox.strain import Strain
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_CORRELATION_CHARS = 200
 
 _JSON = b"application/json"
+_RETRY_LATER = [(b"retry-after", b"1")]
 _NDJSON = b"application/x-ndjson"
 
 
-def app_for(platform: Platform) -> Starlette:
-    """Build the ASGI application in front of `platform`."""
-    ledger = platform.ledger
+def app_for(platform: Platform, strain: Strain | None = None) -> Starlette:
+    """Build the ASGI application in front of `platform`, which is under `strain`."""
+    ledger, strain = platform.ledger, strain or Strain()
     app = Starlette(
         routes=[
-            Route("/api/payments", Submission(platform, wire.payment), methods=["POST"]),
+            Route("/api/payments", Submission(platform, strain, wire.payment), methods=["POST"]),
             Route("/api/commands/{command_id}", CommandState(platform), methods=["GET"]),
-            Route("/api/transactions", Submission(platform, wire.transaction), methods=["POST"]),
-            Route("/api/accounts", Submission(platform, wire.create_account), methods=["POST"]),
+            Route(
+                "/api/transactions",
+                Submission(platform, strain, wire.transaction),
+                methods=["POST"],
+            ),
+            Route(
+                "/api/accounts", Submission(platform, strain, wire.create_account), methods=["POST"]
+            ),
             Route(
                 "/api/statements/accounts",
                 Statement(lambda: statements.of_accounts(ledger.accounts())),
@@ -50,6 +59,7 @@ def app_for(platform: Platform) -> Starlette:
                 Statement(lambda: statements.of_commands(ledger.entries())),
                 methods=["GET"],
             ),
+            Route("/sandbox/strain", Straining(strain), methods=["PUT"]),
             Route("/healthz", Fixed({"status": "ok"}), methods=["GET"]),
             Route("/openapi.json", Fixed(DESCRIPTION), methods=["GET"]),
         ],
@@ -63,8 +73,9 @@ def app_for(platform: Platform) -> Starlette:
 class Submission:
     """POST of one command type: understood and accepted (202), or refused with a reason."""
 
-    def __init__(self, platform: Platform, read: wire.Reader) -> None:
+    def __init__(self, platform: Platform, strain: Strain, read: wire.Reader) -> None:
         self._platform = platform
+        self._strain = strain
         self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,11 +83,13 @@ class Submission:
         try:
             body = await _body(receive)
             if body is not None:
+                await self._strain.bear()
                 accepted = self._accept(scope, body)
                 await self._platform.durable()
                 await _answer(send, 202, accepted)
         except Refusal as refusal:
-            await _answer(send, refusal.status, _error(refusal.error, refusal.reason))
+            headers = _RETRY_LATER if refusal.status in (429, 503) else []
+            await _answer(send, refusal.status, _error(refusal.error, refusal.reason), headers)
         except Conflict as conflict:
             await _answer(send, 422, _error("conflict", str(conflict)))
 
@@ -128,6 +141,23 @@ class Statement:
         await send({"type": "http.response.body", "body": b""})
 
 
+class Straining:
+    """PUT of what the platform is under from now on; `{}` for nothing."""
+
+    def __init__(self, strain: Strain) -> None:
+        self._strain = strain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Answer the request."""
+        try:
+            body = await _body(receive)
+            if body is not None:
+                self._strain.change(wire.json_object(body))
+                await _answer(send, 200, json.dumps(asdict(self._strain)).encode())
+        except Refusal as refusal:
+            await _answer(send, refusal.status, _error(refusal.error, refusal.reason))
+
+
 class Fixed:
     """GET of a document that never changes."""
 
@@ -161,8 +191,10 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return b", ".join(values).decode("latin-1") if values else None
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", _JSON), (b"content-length", b"%d" % len(body))]
+async def _answer(
+    send: Send, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    headers = [(b"content-type", _JSON), (b"content-length", b"%d" % len(body)), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

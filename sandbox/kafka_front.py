@@ -29,7 +29,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from sandbox import envelope, kafka_events
+from sandbox import envelope, telling
 from sandbox.fields import Refusal
 from sandbox.ledger import Conflict
 from sandbox.platform import Decided, Platform
@@ -223,9 +223,12 @@ class KafkaFront:
 
     def _on_decided(self, decided: Decided) -> None:
         entry = decided.entry
-        event = kafka_events.event(decided)
-        self._outbox.append((entry.account_id, event, entry.command.command_id))
-        if len(self._outbox) == 1:
+        events = telling.events_of(decided, self._platform.defects)
+        if not events:
+            self._platform.store.published(entry.command.command_id)
+        is_idle = not self._outbox
+        self._outbox += [(entry.account_id, event, entry.command.command_id) for event in events]
+        if is_idle:
             self._publish()
 
     def _publish(self) -> None:

@@ -25,6 +25,7 @@ from sandbox.mqbinding.failure import Failed
 from sandbox.mqbinding.structs import Descriptor
 from sandbox.platform import Decided, Platform
 from sandbox.queue_manager import DEAD_LETTER_QUEUE
+from sandbox.telling import FinalReplies
 
 log = logging.getLogger("sandbox.mq")
 
@@ -61,7 +62,9 @@ class MqFront:
         self._settings = settings
         self._waiting: dict[str, list[Sender]] = {}
         """Who is to be told of a decision, by command id."""
-        self._outbox: deque[tuple[Sender, Entry]] = deque()
+        self._finals = FinalReplies(platform.defects)
+        self._outbox: deque[tuple[str, Sender, tuple[tuple[Sender, bytes], ...]]] = deque()
+        """Command ids, who is to be told, and what is put for that."""
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._poison = 0
@@ -69,6 +72,8 @@ class MqFront:
 
     def start(self) -> None:
         """Begin to read and to reply; call it on the event loop."""
+        for command_id, sender in self._platform.unreplied:
+            self._await_decision(mq_replies.read_back(sender), command_id)
         readers = (self._linked(self._read) for _ in range(self._settings.readers))
         for work in (*readers, self._linked(self._reply)):
             self._tasks.append(asyncio.create_task(work))
@@ -117,16 +122,24 @@ class MqFront:
         try:
             read = envelope.read(without_headers(request, body)[1])
             entry = self._platform.accept(read.command, read.correlation_id)
+            sender = mq_replies.sender_of(request, read.correlation_id, self._settings.reply_id)
+            self._want(sender, entry.command.command_id)
             await self._platform.durable()
         except (Refusal, Conflict) as why:
             await self._reject(link, source, request, body, why)
             return
-        sender = mq_replies.sender_of(request, read.correlation_id, self._settings.reply_id)
         if sender is not None and self._settings.replies is Replies.BOTH:
             await self._put(link, sender, mq_replies.accepted(entry, sender.correlation_id))
         await link.commit()
         if sender is not None:
             self._await_decision(sender, entry.command.command_id)
+
+    def _want(self, sender: Sender | None, command_id: str) -> None:
+        """Have the book keep who waits for a final reply, if it keeps anything."""
+        store = self._platform.store
+        if sender is not None and store.has_outbox:
+            correl_id = sender.md.correl_id.hex()
+            store.reply_wanted(command_id, correl_id, mq_replies.written(sender))
 
     def _await_decision(self, sender: Sender, command_id: str) -> None:
         """Reply when the command is decided, or soon if it already is; not where it is lost."""
@@ -167,17 +180,20 @@ class MqFront:
             self._send(sender, decided.entry)
 
     def _send(self, sender: Sender, entry: Entry) -> None:
-        self._outbox.append((sender, entry))
+        told = self._finals.of(sender, entry)
+        self._outbox.append((entry.command.command_id, sender, told))
         self._arrived.set()
 
     async def _reply(self, link: Link) -> None:
         """Send final replies; one is off the list when it is committed."""
         while True:
             while self._outbox:
-                sender, entry = self._outbox[0]
-                await self._put(link, sender, mq_replies.final(entry, sender.correlation_id))
+                command_id, sender, told = self._outbox[0]
+                for to, body in told:
+                    await self._put(link, to, body)
                 await link.commit()
                 self._outbox.popleft()
+                self._platform.store.replied(command_id, sender.md.correl_id.hex())
             self._arrived.clear()
             await self._arrived.wait()
 

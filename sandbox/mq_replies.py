@@ -63,6 +63,36 @@ def sender_of(request: Descriptor, correlation_id: str, reply_id: ReplyId) -> Se
     return Sender(queue, text(request.reply_to_q_mgr), correlation_id, md)
 
 
+def written(sender: Sender) -> str:
+    """Write down a sender, as a book keeps it."""
+    md = sender.md
+    return json.dumps(
+        {
+            "queue": sender.queue.decode("latin-1"),
+            "manager": sender.manager.decode("latin-1"),
+            "correlation_id": sender.correlation_id,
+            "priority": md.priority,
+            "persistence": md.persistence,
+            "correl_id": md.correl_id.hex(),
+        }
+    )
+
+
+def read_back(text_: str) -> Sender:
+    """Read what `written` gave."""
+    kept = json.loads(text_)
+    md = Descriptor(
+        msg_type=codes.MQMT_REPLY,
+        format=FORMAT_STRING,
+        ccsid=CCSID_UTF8,
+        priority=kept["priority"],
+        persistence=kept["persistence"],
+        correl_id=bytes.fromhex(kept["correl_id"]),
+    )
+    queue, manager = (kept[name].encode("latin-1") for name in ("queue", "manager"))
+    return Sender(queue, manager, kept["correlation_id"], md)
+
+
 def accepted(entry: Entry, correlation_id: str) -> bytes:
     """Write the reply that a command is accepted."""
     return _body(entry, correlation_id, "ACCEPTED", None, entry.received_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from sandbox.book import Reason, Status
@@ -9,6 +10,7 @@ from sandbox.commands import CreateAccount, Payment, Transaction
 from sandbox.fields import CURRENCY_CODE
 from sandbox.flags import FLAGS
 from sandbox.limits import Period
+from sandbox.strain import Strain
 from sandbox.wire import (
     ACCOUNT_NUMBER,
     ACCOUNT_TYPES,
@@ -202,6 +204,8 @@ def _command_state() -> Schema:
     return path
 
 
+_STRAIN = _object({field.name: {"type": "number"} for field in fields(Strain)})
+
 DESCRIPTION: Schema = {
     "openapi": "3.1.0",
     "info": {
@@ -220,6 +224,16 @@ DESCRIPTION: Schema = {
         "/api/commands/{command_id}": _command_state(),
         "/api/statements/accounts": _statement("All accounts and balances", "AccountRow"),
         "/api/statements/commands": _statement("All commands, by receipt", "CommandRow"),
+        "/sandbox/strain": {
+            "put": {
+                "summary": "What the platform is under from now on, none where it is not named",
+                "requestBody": {"content": {"application/json": {"schema": _STRAIN}}},
+                "responses": {
+                    "200": _answer("What it is under", _STRAIN),
+                    "422": _answer("Not understood", _ref("Error")),
+                },
+            }
+        },
         "/healthz": _get(
             "Whether it runs", _answer("It does", _object({"status": {"const": "ok"}}))
         ),

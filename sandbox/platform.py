@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.book import Entry
@@ -48,6 +48,8 @@ class Platform:
         self._correlation_ids: dict[str, str] = {}
         """Of the commands that are not decided yet."""
         self._watchers: list[Callable[[Decided], None]] = []
+        self.unreplied: Sequence[tuple[str, str]] = ()
+        """Command ids of a platform that is no more, and who waits for a final reply to them."""
 
     def watch(self, watcher: Callable[[Decided], None]) -> None:
         """Have each decision told to `watcher`, from now on and in their order."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
+
+from sandbox.strain import Strain
 
 _BATCH = 500
 """Decisions in one go before requests get a turn: a few milliseconds of work."""
@@ -20,7 +23,15 @@ class Processor:
     one task waits for it. `now_s` gives seconds of a monotonic clock.
     """
 
-    def __init__(self, latency_ms: float, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        latency_ms: float,
+        now_s: Callable[[], float] = time.monotonic,
+        strain: Strain | None = None,
+    ) -> None:
+        self._strain = strain or Strain()
+        self._free_s = -math.inf
+        """When the next decision may be, where there is a capacity."""
         self._latency_s = latency_ms / 1000
         self._now_s = now_s
         self._queue: deque[tuple[float, str]] = deque()
@@ -38,10 +49,17 @@ class Processor:
         """
         queue, now_s = self._queue, self._now_s()
         for _ in range(_BATCH):
-            if not queue or queue[0][0] > now_s:
+            if not queue or self._due_s() > now_s:
                 break
             decide(queue.popleft()[1])
-        return max(queue[0][0] - now_s, 0) if queue else None
+            if self._strain.capacity_per_s:
+                step_s = 1 / self._strain.capacity_per_s
+                self._free_s = max(self._free_s, now_s - step_s) + step_s
+        return max(self._due_s() - now_s, 0) if queue else None
+
+    def _due_s(self) -> float:
+        due_s = self._queue[0][0]
+        return max(due_s, self._free_s) if self._strain.capacity_per_s else due_s
 
     async def run(self, decide: Callable[[str], None]) -> None:
         """Decide commands as they come due, until cancelled."""

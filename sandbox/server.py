@@ -27,6 +27,7 @@ from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
 from sandbox.platform import Platform
 from sandbox.processor import Processor
+from sandbox.strain import Strain
 
 if TYPE_CHECKING:
     from sandbox.sql_store import SqlStore
@@ -126,10 +127,11 @@ async def _serve(
     on_started: Callable[[], None],
     services: Sequence[Service],
 ) -> None:
-    processor = Processor(settings.latency_ms)
+    strain = Strain()
+    processor = Processor(settings.latency_ms, strain=strain)
     store = None if settings.ledger_url is None else _store(settings)
     platform = _platform(settings, processor, store)
-    server = _Server(_config(platform), on_started)
+    server = _Server(_config(platform, strain), on_started)
     _call_at_end(server.stop, with_stdin=settings.stop_with_stdin)
     tasks = [processor.run(platform.decide)]
     unpublished = [] if store is None else _go_on(platform, store)
@@ -170,6 +172,7 @@ def _go_on(platform: Platform, store: SqlStore) -> Sequence[str]:
     kept = store.load()
     platform.ledger.restore(kept.entries, kept.decided)
     platform.resume(kept.undecided, kept.correlation_ids)
+    platform.unreplied = kept.unreplied
     if kept.entries:
         log.info(
             "went on with %d commands, %d of them undecided", len(kept.entries), len(kept.undecided)
@@ -189,9 +192,9 @@ def _platform(settings: Settings, processor: Processor, store: SqlStore | None) 
     return FaultyPlatform(faulty, defects, processor.enqueue, monitor, store)
 
 
-def _config(platform: Platform) -> uvicorn.Config:
+def _config(platform: Platform, strain: Strain) -> uvicorn.Config:
     return uvicorn.Config(
-        app_for(platform),
+        app_for(platform, strain),
         loop="asyncio",
         http="httptools",
         ws="none",

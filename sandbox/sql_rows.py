@@ -57,6 +57,16 @@ OUTBOX = sql.Table(
 """Decisions whose events are not known to be published; an event's id is made of the command's."""
 
 
+REPLIES = sql.Table(
+    "replies",
+    METADATA,
+    sql.Column("command_id", _ID, primary_key=True),
+    sql.Column("correl_id", _ID, primary_key=True),
+    sql.Column("sender", sql.Text, nullable=False),
+)
+"""Who waits for a final reply over MQ that is not known to be put."""
+
+
 def received_row(number: int, entry: Entry, correlation_id: str) -> dict[str, Any]:
     """Return the row of a command that was received."""
     return {

@@ -18,6 +18,7 @@ from sandbox.sql_rows import (
     METADATA,
     OUTBOX,
     POSTINGS,
+    REPLIES,
     decided_row,
     entry_of,
     posting_rows,
@@ -39,11 +40,14 @@ class _Batch:
     postings: Rows = field(default_factory=list)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     published: Rows = field(default_factory=list)
+    wanted: Rows = field(default_factory=list)
+    replied: Rows = field(default_factory=list)
     told: list[Callable[[], None]] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.received or self.decided or self.published or self.waiting)
+        rows = (self.received, self.decided, self.published, self.wanted, self.replied)
+        return any(rows) or bool(self.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Kept:
     undecided: tuple[str, ...]
     correlation_ids: dict[str, str]
     """Of commands that are not decided, or not published."""
+    unreplied: tuple[tuple[str, str], ...]
+    """Command ids, and who waits for a final reply to them."""
 
 
 class SqlStore:
@@ -90,6 +96,7 @@ class SqlStore:
                 postings.setdefault(row.command_id, []).append(posting)
             rows = connection.execute(sql.select(COMMANDS).order_by(COMMANDS.c.number)).all()
             unpublished = {row.command_id for row in connection.execute(sql.select(OUTBOX))}
+            unreplied = connection.execute(sql.select(REPLIES.c.command_id, REPLIES.c.sender)).all()
         decided = sorted(
             (row for row in rows if row.decision is not None), key=lambda row: row.decision
         )
@@ -107,6 +114,7 @@ class SqlStore:
                 for row in rows
                 if row.decision is None or row.command_id in unpublished
             },
+            tuple((row.command_id, row.sender) for row in unreplied),
         )
 
     def received(self, entry: Entry, correlation_id: str) -> None:
@@ -140,6 +148,17 @@ class SqlStore:
     def published(self, command_id: str) -> None:
         """Note that the event on a decision was taken by the broker."""
         self._batch.published.append({"key": command_id})
+        self._arrived.set()
+
+    def reply_wanted(self, command_id: str, correl_id: str, sender: str) -> None:
+        """Add who waits for the final reply to a command, as text."""
+        key = {"command_id": command_id, "correl_id": correl_id}
+        self._batch.wanted.append({**key, "sender": sender})
+        self._arrived.set()
+
+    def replied(self, command_id: str, correl_id: str) -> None:
+        """Note that a final reply was put."""
+        self._batch.replied.append({"key": command_id, "to": correl_id})
         self._arrived.set()
 
     def is_durable(self, command_id: str) -> bool:
@@ -212,6 +231,7 @@ class SqlStore:
                 ids = [{"key": account_id} for account_id in batch.accounts]
                 connection.execute(sql.delete(ACCOUNTS).where(ACCOUNTS.c.account_id == key), ids)
                 connection.execute(sql.insert(ACCOUNTS), list(batch.accounts.values()))
+            _write_replies(connection, batch)
             if batch.published:
                 connection.execute(
                     sql.delete(OUTBOX).where(OUTBOX.c.command_id == key), batch.published
@@ -223,6 +243,20 @@ class SqlStore:
                 sql.select(sql.func.max(COMMANDS.c.number), sql.func.max(COMMANDS.c.decision))
             ).one()
         return row[0] or 0, row[1] or 0
+
+
+def _write_replies(connection: sql.Connection, batch: _Batch) -> None:
+    """Write down who waits for a reply from now on, and who does no more."""
+    key: sql.BindParameter[str] = sql.bindparam("key")
+    to: sql.BindParameter[str] = sql.bindparam("to")
+    cross_off = sql.delete(REPLIES).where(REPLIES.c.command_id == key, REPLIES.c.correl_id == to)
+    if batch.wanted:
+        # One that is read again, since its reading was not committed, waits already.
+        waiting = {(row["command_id"], row["correl_id"]): row for row in batch.wanted}
+        connection.execute(cross_off, [{"key": key, "to": to} for key, to in waiting])
+        connection.execute(sql.insert(REPLIES), list(waiting.values()))
+    if batch.replied:
+        connection.execute(cross_off, batch.replied)
 
 
 def _make_durable(connection: Any, _: object) -> None:

@@ -29,6 +29,12 @@ class Store(Protocol):
     def published(self, command_id: str) -> None:
         """Note that the event on a decision was taken by the broker."""
 
+    def reply_wanted(self, command_id: str, correl_id: str, sender: str) -> None:
+        """Add who waits for the final reply to a command, as text."""
+
+    def replied(self, command_id: str, correl_id: str) -> None:
+        """Note that a final reply was put."""
+
     def is_durable(self, command_id: str) -> bool:
         """Tell whether what was decided of a command may be told."""
         ...
@@ -55,6 +61,12 @@ class Memory:
         told()
 
     def published(self, command_id: str) -> None:
+        """Do nothing."""
+
+    def reply_wanted(self, command_id: str, correl_id: str, sender: str) -> None:
+        """Do nothing."""
+
+    def replied(self, command_id: str, correl_id: str) -> None:
         """Do nothing."""
 
     def is_durable(self, command_id: str) -> bool:  # noqa: ARG002

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
 from e2e_data.platform import Acknowledged
+from reports.journal import Fact
 from reports.lines import LineLog
 from sandbox.account_ids import NewAccountId
 from sandbox.book import Entry
@@ -17,7 +18,9 @@ from sandbox.faulty import FaultyLedger
 from sandbox.faulty_platform import FaultyPlatform
 from sandbox.fields import Refusal
 from sandbox.ledger import Ledger
-from tests.histories import EPOCH_UTC_NS, MS, Fate, History, Key, Options, _Told, read
+from sandbox.platform import Decided
+from tests.histories import EPOCH_UTC_NS, MS, Fate, History, Key, Options, _fact, _Told, read
+from tests.tellers import TELLERS, Teller
 
 POOL = (("payments", (25, 40)), ("fx_percentage", 40), ("funding", (2, 4)))
 """Enough payments that many accounts are asked for more than they have."""
@@ -36,6 +39,8 @@ class Expected:
     rate: float = 0.1
     in_process: bool = True
     """Else it takes a process that is killed: the end-to-end tests show it."""
+    told: str = ""
+    """How the platform tells of its decisions, one of `tellers.TELLERS`; else it is asked."""
 
     def off(self) -> Expected:
         """Return the same run without the defect."""
@@ -53,15 +58,33 @@ class Defective(History):
         self._numbers = count()
         self._answers: dict[Key, str] = {}
         self.told: list[_Told] = []
+        self.faults: list[str] = []
+        """What stopped the reading of events."""
+        self.teller: Teller | None = None
         options = Options(
-            seed=seed, accounts=8, special=expected.special, settings=expected.settings
+            seed=seed,
+            accounts=8,
+            special=expected.special,
+            settings=expected.settings,
+            channel=TELLERS[expected.told].channel if expected.told else Channel.HTTP,
         )
+        self._told_by = TELLERS.get(expected.told)
         super().__init__(path, None, options)
+        if self.teller is not None:
+            self.teller.close()
 
     def _new_ledger(self, new_account_id: NewAccountId) -> Ledger:
         ledger = FaultyLedger(self.defects, lambda: self._now_ns, new_account_id)
         self.sandbox = FaultyPlatform(ledger, self.defects, self._enqueue)
+        if self._told_by is not None:
+            self.directory.path.mkdir()
+            self.teller = self._told_by(self)
+            self.sandbox.watch(self._tell)
         return ledger
+
+    def _tell(self, decided: Decided) -> None:
+        assert self.teller is not None
+        self.teller.decided(decided, self._now_ns - EPOCH_UTC_NS)
 
     @property
     def struck(self) -> set[Key]:
@@ -120,9 +143,14 @@ class Defective(History):
             if entry is not None and entry.decision is not None:
                 decided_ns = entry.decision.decided_ns - EPOCH_UTC_NS
                 one.completed_ns = max(one.completed_ns, decided_ns)
-            elif one.phase == 0:
+            is_seen = self.teller is None or Fact.COMPLETED in self._kinds_told(one)
+            if one.phase == 0 and not (is_seen and entry is not None and entry.decision):
                 # Whoever does not see an account's creation complete does nothing with it.
                 del self._bound[one.key]
+
+    def _kinds_told(self, one: _Told) -> set[Fact]:
+        assert self.teller is not None
+        return {fact for _, fact, _, _ in self.teller.facts[one.key]}
 
     def _id_of(self, key: Key) -> str:
         return self.command_id(self.sent_as(key))
@@ -136,8 +164,14 @@ class Defective(History):
     def _accept(self, one: _Told, bindings: list[LineLog]) -> None:
         shard, index = key = self.sent_as(one.key)
         command = self.pool.shard(shard).command(index)
+        correlation_id = ""
+        if self.teller is not None:
+            self.teller.expect(one)
+            correlation_id = self.teller.correlation(one.key, one.phase).pack().hex()
         try:
-            entry = self.sandbox.accept(read(self.platform, self._sending(command, key)))
+            entry = self.sandbox.accept(
+                read(self.platform, self._sending(command, key)), correlation_id
+            )
         except Refusal as refusal:
             self._answers[one.key] = refusal.reason
             return
@@ -153,7 +187,23 @@ class Defective(History):
 
     def _completions(self, one: _Told) -> list:
         # Nobody asks how a command ended that was answered as invalid.
-        return [] if one.key in self._answers else super()._completions(one)
+        if one.key in self._answers:
+            return []
+        return super()._completions(one) if self.teller is None else self._as_read(one)
+
+    def _as_read(self, one: _Told) -> list:
+        """Return the facts that came of what the platform told."""
+        assert self.teller is not None
+        kind = Kind(int(self.pool.shard(one.key[0]).kind[one.key[1]]))
+        if kind is Kind.OPENING_CREDIT and Fact.COMPLETED in self._kinds_told(one):
+            self._opened.add(
+                (one.key[0], self.pool.shard(one.key[0]).command(one.key[1]).account.number)
+            )
+        at = ((0, *one.key), 0, one.phase, self.options.channel)
+        return [
+            _fact(max(at_ns, one.completed_ns), one.key, fact, at, code=code, reason=reason)
+            for at_ns, fact, code, reason in self.teller.facts[one.key]
+        ]
 
     def _as_told(self, entry: Entry) -> Entry:
         return self.sandbox.told(entry)

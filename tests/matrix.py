@@ -6,6 +6,9 @@ from sandbox import defects as d
 from sandbox.defects import DEFECTS
 from tests.defective import POOL, Expected
 
+HARMLESS = "nothing: so may a platform that tells at least once; the report has the number"
+"""What the table says of a defect that is none."""
+
 _POOR = (*POOL, ("limit_based_percentage", 0), ("payments", (70, 90)))
 _LIMITS = (*POOL, ("limit_based_percentage", 100), ("boundary_percentage", 100))
 
@@ -32,13 +35,19 @@ MATRIX: dict[str, Expected] = {
     d.TAKE_BACK: Expected("outcome taken back", "7"),
     d.REORDER: Expected("decided out of order", "8", rate=0.5),
     d.FORGET: Expected("lost in the platform", "1", in_process=False),
+    d.LOSE_EVENT: Expected("lost after the platform", "7", told="events"),
+    d.REPEAT_EVENT: Expected("", "", told="events"),
+    d.NEW_EVENT_ID: Expected("two events for one outcome", "7", told="events"),
+    d.LOSE_REPLY: Expected("lost after the platform", "7", told="replies"),
+    d.MISDIRECT_REPLY: Expected("misdirected reply", "7", told="replies"),
+    d.CORRUPT_REPLY: Expected("unreadable reply", "7", told="replies"),
 }
 
 
 def table() -> str:
     """Return the matrix as it stands in the README."""
     rows = [
-        f"| `{name}` | {DEFECTS[name]} | {expected.finding} | {expected.invariant} |"
+        f"| `{name}` | {DEFECTS[name]} | {expected.finding or HARMLESS} | {expected.invariant} |"
         for name, expected in MATRIX.items()
     ]
     head = "| `--defect …` | what the platform does wrong | the verdict names | invariant |"

@@ -25,6 +25,7 @@ from locustfiles.channels.mq_replies import Awaited, Ledger, Replies
 from locustfiles.channels.mq_session import Got, Login, Put, Session
 from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.channels.mq_structs import NO_ID, UNLIMITED
+from reports.timeline import REPLIES_CUT
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class MqAccess:
         self._links = Links(self._desk.link, settings.connections)
         self._readers: list[Reader] = []
         self._turn = 0
+        self._is_cut = False
         self._backout: Reader | None = None
         self._gleaner: Greenlet[..., None] | None = None
 
@@ -176,6 +178,7 @@ class MqAccess:
                 found = link.use(partial(_get_own, queue, [correl_id], min(left_ms, WAIT_MS)))
             except MqError as error:
                 # The command is put, and its reply is gleaned once there is a connection.
+                self._cut()
                 raise NoReplyError(error.short) from error
             for got in found:
                 self.replies.take(got)
@@ -192,9 +195,16 @@ class MqAccess:
                     found = link.use(partial(_get_own, queue, keys, 0))
                 except MqError as error:
                     log.debug("%s", error)
+                    self._cut()
                     break
                 for got in found:
                     self.replies.take(got)
+
+    def _cut(self) -> None:
+        """Say once that a reply may have been lost on its way."""
+        if not self._is_cut:
+            self._is_cut = True
+            self._say(REPLIES_CUT)
 
     def _reply_queue(self, session: Session) -> str:
         """Name the queue of a new connection; in a fleet, each reader has one of its own."""

@@ -12,6 +12,7 @@ from gevent.event import Event
 from locustfiles.channels.mq_links import Link
 from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Got, Session
+from reports.timeline import REPLIES_CUT
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Reader:
         self.faults = 0
         """Messages whose reading failed by a fault of ours or the adapter's."""
         self._told: set[int] = set()
+        self._is_cut = False
         self._stopping = False
         self._greenlet = gevent.spawn(self._read)
 
@@ -74,6 +76,9 @@ class Reader:
                 self._hand_on(got)
 
     def _failed(self, error: MqError) -> None:
+        if self.is_open.is_set() and not self._browse and not self._is_cut:
+            self._is_cut = True
+            self._say(REPLIES_CUT)
         if error.reason not in self._told:
             self._told.add(error.reason)
             self._say(error.told)

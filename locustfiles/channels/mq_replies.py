@@ -3,10 +3,10 @@
 reply for a command that waits            acknowledges it; completes it where its status is final
 reply for one whose user waits no more    completes it, late
 another final reply                       written down again: an outcome is never taken back; repeated
-reply about another command than its id   misdirected
+reply about another command than its id   misdirected: written down of the command that it is about
 reply to another run                      foreign: it was on the queue before, or somebody shares it
 reply whose id is nobody's                orphan
-no reply at all                           unreadable
+no reply at all                           unreadable: written down of the command that its id is of
 message on the backout queue              the command was dead-lettered
 """
 
@@ -52,6 +52,14 @@ class Ledger(Protocol):
 
     def dead_lettered(self, place: Place, attempt: int | None, reason: str) -> int:
         """Record that a command was put aside; `attempt` where one is on the wire. Return the time."""
+        ...
+
+    def unreadable(self, place: Place, attempt: int) -> None:
+        """Record that a reply came to an attempt, and that nobody can read it."""
+        ...
+
+    def misdirected(self, place: Place) -> None:
+        """Record that a reply about a command came to another one."""
         ...
 
 
@@ -133,7 +141,7 @@ class Replies:
         reply = self._platform.read_reply(MqReply(body, md.correl_id))
         awaited = self._awaited.get(md.correl_id)
         if reply is None:
-            self._count("unreadable", f"{body[:80]!r} is no reply that the adapter can read")
+            self._unreadable(md.correl_id, body)
         elif awaited is None:
             self._unexpected(md.correl_id, reply)
         elif not _agrees(md.correl_id, reply, awaited.command_id):
@@ -202,10 +210,21 @@ class Replies:
         if reply.outcome and not correlation.attempt & REPLAY_ATTEMPT:
             self._ledger.completed(place, _completion(reply))
 
+    def _unreadable(self, key: bytes, body: bytes) -> None:
+        self._count("unreadable", f"{body[:80]!r} is no reply that the adapter can read")
+        correlation = Correlation.unpack(key)
+        if correlation is not None and correlation.tag == self._ids.tag:
+            place = (correlation.lap, correlation.shard, correlation.index)
+            self._ledger.unreadable(place, correlation.attempt)
+
     def _misdirected(self, reply: Reply) -> None:
         self._count(
             "misdirected", f"a reply names command {reply.command_id}, and has another's id"
         )
+        about = self._ids.decode([reply.command_id])
+        if about.known[0]:
+            place = (int(about.lap[0]), int(about.shard[0]), int(about.index[0]))
+            self._ledger.misdirected(place)
 
     def _count(self, kind: str, example: str) -> None:
         count = getattr(self.counts, kind) + 1

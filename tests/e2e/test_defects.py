@@ -9,6 +9,7 @@ import pytest
 
 from e2e_data.exits import Exit
 from tests.e2e.conftest import PAYSTORM, Sandbox, run
+from tests.mq_parts import needs_ibmmq
 
 FAST = ["--set", "phases.payments.rate_per_s=200"]
 IMPATIENT = [
@@ -19,19 +20,31 @@ IMPATIENT = [
 
 
 @pytest.mark.parametrize(
-    ("defect", "finding", "invariant"),
-    [("lose", "lost in the platform", "1"), ("apply-twice", "applied more than once", "2")],
+    ("defect", "channel", "finding", "invariant"),
+    [
+        ("lose", "http", "lost in the platform", "1"),
+        ("lose-event", "kafka", "lost after the platform", "7"),
+        pytest.param("lose-reply", "mq", "lost after the platform", "7", marks=needs_ibmmq),
+    ],
 )
 def test_a_defect_is_the_one_cause_that_is_named(
     defect: str,
+    channel: str,
     finding: str,
     invariant: str,
     sandbox: Callable[..., Sandbox],
     runs: list[str],
 ) -> None:
     """A platform with a defect ends with exit 20, its one finding named, and counted to the command."""
-    platform = sandbox("--defect", f"{defect}=0.05", "--seed", "4")
-    ended = run([*PAYSTORM, "run", "smoke", "--host", platform.url, *FAST, *IMPATIENT, *runs])
+    port = [] if channel == "http" else [f"--{channel}-port", "0"]
+    platform = sandbox("--defect", f"{defect}=0.05", "--seed", "4", *port)
+    over = ["--channels", f"{channel}=100"]
+    if channel == "kafka":
+        over += ["--set", f'kafka.bootstrap="{platform.kafka}"']
+    if channel == "mq":
+        over += ["--set", f'mq.hosts=["{platform.mq}"]', "--set", "mq.binding='sandbox'"]
+    host = ["--host", platform.url]
+    ended = run([*PAYSTORM, "run", "smoke", *host, *over, *FAST, *IMPATIENT, *runs])
     struck = re.search(rf"{defect}\D*(\d+)", platform.end())
     assert ended.code == Exit.NOT_RIGHT, ended.out + ended.err
     assert struck is not None

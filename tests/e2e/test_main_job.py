@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from e2e_data.exits import Exit
-from tests.e2e.conftest import LOCUST, PAYSTORM, Sandbox, run
+from tests.e2e.conftest import LOCUST, PAYSTORM, Ended, Sandbox, run, start_sandbox
 
 FILES = (
     "run.json",
@@ -32,7 +33,8 @@ FILES = (
 
 def test_plain_locust_with_no_other_argument_does_the_whole_demonstration(tmp_path: Path) -> None:
     """`locust -f locustfiles/payments.py --headless` sends 20,000 commands, 30 s of payments, and is right."""
-    ended = run([*LOCUST, "--headless"], PAYSTORM_RUNS_DIR=str(tmp_path / "runs"))
+    place = {"PAYSTORM_RUNS_DIR": str(tmp_path / "runs")}
+    ended = run([*LOCUST, "--headless"], at_full_speed=True, **place)
     assert ended.code == Exit.GOOD, ended.out + ended.err
     summary = ended.summary
     assert summary["commands"] == summary["journaled"] >= 20_000
@@ -45,18 +47,63 @@ def test_plain_locust_with_no_other_argument_does_the_whole_demonstration(tmp_pa
     assert (tmp_path / "runs/demo/latest").resolve() == ended.directory
 
 
-def test_locusts_own_statistics_agree_with_the_journal(runs: list[str]) -> None:
+@dataclass(frozen=True)
+class Smoke:
+    """Runs of the smoke plan with a pool that was made before, on one platform of one's own."""
+
+    platform: Sandbox
+    pool: Path
+
+    def run(self) -> Ended:
+        """Play the pool."""
+        runs = ["--runs-dir", str(self.pool.parent / "runs")]
+        host = ["--host", self.platform.url]
+        ended = run([*PAYSTORM, "run", "smoke", "--pool", str(self.pool), *host, *runs])
+        assert ended.code == Exit.GOOD, ended.out + ended.err
+        return ended
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smoke]:
+    """What plays a pool, as often as it is asked to."""
+    pool = tmp_path_factory.mktemp("smoke") / "pool"
+    options = ["--preset", "smoke", "--seed", "11", "--accounts", "12", "--out", str(pool)]
+    assert run([*PAYSTORM, "pool", "generate", *options]).code == Exit.GOOD
+    with start_sandbox() as platform:
+        yield Smoke(platform, pool)
+
+
+@pytest.fixture(scope="module")
+def smoke(again: Smoke) -> Ended:
+    """How the first run ended."""
+    return again.run()
+
+
+def test_a_pool_of_ones_own_is_played(smoke: Ended) -> None:
+    """`paystorm pool generate` and `run --pool` work together: the run sends that pool's commands."""
+    assert smoke.summary["classes"]["settled"]["account"] == 12
+    assert "seed 11" in smoke.summary["facts"]["pool"]
+
+
+def test_locusts_own_statistics_agree_with_the_journal(smoke: Ended) -> None:
     """Each command is in Locust's statistics once, under its kind; polls are not; no rejection fails."""
-    ended = run([*PAYSTORM, "run", "smoke", *runs])
-    assert ended.code == Exit.GOOD, ended.out + ended.err
-    with (ended.directory / "locust_stats.csv").open() as file:
+    with (smoke.directory / "locust_stats.csv").open() as file:
         rows = {row["Name"]: row for row in csv.DictReader(file)}
-    classes = ended.summary["classes"]
+    classes = smoke.summary["classes"]
     for kind in ("account", "opening credit", "funding", "payment"):
         assert int(rows[kind]["Request Count"]) == sum(counts[kind] for counts in classes.values())
-    assert int(rows["Aggregated"]["Request Count"]) == ended.summary["commands"]
+    assert int(rows["Aggregated"]["Request Count"]) == smoke.summary["commands"]
     assert int(rows["Aggregated"]["Failure Count"]) == 0
     assert classes["rejected"]["payment"] > 0
+
+
+def test_judging_again_offline_says_the_same(smoke: Ended) -> None:
+    """`paystorm reconcile` of a finished run gives the same judgement to the letter."""
+    written = (smoke.directory / "summary.json").read_bytes()
+    again = run([*PAYSTORM, "reconcile", str(smoke.directory)])
+    assert again.code == Exit.GOOD
+    assert (smoke.directory / "summary.json").read_bytes() == written
+    assert run([*PAYSTORM, "report", str(smoke.directory)]).out.strip().endswith("report.html")
 
 
 def test_users_and_run_time_bound_a_run_that_still_drains(runs: list[str]) -> None:
@@ -90,48 +137,21 @@ def test_a_dry_run_shows_the_load_and_sends_nothing(runs: list[str]) -> None:
     assert not Path(runs[1]).exists()
 
 
-def test_a_host_of_ones_own_is_used_and_no_sandbox_started(
-    sandbox: Callable[..., Sandbox], runs: list[str]
-) -> None:
+def test_a_host_of_ones_own_is_used_and_no_sandbox_started(again: Smoke, smoke: Ended) -> None:
     """With `--host` the run goes there, and the same pool can be played again: a new nonce."""
-    platform = sandbox()
-    first, second = (
-        run([*PAYSTORM, "run", "smoke", "--host", platform.url, *runs]) for _ in range(2)
-    )
-    assert (first.code, second.code) == (Exit.GOOD, Exit.GOOD), second.out + second.err
-    assert first.summary["foreign"] == 0
-    assert second.summary["foreign"] == first.summary["commands"]
+    second = again.run()
+    assert smoke.summary["foreign"] == 0
+    assert second.summary["foreign"] == smoke.summary["commands"]
     record = json.loads((second.directory / "run.json").read_text())
-    assert record["host"] == platform.url
+    assert record["host"] == again.platform.url
     assert not record["embedded_sandbox"]
 
 
-def test_try_walks_one_accounts_life_and_shows_both_sides(sandbox: Callable[..., Sandbox]) -> None:
+def test_try_walks_one_accounts_life_and_shows_both_sides(again: Smoke) -> None:
     """`paystorm try` prints every request and answer, and says that each was understood."""
-    ended = run([*PAYSTORM, "try", "--host", sandbox().url])
+    ended = run([*PAYSTORM, "try", "--host", again.platform.url])
     assert ended.code == Exit.GOOD, ended.err
     for text in ("POST /api/accounts", "POST /api/transactions", "POST /api/payments"):
         assert f"-> {text}" in ended.out
     assert ended.out.count('<- 200 {"commandId"') == 4
     assert "every step was understood" in ended.out
-
-
-def test_judging_again_offline_says_the_same(runs: list[str]) -> None:
-    """`paystorm reconcile` of a finished run gives the same judgement to the letter."""
-    ended = run([*PAYSTORM, "run", "smoke", *runs])
-    written = (ended.directory / "summary.json").read_bytes()
-    again = run([*PAYSTORM, "reconcile", str(ended.directory)])
-    assert again.code == Exit.GOOD
-    assert (ended.directory / "summary.json").read_bytes() == written
-    assert run([*PAYSTORM, "report", str(ended.directory)]).out.strip().endswith("report.html")
-
-
-def test_a_pool_of_ones_own_is_played(tmp_path: Path, runs: list[str]) -> None:
-    """`paystorm pool generate` and `run --pool` work together: the run sends that pool's commands."""
-    pool = str(tmp_path / "pool")
-    options = ["--preset", "smoke", "--seed", "11", "--accounts", "12", "--out", pool]
-    assert run([*PAYSTORM, "pool", "generate", *options]).code == Exit.GOOD
-    ended = run([*PAYSTORM, "run", "smoke", "--pool", pool, *runs])
-    assert ended.code == Exit.GOOD, ended.out + ended.err
-    assert ended.summary["classes"]["settled"]["account"] == 12
-    assert "seed 11" in ended.summary["facts"]["pool"]

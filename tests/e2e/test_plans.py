@@ -26,7 +26,7 @@ SCALED = {
     "soak": ["over_s=0.5"],
 }
 """What each needs beside a low rate and two seconds. The others are played by tests of their own."""
-ELSEWHERE = {"smoke", "demo"}
+ELSEWHERE = {"smoke", "demo", "failure-recovery"}
 
 
 @pytest.fixture(scope="module")

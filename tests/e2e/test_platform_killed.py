@@ -1,4 +1,4 @@
-"""The platform is killed under load and comes back: nothing is lost, unless it had not kept it."""
+"""The platform is killed under load and comes back: by the book in its database, nothing is lost."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ WAIT_S = 300
 
 
 def killed_under_load(
-    sandbox: Callable[..., Sandbox], runs: list[str], book: Path, *, forgets: bool = False
+    sandbox: Callable[..., Sandbox], runs: list[str], book: Path
 ) -> tuple[Ended, Counter[str]]:
     """Run against a platform that is killed once payments are in its book, and started again."""
-    ledger = ["--ledger", f"sqlite:///{book}", *(("--defect", "forget=1") if forgets else ())]
+    ledger = ["--ledger", f"sqlite:///{book}"]
     platform = sandbox(*ledger)
     port = str(urlsplit(platform.url).port)
-    # What forgets is behind with its database until its end, and right only in what it tells.
-    source = [] if forgets else ["--book", f"sqlite:///{book}"]
+    source = ["--book", f"sqlite:///{book}"]
     process = start([*PAYSTORM, "run", "smoke", "--host", platform.url, *LOAD, *source, *runs])
     until = time.monotonic() + WAIT_S
     while not payments_in(book):
@@ -69,14 +68,3 @@ def test_a_platform_that_keeps_its_book_loses_nothing(
     assert sum(classes.values()) == ended.summary["commands"]
     sent = json.loads((ended.directory / "summary.json").read_text())["journaled"]
     assert sent == ended.summary["commands"]
-
-
-def test_a_platform_that_forgets_what_it_had_not_written_is_found_out(
-    sandbox: Callable[..., Sandbox], runs: list[str], tmp_path: Path
-) -> None:
-    """The same with the defect: what was acknowledged and is gone is lost, and nothing else is wrong."""
-    ended, classes = killed_under_load(sandbox, runs, tmp_path / "book.db", forgets=True)
-    assert ended.code == Exit.NOT_RIGHT, ended.out + ended.err
-    lost = classes["lost in the platform"]
-    assert lost > 0
-    assert ended.findings() == {"lost in the platform": lost}

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from e2e_data.exits import Exit
-from tests.e2e.conftest import ENVIRONMENT, PAYSTORM, ROOT, Ended, finish, run, start
+from tests.e2e.conftest import ENVIRONMENT, PAYSTORM, ROOT, UNMEASURED, Ended, finish, run, start
 
 DEADLINE_S = 300
 SHARDS = 400
@@ -143,9 +143,6 @@ def assert_made(ended: Ended) -> Ended:
     assert ended.code == 0, ended.err
     assert "made in" in ended.out
     return ended
-
-
-UNMEASURED = {k: v for k, v in ENVIRONMENT.items() if not k.startswith("COVERAGE_")}
 
 
 def limited(command: list[str], limit: str) -> subprocess.CompletedProcess[str]:

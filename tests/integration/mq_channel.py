@@ -73,6 +73,12 @@ class Ledger:
     def bound(self, place, account_id):
         self.accounts[place[2]] = account_id
 
+    def unreadable(self, place, attempt):
+        self.facts.append(("unreadable", place, attempt))
+
+    def misdirected(self, place):
+        self.facts.append(("misdirected", place))
+
     def dead_lettered(self, place, attempt, reason):
         self.facts["dead-lettered", place[2]] += 1
         return time.monotonic_ns()

@@ -12,13 +12,14 @@ import pytest
 from e2e_data.problems import Problems
 from reports.book import account_table, command_table
 from reports.book_sql import check_source, take_sql_snapshot
-from sandbox import statements
+from sandbox import mq_replies, statements
 from sandbox.account_ids import FromCustomer, at_random
 from sandbox.book import Status
 from sandbox.commands import CreateAccount, Payment, Transaction
 from sandbox.defects import Defects
 from sandbox.ledger import Ledger
 from sandbox.money import Money
+from sandbox.mqbinding.structs import Descriptor
 from sandbox.platform import Platform
 from sandbox.sql_store import SqlStore
 from tests.histories import History, Options
@@ -129,6 +130,33 @@ def test_what_may_not_be_published_is_told_again(url):
         return Bench(url).kept.unpublished
 
     assert asyncio.run(life()) == (IDS[1],)
+
+
+def test_who_waits_for_a_reply_is_known_after_a_restart(url):
+    """Until it is put; a command that is read from its queue once more has one who waits."""
+    sender = mq_replies.Sender(
+        b"REPLY.QUEUE",
+        b"QM1",
+        "corr",
+        Descriptor(priority=3, persistence=1, correl_id=b"\x07" * 24),
+    )
+    correl_id, text = "07" * 24, mq_replies.written(sender)
+
+    async def life():
+        bench = Bench(url)
+        for one in (IDS[0], IDS[1], IDS[0]):
+            bench.store.reply_wanted(one, correl_id, text)
+        await bench.accept()
+        bench.store.reply_wanted(IDS[0], correl_id, text)
+        bench.store.replied(IDS[1], correl_id)
+        await bench.accept()
+        return Bench(url).kept.unreplied
+
+    ((command_id, kept),) = asyncio.run(life())
+    assert command_id == IDS[0]
+    read = mq_replies.read_back(kept)
+    assert (read.queue, read.manager, read.correlation_id) == (b"REPLY.QUEUE", b"QM1", "corr")
+    assert (read.md.priority, read.md.persistence, read.md.correl_id) == (3, 1, b"\x07" * 24)
 
 
 def test_account_ids_made_of_customers_go_on(url):

@@ -87,8 +87,8 @@ def test_events_may_be_asked_for_without_sending_over_kafka():
     plan = load_plan("smoke", ["kafka.linger_ms=1"])
     assert kafka_plan.used(plan)
     assert not kafka_plan.sends(plan)
-    assert kafka_plan.sandbox_options(plan) == ["--kafka-port", "0"]
-    assert kafka_plan.sandbox_options(load_plan("smoke")) == []
+    assert kafka_plan.sandbox_services(plan) == {"kafka": []}
+    assert kafka_plan.sandbox_services(load_plan("smoke")) == {}
     there = kafka_plan.with_sandbox(plan, "127.0.0.1:1234")
     assert there.kafka.bootstrap == "127.0.0.1:1234"
     assert there.kafka.linger_ms == 1

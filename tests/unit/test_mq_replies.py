@@ -37,6 +37,12 @@ class Ledger:
     def bound(self, place, account_id):
         self.facts.append(("bound", place, account_id))
 
+    def unreadable(self, place, attempt):
+        self.facts.append(("unreadable", place, attempt))
+
+    def misdirected(self, place):
+        self.facts.append(("misdirected", place))
+
     def dead_lettered(self, place, attempt, reason):
         self.facts.append(("dead-lettered", place, attempt))
         return 2000
@@ -166,27 +172,31 @@ def test_what_another_process_had_sent_is_late_where_its_outcome_is_awaited():
 
 
 @pytest.mark.parametrize(
-    ("fields", "kind"),
+    ("fields", "kind", "facts"),
     [
-        ({"commandId": command_id((0, 3, 6))}, "misdirected"),
-        ({"commandId": command_id(PLACE, OTHERS)}, "misdirected"),
-        ({"commandId": "nonsense"}, "misdirected"),
-        ({"correlationId": correl_id((0, 3, 6)).hex()}, "misdirected"),
-        ({"status": "MAYBE"}, "unreadable"),
-        ({"status": None}, "unreadable"),
-        ({"commandId": 7}, "unreadable"),
-        ({"key": correl_id(ids=OTHERS)}, "foreign"),
-        ({"key": b"x" * 24}, "orphans"),
-        ({"key": bytes(24)}, "orphans"),
+        ({"commandId": command_id((0, 3, 6))}, "misdirected", [("misdirected", (0, 3, 6))]),
+        ({"commandId": command_id(PLACE, OTHERS)}, "misdirected", []),
+        ({"commandId": "nonsense"}, "misdirected", []),
+        ({"correlationId": correl_id((0, 3, 6)).hex()}, "misdirected", [("misdirected", PLACE)]),
+        ({"status": "MAYBE"}, "unreadable", [("unreadable", PLACE, 0)]),
+        ({"status": None}, "unreadable", [("unreadable", PLACE, 0)]),
+        ({"commandId": 7}, "unreadable", [("unreadable", PLACE, 0)]),
+        ({"key": correl_id(ids=OTHERS)}, "foreign", []),
+        ({"key": correl_id(ids=OTHERS), "status": None}, "unreadable", []),
+        ({"key": b"x" * 24}, "orphans", []),
+        ({"key": bytes(24)}, "orphans", []),
     ],
 )
-def test_what_should_not_come_is_counted_and_acknowledges_nothing(fields, kind):
-    """A reply under one command's id about another is nobody's answer; the user waits on."""
+def test_what_should_not_come_is_counted_and_acknowledges_nothing(fields, kind, facts):
+    """A reply under one command's id about another is nobody's answer; the user waits on.
+
+    Of which command it was is written down, where that is known: the judge has it.
+    """
     desk = Desk()
     awaited = desk.expect()
     desk.take(**fields)
     assert desk.counted == {kind: 1}
-    assert desk.ledger.facts == []
+    assert desk.ledger.facts == facts
     assert not awaited.answered.is_set()
     assert len(desk.said) == 1
 
@@ -195,7 +205,8 @@ def test_a_misdirected_reply_to_nobody_is_misdirected():
     """Also where the command it came under has ended."""
     desk = Desk()
     desk.take(commandId=command_id((0, 3, 6)))
-    assert (desk.counted, desk.ledger.facts) == ({"misdirected": 1}, [])
+    assert desk.counted == {"misdirected": 1}
+    assert desk.ledger.facts == [("misdirected", (0, 3, 6))]
 
 
 def test_each_kind_is_said_once():

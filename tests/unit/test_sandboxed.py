@@ -9,7 +9,7 @@ import pytest
 
 from e2e_data.commands import Channel
 from locustfiles import sandboxed as module
-from locustfiles.mq_target import check, sandbox_options, with_sandbox
+from locustfiles.mq_target import check, sandbox_services, with_sandbox
 from locustfiles.options import OPTIONS
 from locustfiles.plans import load_plan
 from locustfiles.sandboxed import sandboxed
@@ -81,7 +81,7 @@ def test_where_messages_go_is_checked_before_anything_starts(changes, embedded, 
 def test_the_sandboxs_queue_manager_is_where_it_listens():
     """As the plan wants replies matched; a binding that was chosen stays."""
     plan = demo("channels={mq=1}", "mq.reply_match='msg-id'", "mq.application='us'")
-    assert sandbox_options(plan) == ["--mq-port", "0", "--mq-reply-id", "msg-id"]
+    assert sandbox_services(plan) == {"mq": ["--mq-reply-id", "msg-id"]}
     there = with_sandbox(plan, "127.0.0.1(1500)").mq
     assert (there.hosts, there.binding, there.application) == (
         ("127.0.0.1(1500)",),
@@ -91,4 +91,4 @@ def test_the_sandboxs_queue_manager_is_where_it_listens():
     chosen = with_sandbox(demo("mq.binding='pymqi'"), "127.0.0.1(1500)").mq
     assert chosen.binding == "pymqi"
     assert with_sandbox(plan, None) is plan
-    assert sandbox_options(demo("channels={http=1}")) == []
+    assert sandbox_services(demo("channels={http=1}")) == {}

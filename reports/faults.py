@@ -1,0 +1,322 @@
+"""What a plan's faults did: how soon they were noticed, how bad it was, and how soon it was over.
+
+Time is cut into windows of `WINDOW_NS`, for each channel by itself. A window is *disturbed* when an
+attempt failed in it, when hardly anything was answered or completed though it was before, or when what
+was answered or completed had taken far longer than before the fault.
+
+before      up to `BEFORE_NS` before the fault, in its phase
+noticed     the first failure, or the end of the first disturbed window, since the fault began
+recovered   when the first stretch of `QUIET` undisturbed windows began, since the fault ended
+
+All of it ends where the phase ends its sending, or another fault begins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from e2e_data.commands import Channel
+from reports.columns import NEVER, Ints
+from reports.hdr import buckets, highest_ns
+from reports.incidents import Incident, Incidents
+from reports.judgement import FaultRow, SloResult, Status
+from reports.slos import Slo
+from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event
+
+WINDOW_NS = 250_000_000
+TICK_NS = 10_000_000
+"""What incidents are counted by."""
+BEFORE_NS = 10_000_000_000
+QUIET = 4
+"""Windows."""
+HARDLY = 0.25
+"""Of what came in a window before, on average; and fewer than came in any."""
+EXPECTED_MIN = 4.0
+"""In a window of which fewer are expected, none may come by chance."""
+LONGER = 3.0
+"""Times what it took in the median window before, and `LONGER_NS` more; and longer than in any."""
+LONGER_NS = 100_000_000
+_BUCKET_BITS = 16
+_ENDS = ("acknowledged", "completed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A fault, as the timeline has it."""
+
+    title: str
+    phase: str
+    channel: str
+    began_ns: int
+    ended_ns: int
+    from_ns: int
+    """From where on it was as ever."""
+    until_ns: int
+    """What is later says nothing of it."""
+
+
+class _Channel:
+    """What happened over one channel; it grows with the run's length, not with its load."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, dict[int, Counter[int]]] = {end: defaultdict(Counter) for end in _ENDS}
+        """By how they ended and by window: how often it took how long, as buckets of a histogram."""
+        self.incidents: Counter[tuple[int, Incident]] = Counter()
+        """By tick and sort."""
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Add commands."""
+        begins = frame["intended_ns"].to_numpy()
+        for end, took in self.took.items():
+            ends = frame[f"{end}_ns"].to_numpy()
+            there = ends != NEVER
+            windows = np.maximum(ends[there], 0) // WINDOW_NS
+            cells = windows << _BUCKET_BITS | buckets(ends[there] - begins[there])
+            keys, counts = np.unique(cells, return_counts=True)
+            for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+                took[key >> _BUCKET_BITS][key & (1 << _BUCKET_BITS) - 1] += count
+
+    def count(self, at_ns: Ints, sort: Ints) -> None:
+        """Add incidents."""
+        ticks = zip((at_ns // TICK_NS).tolist(), map(Incident, sort.tolist()), strict=True)
+        self.incidents.update(ticks)
+
+    def between(self, end: str, first: int, last: int) -> NDArray[np.int64]:
+        """Return buckets and counts of what ended in the windows from `first` up to `last`."""
+        chosen: Counter[int] = Counter()
+        for window in range(first, last):
+            chosen.update(self.took[end].get(window, {}))
+        return np.array(sorted(chosen.items()), np.int64).reshape(-1, 2)
+
+    def happened(self, first_ns: int, last_ns: int) -> Iterator[tuple[int, Incident, int]]:
+        """Yield the incidents of a time: when, what, and how many."""
+        for (tick, sort), many in self.incidents.items():
+            if first_ns // TICK_NS <= tick < -(-last_ns // TICK_NS):
+                yield max(tick * TICK_NS, first_ns), sort, many
+
+
+class FaultEffects:
+    """The faults of a run and what they did, filled shard by shard."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._spans = list(_spans(events))
+        self._channels = {channel: _Channel() for channel in Channel}
+
+    def add(self, frame: pd.DataFrame, incidents: Incidents) -> None:
+        """Add commands that were sent, as `latencies.sent_commands` returns them, and incidents."""
+        if not self._spans:
+            return
+        numbers = frame["channel"].to_numpy()
+        for channel, seen in self._channels.items():
+            if (numbers == channel).any():
+                seen.add(frame[numbers == channel])
+            mine = incidents.channel == channel
+            seen.count(incidents.at_ns[mine], incidents.sort[mine])
+
+    def rows(self) -> tuple[FaultRow, ...]:
+        """Return what each fault did, in the order of their beginnings."""
+        used = {c: seen for c, seen in self._channels.items() if seen.took["acknowledged"]}
+        rows: list[FaultRow] = []
+        for span in self._spans:
+            # Where it had not recovered from the one before, that is no measure of what is usual.
+            quiet_ns = [row.ended_ns + round((row.recovered_ms or 0) * 1e6) for row in rows[-1:]]
+            since_ns = max([span.from_ns, *(one for one in quiet_ns if one < span.began_ns)])
+            rows.append(_row(replace(span, from_ns=since_ns), used))
+        return tuple(rows)
+
+
+def recoveries(slo: Slo, rows: Sequence[FaultRow]) -> SloResult:
+    """Tell whether the platform had recovered from each fault in time."""
+    assert slo.recovered_within_s is not None
+    asked = [row for row in rows if slo.phase in (None, row.phase)]
+    if not asked:
+        return SloResult(slo.title, Status.UNKNOWN, None, 0, "no fault was brought about", slo.unit)
+    never = [row.title for row in asked if row.recovered_ms is None]
+    took_s = [row.recovered_ms / 1000 for row in asked if row.recovered_ms is not None]
+    note = f"not recovered from: {', '.join(never)}" if never else ""
+    worst_s = max(took_s, default=None)
+    is_met = not never and worst_s is not None and worst_s <= slo.recovered_within_s
+    status = Status.HOLDS if is_met else Status.VIOLATED
+    return SloResult(slo.title, status, worst_s, len(asked), note, slo.unit)
+
+
+def _spans(events: Sequence[Event]) -> Iterator[_Span]:
+    """Yield the faults of a timeline, each up to where its phase settles or another one begins."""
+    began = [event for event in events if event.event == FAULT_BEGAN]
+    for event in began:
+        later = [one for one in events if one.at_ns > event.at_ns]
+        over = {"phase settles", "phase ended", "run ended"}
+        phase_ns = next((one.at_ns for one in later if one.event in over), event.at_ns)
+        ended_ns = next(
+            (one.at_ns for one in later if (one.event, one.note) == (FAULT_ENDED, event.note)),
+            phase_ns,
+        )
+        next_ns = min(
+            (one.at_ns for one in began if one.at_ns >= max(ended_ns, event.at_ns + 1)),
+            default=phase_ns,
+        )
+        starts = [
+            one.at_ns
+            for one in events
+            if one.event in ("phase began", FAULT_ENDED) and one.at_ns < event.at_ns
+        ]
+        from_ns = max([event.at_ns - BEFORE_NS, *starts[-1:]])
+        until_ns = min(next_ns, phase_ns)
+        place = (event.note, event.phase, event.channel, event.at_ns, ended_ns)
+        yield _Span(*place, from_ns, until_ns)
+
+
+def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
+    """Measure what a fault did on the channels that it was on, and whom else it hurt."""
+    own = {c: seen for c, seen in channels.items() if span.channel in ("", c.name)}
+    disturbed = {channel: _disturbed(span, seen) for channel, seen in channels.items()}
+    first, last = span.began_ns // WINDOW_NS, span.ended_ns // WINDOW_NS
+    mine = np.zeros(0, np.bool_)
+    for channel in own:
+        mine = disturbed[channel] if not mine.size else mine | disturbed[channel]
+    during = slice(0, max(last - first, 1))
+    return FaultRow(
+        title=span.title,
+        phase=span.phase,
+        channel=span.channel,
+        began_ns=span.began_ns,
+        ended_ns=span.ended_ns,
+        noticed_ms=_noticed_ms(span, own, mine),
+        recovered_ms=_recovered_ms(span, mine),
+        answered_percent=_level(span, own),
+        response_p99_before_ms=_p99_ms(own, span.from_ns // WINDOW_NS, first),
+        response_p99_during_ms=_p99_ms(own, first, max(last, first + 1)),
+        completed_during=_completed(own, first, last),
+        completed_after=_completed(own, last, span.until_ns // WINDOW_NS),
+        during=_counted(own, span.began_ns, span.ended_ns),
+        after=_counted(own, span.ended_ns, span.until_ns),
+        cascades=tuple(
+            channel.name
+            for channel in channels
+            if channel not in own and disturbed[channel][during].any()
+        ),
+    )
+
+
+def _disturbed(span: _Span, seen: _Channel) -> NDArray[np.bool_]:
+    """Tell which windows are disturbed, from the one in which the fault began."""
+    first = span.began_ns // WINDOW_NS
+    size = max(span.until_ns // WINDOW_NS - first, 1)
+    found = np.zeros(size, np.bool_)
+    for at_ns, sort, _ in seen.happened(span.began_ns, (first + size) * WINDOW_NS):
+        if sort.is_error:
+            found[at_ns // WINDOW_NS - first] = True
+    for end in _ENDS:
+        usual = _Usual.of(seen, end, span.from_ns // WINDOW_NS + 1, first)
+        for at in range(1, size):
+            found[at] |= usual.is_exceeded(seen.between(end, first + at, first + at + 1))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What windows were like before a fault: their fewest ends, and the longest that these took."""
+
+    least: float
+    longest_ns: float
+
+    @classmethod
+    def of(cls, seen: _Channel, end: str, first: int, last: int) -> _Usual:
+        """Return what is usual of the windows from `first` up to `last`."""
+        windows = [seen.between(end, at, at + 1) for at in range(first, last)]
+        counts = [int(window[:, 1].sum()) for window in windows]
+        took_ns = [_ninetieth_ns(window) for window in windows if len(window)]
+        if not took_ns:
+            return cls(0, math.inf)
+        expected = sum(counts) / len(counts)
+        least = HARDLY * expected if expected >= EXPECTED_MIN else 0
+        # What a window was like without a fault disturbs none.
+        longest_ns = max(LONGER * median(took_ns) + LONGER_NS, *took_ns)
+        return cls(min(least, *counts), longest_ns)
+
+    def is_exceeded(self, window: NDArray[np.int64]) -> bool:
+        """Tell whether a window is disturbed."""
+        if int(window[:, 1].sum()) < self.least:
+            return True
+        return len(window) > 0 and _ninetieth_ns(window) > self.longest_ns
+
+
+def _ninetieth_ns(cells: NDArray[np.int64]) -> int:
+    ranks = np.cumsum(cells[:, 1])
+    return highest_ns(int(cells[np.searchsorted(ranks, np.ceil(0.9 * ranks[-1])), 0]))
+
+
+def _noticed_ms(
+    span: _Span, own: dict[Channel, _Channel], disturbed: NDArray[np.bool_]
+) -> float | None:
+    """Return how long after its beginning a fault showed; None where it never did."""
+    failed = [
+        at_ns
+        for seen in own.values()
+        for at_ns, sort, _ in seen.happened(span.began_ns, span.until_ns)
+        if sort.is_error
+    ]
+    first = np.flatnonzero(disturbed)[:1].tolist()
+    windows = [(span.began_ns // WINDOW_NS + at + 1) * WINDOW_NS for at in first]
+    earliest_ns = min([*failed, *windows], default=None)
+    return None if earliest_ns is None else (earliest_ns - span.began_ns) / 1e6
+
+
+def _recovered_ms(span: _Span, disturbed: NDArray[np.bool_]) -> float | None:
+    """Return how long after the end of a fault it was as before; None where that was not seen."""
+    first = span.began_ns // WINDOW_NS
+    start = max(-(-span.ended_ns // WINDOW_NS) - first, 0)
+    for at in range(start, len(disturbed) - QUIET + 1):
+        if not disturbed[at : at + QUIET].any():
+            quiet_ns = (first + at) * WINDOW_NS
+            # As long as its last disturbed window is before its end, it was over by then.
+            over_ns = span.ended_ns if at == start else quiet_ns
+            return (over_ns - span.ended_ns) / 1e6
+    return None
+
+
+def _level(span: _Span, own: dict[Channel, _Channel]) -> float | None:
+    """Return how much was answered while it lasted, in percent of what was before."""
+    before, first = span.from_ns // WINDOW_NS + 1, span.began_ns // WINDOW_NS
+    last = span.ended_ns // WINDOW_NS
+    usual = sum(
+        int(seen.between("acknowledged", before, first)[:, 1].sum()) for seen in own.values()
+    )
+    now = sum(
+        int(seen.between("acknowledged", first + 1, last)[:, 1].sum()) for seen in own.values()
+    )
+    if not usual or last <= first + 1:
+        return None
+    return 100 * (now / (last - first - 1)) / (usual / (first - before))
+
+
+def _p99_ms(own: dict[Channel, _Channel], first: int, last: int) -> float | None:
+    cells = [seen.between("acknowledged", first, last) for seen in own.values()]
+    taken = np.concatenate([np.zeros((0, 2), np.int64), *cells])
+    if not len(taken):
+        return None
+    order = np.argsort(taken[:, 0], kind="stable")
+    ranks: Ints = np.cumsum(taken[order, 1])
+    at = np.searchsorted(ranks, np.ceil(0.99 * ranks[-1]))
+    return highest_ns(int(taken[order[at], 0])) / 1e6
+
+
+def _completed(own: dict[Channel, _Channel], first: int, last: int) -> int:
+    return sum(int(seen.between("completed", first, last)[:, 1].sum()) for seen in own.values())
+
+
+def _counted(own: dict[Channel, _Channel], first_ns: int, last_ns: int) -> dict[str, int]:
+    """Return how many incidents of each sort there were."""
+    found: Counter[str] = Counter()
+    for seen in own.values():
+        for _, sort, many in seen.happened(first_ns, last_ns):
+            found[sort.name.lower().replace("_", " ")] += many
+    return dict(sorted(found.items()))

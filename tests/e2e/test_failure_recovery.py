@@ -1,0 +1,73 @@
+"""The plan `failure-recovery`, scaled down: what is killed comes back, and the judge knows what was lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from e2e_data.exits import Exit
+from tests.e2e.conftest import PAYSTORM, Ended, run
+from tests.mq_parts import needs_ibmmq
+
+pytestmark = needs_ibmmq
+
+PAYMENTS = "phases.payments"
+SCALED = [
+    "pool.accounts=20",
+    "pool.accounts_per_shard=5",
+    "pool.payments=[14, 18]",
+    "pool.funding=[6, 8]",
+    "users=40",
+    "phases.accounts.rate_per_s=60",
+    "phases.opening-credits.rate_per_s=60",
+    f"{PAYMENTS}.rate_per_s=60",
+    f"{PAYMENTS}.settle_s=4",
+    "fleet.lease_s=2",
+    # How long a busy machine takes to be as before says nothing of the plan, nor does its lag.
+    "slos=[]",
+    "fitness.lag_below_ms=20000",
+    "fitness.loop_lag_below_ms=20000",
+]
+
+
+def played(runs: list[str], faults: Sequence[tuple[str, str, float]], *more: str) -> Ended:
+    """Run the plan with faults (do, to, at_s), each for half a second."""
+    written = ", ".join(
+        f"{{do='{do}', to='{to}', phase='payments', at_s={at_s}, for_s=0.5}}"
+        for do, to, at_s in faults
+    )
+    changes = [*SCALED, f"faults=[{written}]"]
+    settings = [word for change in changes for word in ("--set", change)]
+    return run([*PAYSTORM, "run", "failure-recovery", *settings, *more, *runs])
+
+
+def timeline(ended: Ended) -> list[dict[str, Any]]:
+    """Return the events of the run."""
+    rows = map(json.loads, (ended.directory / "timeline.jsonl").open())
+    return [row for row in rows if "event" in row]
+
+
+def test_what_was_killed_comes_back_and_nothing_is_wrong(runs: list[str]) -> None:
+    """With -9: the platform, its queue manager and a worker of the fleet; all of it reconciles."""
+    killed = [("kill", "platform", 1), ("kill", "queue manager", 3), ("kill", "worker", 5)]
+    ended = played(runs, killed, "--workers", "2")
+    assert ended.findings() == {}, ended.out
+    assert {check["status"] for check in ended.summary["checks"]} == {"holds"}, ended.out
+    assert ended.code == Exit.GOOD, ended.out + ended.err
+    done = [row["note"] for row in timeline(ended) if row["event"] == "fault ended"]
+    assert done == ["kill the platform", "kill the queue manager", "kill the worker"]
+    platform, manager, _ = ended.summary["faults"]
+    assert sum(platform["during"].values()) > 0
+    assert platform["noticed_ms"] is not None
+    assert manager["channel"] == "MQ"
+    assert any(row["event"] == "worker lost" for row in timeline(ended))
+
+
+def test_a_platform_that_forgets_when_it_is_killed_does_not_reconcile(runs: list[str]) -> None:
+    """The same with a defect switched on: it writes to its book late, and loses what it had told."""
+    ended = played(runs, [("kill", "platform", 2)], "--set", "sandbox.defects.forget=1")
+    assert ended.code == Exit.NOT_RIGHT, ended.out + ended.err
+    lost = sum(ended.summary["classes"]["lost in the platform"].values())
+    assert lost > 0
+    assert ended.findings() == {"lost in the platform": lost}
