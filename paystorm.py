@@ -19,6 +19,8 @@ COMMANDS = {
     "reconcile": "reports.cli:reconcile",
     "explain": "reports.cli:explain",
     "report": "reports.cli:report",
+    "compare": "reports.compare_cli:compare",
+    "baseline": "reports.compare_cli:baseline",
     "mq": "locustfiles.mq_cli:mq",
     "sandbox": "sandbox.cli:sandbox",
 }

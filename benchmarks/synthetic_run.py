@@ -238,7 +238,7 @@ def _write_rest(directory: RunDirectory, ids: Ids) -> None:
     log = LineLog(directory.timeline)
     log.write(Event(0, "run began"))
     counts = dict.fromkeys((field.name for field in fields(Second)), 0)
-    log.write({**counts, "at_ns": 10**9, "phase": PHASES[0].name})
+    log.write({**counts, "at_ns": 10**9, "phase": PHASES[0].name, "queues": {}})
     log.write(Event(2 * 10**9, "run ended"))
     log.close()
     directory.write_record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -14,6 +15,7 @@ from locustfiles.channels.kafka_reader import RecordReader
 from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.completions import CompletionSource
 from locustfiles.kafka_completions import EventCompletions, Observer
+from locustfiles.kafka_lag import PlatformLag
 from locustfiles.kafka_plan import sends, settings_of, used
 from locustfiles.kafka_sender import KafkaLine
 from locustfiles.plans import Plan
@@ -55,6 +57,17 @@ def end(plan: Plan, directory: RunDirectory) -> None:
     except KafkaException as error:
         told = {"problem": str(error)}
     _write(directory, "end.json", {"group": group, "at_utc_ns": time.time_ns(), **told})
+
+
+def lag(plan: Plan, say: Callable[[str], None]) -> PlatformLag | None:
+    """Watch how far the platform is behind with the commands; None where it has no group to ask of."""
+    if not sends(plan):
+        return None
+    settings = settings_of(plan)
+    if not settings.platform_group:
+        return None
+    config = settings.consumer(_bootstrap(settings), settings.platform_group)
+    return PlatformLag(config, settings.commands, say)
 
 
 def _end_of_commands(plan: Plan, settings: KafkaSettings, group: str) -> dict[int, int]:

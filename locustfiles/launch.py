@@ -20,6 +20,7 @@ from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target
+from locustfiles.backlogs import Backlogs
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
@@ -61,15 +62,14 @@ class Launched:
     sandbox: EmbeddedSandbox | None
     book: str | None
     """The database to read the book from; None where statements are asked for."""
-    depths: mq_launch.Depths | None
-    """Of the queues that the run sends over, where there are any."""
+    backlogs: Backlogs
+    """Of what the run sends over."""
     faults: Faults
 
     def let_go(self) -> None:
         """End what was started for the run."""
         self.gate.close()
-        if self.depths is not None:
-            self.depths.close()
+        self.backlogs.close()
         if self.sandbox is not None:
             self.sandbox.stop()
 
@@ -146,17 +146,14 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             resumed=resumed,
         )
         run = None if fleet else _sender(settings, director, record, gate)
-        depths = None
-        if mq_target.sends(settings.plan):
-            depths = mq_launch.Depths(
-                settings.plan, lambda note: director.event("warning", "", note)
-            )
-            director.queues = depths
+        director.queues = backlogs = Backlogs.of(
+            settings.plan, lambda note: director.event("warning", "", note)
+        )
         faults = Faults(director, sandbox, wire)
         faults.start()
         undoing.pop_all()
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox, settings.book, depths, faults)
+    return Launched(director, run, record, gate, sandbox, settings.book, backlogs, faults)
 
 
 def _embedded(settings: Settings) -> EmbeddedSandbox:

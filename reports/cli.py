@@ -12,10 +12,10 @@ from rich.console import Console
 from e2e_data.lookup import Found, Scheme, find
 from e2e_data.problems import Problems
 from reports.hostile import visible
-from reports.judgement import Judgement
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
+    from reports.results import Results
     from reports.story import Stories
 
 RUN_DIR = click.argument("run_dir", type=click.Path(path_type=Path))
@@ -31,7 +31,8 @@ def reconcile(run_dir: Path) -> None:
     """
     from reports.terminal import show
 
-    directory, judgement = _judged(run_dir)
+    directory, results = _judged(run_dir)
+    judgement = results.judgement
     show(judgement, directory.path / "report.html", Console(highlight=False))
     sys.exit(judgement.exit)
 
@@ -39,8 +40,24 @@ def reconcile(run_dir: Path) -> None:
 @click.command()
 @RUN_DIR
 def report(run_dir: Path) -> None:
-    """Write the report of a run again and say where it is; the verdict is not the exit code."""
-    directory, _ = _judged(run_dir)
+    """Write the report of a run again and say where it is; the verdict is not the exit code.
+
+    It is made of what the judge wrote; a run that was not judged yet is judged first. Of a directory
+    with the CSV files of any other Locust run, it tells what these hold.
+    """
+    if not (run_dir / "run.json").is_file():
+        from reports.foreign import write_foreign
+
+        click.echo(write_foreign(run_dir))
+        return
+    from reports.render import write_reports
+    from reports.results import are_there, read_results
+
+    directory = RunDirectory.open(run_dir)
+    if are_there(directory):
+        write_reports(directory, read_results(directory))
+    else:
+        _judged(run_dir)
     click.echo(directory.path / "report.html")
 
 
@@ -89,7 +106,7 @@ def _found(what: str, stories: Stories, scheme: Scheme) -> Found:
         raise Problems(told) from None
 
 
-def _judged(run_dir: Path) -> tuple[RunDirectory, Judgement]:
+def _judged(run_dir: Path) -> tuple[RunDirectory, Results]:
     """Judge a run and write its reports."""
     # Imported here: pandas and matplotlib take a second, which other commands need not wait.
     from reports.latency_log import write_log
@@ -99,5 +116,5 @@ def _judged(run_dir: Path) -> tuple[RunDirectory, Judgement]:
     directory = RunDirectory.open(run_dir)
     judged = judge(directory)
     write_log(directory, judged.latencies, directory.record())
-    write_all(directory, judged.judgement, judged.seconds, judged.timeline)
-    return directory, judged.judgement
+    write_all(directory, judged.results)
+    return directory, judged.results

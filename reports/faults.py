@@ -111,7 +111,7 @@ class FaultEffects:
         self._channels = {channel: _Channel() for channel in Channel}
 
     def add(self, frame: pd.DataFrame, incidents: Incidents) -> None:
-        """Add commands that were sent, as `latencies.sent_commands` returns them, and incidents."""
+        """Add commands that were sent, as `attempted_commands` returns them, and incidents."""
         if not self._spans:
             return
         numbers = frame["channel"].to_numpy()

@@ -1,370 +1,250 @@
-"""The figures of a report: the run's story, told on one time axis."""
+"""The figures of a report: the run's story on one time axis, percentile curves, throughput."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from urllib.parse import quote
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MultipleLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from reports import svg
+from reports import curves, heat, svg
+from reports.curves import Curve
+from reports.drawing import (
+    COLOURS,
+    Drawing,
+    Line,
+    drawing_style,
+    finish,
+    from_zero,
+    inlined,
+    plot,
+    sentence,
+)
 from reports.hostile import visible
-from reports.judgement import PhaseRow
-from reports.quantities import duration, figure, milliseconds, sentence_case
+from reports.judgement import LatencyRow
+from reports.quantities import duration, figure, milliseconds
+from reports.results import Results
+from reports.slos import Latency
+from reports.time_axis import Axis, name_phases, panels
 from reports.timeline import Event, Second
 
-POINTS_MAX = 600
-"""Points along the time axis: more could not be told apart, and a day's run stays a small file."""
-
-COLOURS = {"blue": "#3b7fd4", "orange": "#d0690f", "green": "#2b9160", "purple": "#a45fc4"}
-"""Mid-tones that stand out from a white page and from a dark one alike."""
-
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "paystorm",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": svg.INK,
-    "axes.labelcolor": svg.INK,
-    "axes.edgecolor": svg.INK,
-    "axes.linewidth": 0.6,
-    "xtick.color": svg.INK,
-    "ytick.color": svg.INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.4,
-    "legend.frameon": False,
-    "text.parse_math": False,
-}
-_WIDTH_IN = 10.0
-_LEFT, _RIGHT = 0.07, 0.985
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_SHARES = {"p50": 0.5, "p99": 0.99}
+CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
+QUEUES_MAX = 4
+"""Queues that are shown, the longest: more could not be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure for a page: the `<svg>` element, and a caption with what it shows in words."""
+class Panel:
+    """A panel of the story: how it is drawn, and what it shows in words."""
 
-    key: str
-    title: str
-    caption: str
-    svg: Markup
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One series of a panel; where `dashes` is not solid, it can be told apart without colour."""
-
-    column: str
-    label: str
-    colour: str
-    dashes: str = "-"
+    height_in: float
+    draw: Callable[[Axes], None]
+    said: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The time axis that all figures share."""
-
-    began_s: float
-    ended_s: float
-    phases: tuple[PhaseRow, ...]
-    events: tuple[Event, ...]
-
-    @property
-    def step_s(self) -> int:
-        """How many seconds one point of a figure stands for."""
-        return max(1, math.ceil((self.ended_s - self.began_s) / POINTS_MAX))
-
-
-def drawings(
-    seconds: pd.DataFrame, timeline: tuple[list[Second], list[Event]], phases: Sequence[PhaseRow]
-) -> tuple[Drawing, ...]:
-    """Draw rates, latencies and generator; each is there even where nothing was measured.
-
-    `seconds` has the columns that `render.write_all` names; `timeline` is what `read_timeline` gives.
-    """
-    rows, events = timeline
-    axis = _axis(seconds, rows, events, phases)
-    with _drawing_style():
+def drawings(results: Results) -> tuple[Drawing, ...]:
+    """Draw story, percentiles and throughput; each is there even where nothing was measured."""
+    rows, events = results.timeline
+    judgement = results.judgement
+    axis = Axis.of(results.metrics, rows, events, judgement.phases, judgement.faults)
+    with drawing_style():
         return (
-            _rates(seconds, axis),
-            _latencies(seconds, axis),
-            _generator(pd.DataFrame([_row(row) for row in rows]), axis),
+            _story(results, axis),
+            curves.percentiles({name: list(_curves(results, name)) for name in CUSTOMERS}),
+            curves.throughput(results.metrics, axis),
         )
 
 
-@contextmanager
-def _drawing_style() -> Iterator[None]:
-    """Start from matplotlib's defaults, so that a user's own settings change no report."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        yield
+def _curves(results: Results, latency: Latency) -> Iterator[Curve]:
+    for row in results.judgement.latencies:
+        histogram = results.histograms.get(_tag(row))
+        if row.latency == latency and histogram is not None and histogram.count:
+            label = ", ".join((row.phase, row.channel, row.kind))
+            yield Curve(label, histogram, row.censored)
 
 
-def _row(row: Second) -> dict[str, float]:
-    return {
-        "t_s": row.at_ns / 1e9,
-        "pending": row.pending_now,
-        "users": row.users_now,
-        "waiting": row.waiting_now,
-        "lag": row.loop_lag_ms,
-        "cpu": row.cpu_percent,
-    }
+def _tag(row: LatencyRow) -> str:
+    """Return the tag of a row's histogram in the log, as `latency_log.tag_of` writes it."""
+    kind = row.kind.replace(" ", "-")
+    return "/".join([quote(row.phase, safe=""), row.channel, kind, row.latency])
 
 
-def _axis(
-    seconds: pd.DataFrame,
-    rows: Sequence[Second],
-    events: Sequence[Event],
-    phases: Sequence[PhaseRow],
-) -> Axis:
-    moments = [row.at_ns / 1e9 for row in rows] + [phase.began_ns / 1e9 for phase in phases]
-    moments += [phase.ended_ns / 1e9 for phase in phases if phase.ended_ns is not None]
-    if len(seconds):
-        moments += [float(seconds["t_s"].min()), float(seconds["t_s"].max()) + 1]
-    began_s = min(moments, default=0.0)
-    ended_s = max([*moments, began_s + 1])
-    marked = tuple(event for event in events if event.event in {"warning", "stop asked"})
-    return Axis(began_s, ended_s, tuple(phases), marked)
+def _story(results: Results, axis: Axis) -> Drawing:
+    rows, events = results.timeline
+    table = _timeline_table(rows)
+    shown = [
+        _rates(results.metrics, axis),
+        _latencies(results.heat, axis),
+        _errors(results.metrics, table, axis),
+        _lines(
+            table,
+            axis,
+            "pending, users",
+            (
+                Line("pending", "commands pending", COLOURS["purple"]),
+                Line("users", "users", svg.INK, "--"),
+                Line("waiting", "users waiting for the platform", COLOURS["green"]),
+            ),
+        ),
+        *_workers(events, axis),
+        *_queues(rows, axis),
+        _lines(table, axis, "lag, ms", (Line("lag", "event-loop lag", COLOURS["orange"]),)),
+        _lines(table, axis, "CPU, %", (Line("cpu", "CPU, share of one core", COLOURS["blue"]),)),
+    ]
+    drawn, places = panels([panel.height_in for panel in shown], axis)
+    for panel, place in zip(shown, places, strict=True):
+        panel.draw(place)
+    said = [one for panel in shown for one in panel.said]
+    marks = " Dotted lines are what happened to the run (see below)." if axis.events else ""
+    marks += " Orange bands are the plan's faults." if axis.faults else ""
+    caption = (
+        f"Each point stands for {duration(axis.step_s)}. {sentence(said)} Shaded bands are the "
+        f"phases, numbered as below.{marks} Response counts from the intended time."
+    )
+    return inlined(drawn, "story", "The run's story", caption)
 
 
-def _rates(seconds: pd.DataFrame, axis: Axis) -> Drawing:
+def _rates(metrics: pd.DataFrame, axis: Axis) -> Panel:
     lines = (
         Line("intended", "intended", svg.INK, "--"),
         Line("sent", "sent", COLOURS["blue"]),
         Line("completed", "completed", COLOURS["orange"], "-."),
     )
-    binned = _binned(seconds, axis, dict.fromkeys(("intended", "sent", "completed"), "mean"))
-    drawn, panels = _panels([2.6], axis)
-    _draw(panels[0], binned, lines, "commands per second", axis)
-    _from_zero(panels[0], binned, headroom=1.15)  # with room for the phases' names
-    _name_phases(panels[0], axis)
+    per_s = axis.binned(metrics, dict.fromkeys((line.column for line in lines), "sum"))
+    per_s = per_s.fillna(0) / axis.step_s
+
+    def draw(panel: Axes) -> None:
+        plot(panel, per_s, lines)
+        finish(panel, "commands per s")
+        from_zero(panel, per_s, headroom=1.15)  # with room for the phases' names
+        name_phases(panel, axis)
+
     said = [
-        f"{line.label} at most {figure(float(binned[line.column].max()))} per second"
+        f"{line.label} at most {figure(float(per_s[line.column].max()))} per second"
         for line in lines
-        if len(binned)
+        if len(per_s)
     ]
-    caption = f"{_points(axis)} {_sentence(said)} Shaded bands are the phases, numbered as below."
-    return _drawing(drawn, "rates", "Commands per second", caption)
+    return Panel(2.2, draw, said)
 
 
-def _latencies(seconds: pd.DataFrame, axis: Axis) -> Drawing:
+def _latencies(whole: pd.DataFrame, axis: Axis) -> Panel:
+    cells = whole[whole["latency"] == "response"]
+    found = heat.percentiles(cells, axis.step_s, _SHARES)
+    found = found.mask(found <= 0)  # a logarithm has no place for them
     lines = (
-        Line("response_p50_ms", "response p50", COLOURS["blue"], "--"),
-        Line("response_p99_ms", "response p99", COLOURS["blue"]),
-        Line("completion_p50_ms", "completion p50", COLOURS["orange"], "--"),
-        Line("completion_p99_ms", "completion p99", COLOURS["orange"]),
+        Line("p50", "response p50", svg.INK, "--"),
+        Line("p99", "response p99", COLOURS["orange"]),
     )
-    how = {line.column: "median" if "p50" in line.column else "max" for line in lines}
-    binned = _binned(seconds, axis, how)
-    binned = binned.mask(binned <= 0)  # a logarithm has no place for them
-    drawn, panels = _panels([2.6], axis)
-    _draw(panels[0], binned, lines, "ms (log scale)", axis)
-    _log_scale(panels[0], binned)
+
+    def draw(panel: Axes) -> None:
+        plot(panel, found.apply(np.log10), lines)
+        finish(panel, "response, ms (log)")
+        heat.draw(panel, cells, axis)
+
     said = [
-        f"{line.label} between {milliseconds(float(binned[line.column].min()))} and "
-        f"{milliseconds(float(binned[line.column].max()))}"
+        f"{line.label} between {milliseconds(float(found[line.column].min()))} and "
+        f"{milliseconds(float(found[line.column].max()))}"
         for line in lines
-        if binned[line.column].notna().any()
+        if found[line.column].notna().any()
     ]
-    caption = (
-        f"{_points(axis)} {_sentence(said)} Both are counted from the intended time: no "
-        "coordinated omission."
-    )
-    return _drawing(drawn, "latencies", "Response and completion over time", caption)
+    if said:
+        said.append("the darker the map, the more commands took so long")
+    return Panel(2.2, draw, said)
 
 
-def _generator(rows: pd.DataFrame, axis: Axis) -> Drawing:
-    columns = ("pending", "users", "waiting", "lag", "cpu")
-    rows = rows if len(rows) else pd.DataFrame(columns=["t_s", *columns], dtype=float)
-    binned = _binned(rows, axis, dict.fromkeys(columns, "max"))
-    drawn, panels = _panels([0.95, 0.95, 0.95, 0.95], axis)
-    contents = (
-        ("pending", (Line("pending", "commands pending", COLOURS["purple"]),)),
-        (
-            "users",
-            (
-                Line("users", "users", svg.INK, "--"),
-                Line("waiting", "users waiting for the platform", COLOURS["green"]),
-            ),
-        ),
-        ("lag, ms", (Line("lag", "event-loop lag", COLOURS["orange"]),)),
-        ("CPU, %", (Line("cpu", "CPU, share of one core", COLOURS["blue"]),)),
+def _errors(metrics: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Panel:
+    failed = axis.binned(metrics, {"failed": "sum"})
+    given_up = axis.binned(table, {"given_up": "sum"})
+    whole = failed.join(given_up, how="outer").fillna(0) / axis.step_s
+    lines = (
+        Line("failed", "errors", COLOURS["orange"]),
+        Line("given_up", "arrivals given up", COLOURS["purple"], "--"),
     )
-    for panel, (label, lines) in zip(panels, contents, strict=True):
-        _draw(panel, binned, lines, label, axis)
-        _from_zero(panel, binned[[line.column for line in lines]], headroom=1.05)
+
+    def draw(panel: Axes) -> None:
+        plot(panel, whole, lines)
+        finish(panel, "errors per s")
+        from_zero(panel, whole)
+
     said = [
-        f"{label} at most {figure(float(binned[column].max()))}{unit}"
-        for column, label, unit in (
-            ("pending", "commands pending", ""),
-            ("users", "users", ""),
-            ("waiting", "users waiting for the platform", ""),
-            ("lag", "event-loop lag", " ms"),
-            ("cpu", "CPU", " % of one core"),
-        )
+        f"{line.label} at most {figure(float(whole[line.column].max()))} per second"
+        for line in lines
+        if len(whole)
+    ]
+    return Panel(0.9, draw, said)
+
+
+def _lines(table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line]) -> Panel:
+    """Return a panel of what the timeline tells, the largest of each step."""
+    binned = axis.binned(table, dict.fromkeys((line.column for line in lines), "max"))
+
+    def draw(panel: Axes) -> None:
+        plot(panel, binned, lines)
+        finish(panel, label)
+        from_zero(panel, binned)
+
+    said = [
+        f"{line.label} at most {figure(float(binned[line.column].max()))}"
+        for line in lines
         if len(binned)
     ]
-    caption = f"{_points(axis)} {_sentence(said)}"
-    return _drawing(drawn, "generator", "Pending commands, users and the load generator", caption)
+    return Panel(0.9, draw, said)
 
 
-def _binned(frame: pd.DataFrame, axis: Axis, how: dict[str, str]) -> pd.DataFrame:
-    """Return `how`'s columns by time in seconds, one row per `axis.step_s`, gaps left as NaN."""
-    if not len(frame):
-        return pd.DataFrame(columns=list(how), dtype=float)
-    step_s = axis.step_s
-    bins = np.floor_divide(frame["t_s"].to_numpy(dtype=float), step_s).astype("int64")
-    binned = frame[list(how)].astype(float).groupby(bins).agg(how)
-    binned = binned.reindex(range(int(bins.min()), int(bins.max()) + 1))
-    return binned.set_axis((binned.index.to_numpy(dtype=float) + 0.5) * step_s)
+def _workers(events: Sequence[Event], axis: Axis) -> Iterator[Panel]:
+    """Yield how many workers there were, where there were any."""
+    times, present = [axis.began_s], [0]
+    for event in sorted(events, key=lambda one: one.at_ns):
+        change = {"worker joined": 1, "worker back": 1, "worker lost": -1}.get(event.event)
+        if change is not None:
+            times.append(event.at_ns / 1e9)
+            present.append(max(present[-1] + change, 0))
+    if len(times) == 1:
+        return
+
+    def draw(panel: Axes) -> None:
+        colour = COLOURS["green"]
+        panel.step([*times, axis.ended_s], [*present, present[-1]], where="post", color=colour)
+        panel.set_ylim(0, max(present) * 1.2)
+        panel.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        finish(panel, "workers")
+
+    yield Panel(0.6, draw, [f"workers at most {max(present)}, {present[-1]} at the end"])
 
 
-def _panels(heights_in: Sequence[float], axis: Axis) -> tuple[Figure, list[Axes]]:
-    """Make a figure with panels above each other whose sides line up with every other figure's."""
-    above_in, between_in, below_in = 0.25, 0.34, 0.42
-    total_in = above_in + sum(heights_in) + between_in * (len(heights_in) - 1) + below_in
-    drawn = Figure(figsize=(_WIDTH_IN, total_in))
-    panels: list[Axes] = []
-    top_in = total_in - above_in
-    for height_in in heights_in:
-        bottom = (top_in - height_in) / total_in
-        panels.append(drawn.add_axes((_LEFT, bottom, _RIGHT - _LEFT, height_in / total_in)))
-        top_in -= height_in + between_in
-    for panel in panels:
-        _time_axis(panel, axis)
-        panel.tick_params(labelbottom=panel is panels[-1])
-    panels[-1].set_xlabel("time since the run began (min:s)")
-    return drawn, panels
+def _queues(rows: Sequence[Second], axis: Axis) -> Iterator[Panel]:
+    """Yield how deep queues were and how far readers were behind, where anybody looked."""
+    depths = pd.DataFrame([{"t_s": row.at_ns / 1e9, **row.queues} for row in rows])
+    names = [str(name) for name in depths.columns if name != "t_s"]
+    if not names:
+        return
+    deepest = depths[names].max().sort_values(ascending=False, kind="stable")
+    names = [str(name) for name in deepest.index[:QUEUES_MAX]]
+    colours = list(COLOURS.values())
+    lines = [Line(name, visible(name), colours[number]) for number, name in enumerate(names)]
+    yield _lines(depths, axis, "messages", lines)
 
 
-def _time_axis(panel: Axes, axis: Axis) -> None:
-    panel.set_xlim(axis.began_s, axis.ended_s)
-    span_s = axis.ended_s - axis.began_s
-    step_s = next((step for step in _STEPS_S if span_s / step <= 12), 2 * _STEPS_S[-1])
-    panel.xaxis.set_major_locator(MultipleLocator(step_s))
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda at_s, _: _clock(at_s)))
-    for number, phase in enumerate(axis.phases):
-        ended_s = axis.ended_s if phase.ended_ns is None else phase.ended_ns / 1e9
-        shade = 0.10 if number % 2 == 0 else 0.04
-        panel.axvspan(phase.began_ns / 1e9, ended_s, color=svg.INK, alpha=shade, linewidth=0)
-    for event in axis.events:
-        panel.axvline(event.at_ns / 1e9, color=svg.INK, linewidth=0.7, linestyle=":")
-
-
-def _draw(panel: Axes, binned: pd.DataFrame, lines: Sequence[Line], label: str, axis: Axis) -> None:
-    if not binned.notna().to_numpy().any():
-        middle_s = (axis.began_s + axis.ended_s) / 2
-        panel.text(
-            middle_s,
-            0.5,
-            "nothing was measured",
-            transform=panel.get_xaxis_transform(),
-            ha="center",
-            va="center",
+def _timeline_table(rows: Sequence[Second]) -> pd.DataFrame:
+    columns = ("t_s", "pending", "users", "waiting", "lag", "cpu", "given_up")
+    if not rows:
+        return pd.DataFrame(columns=list(columns), dtype=float)
+    dropped = np.diff([row.dropped for row in rows], prepend=0)
+    told = [
+        (
+            row.at_ns / 1e9,
+            row.pending_now,
+            row.users_now,
+            row.waiting_now,
+            row.loop_lag_ms,
+            row.cpu_percent,
+            max(int(given_up), 0),
         )
-    times_s = binned.index.to_numpy(dtype=float)
-    marker = "." if len(binned) <= 60 else ""
-    for line in lines:
-        values = binned[line.column].to_numpy(dtype=float)
-        panel.plot(
-            times_s,
-            values,
-            color=line.colour,
-            linestyle=line.dashes,
-            label=line.label,
-            marker=marker,
-            markersize=3,
-            zorder=3 if line.colour == svg.INK else 2,  # what was meant, over what was done
-        )
-    panel.set_ylabel(label)
-    panel.yaxis.set_label_coords(-0.055, 0.5)  # in line with every other panel's
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
-    panel.grid(axis="y", color=svg.INK, alpha=0.15, linewidth=0.6)
-    # The labels stand above the panel, where no line can run into them.
-    panel.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 0.99),
-        ncols=len(lines),
-        borderaxespad=0,
-        handlelength=2.2,
-        columnspacing=1.6,
-    )
-
-
-def _from_zero(panel: Axes, shown: pd.DataFrame, headroom: float) -> None:
-    # Without data, or with nothing but zeros, matplotlib would show hundredths of a command.
-    highest = float(np.nanmax(shown.to_numpy(dtype=float), initial=0))
-    panel.set_ylim(bottom=0, top=max(1.0, highest * headroom))
-
-
-def _log_scale(panel: Axes, binned: pd.DataFrame) -> None:
-    panel.set_yscale("log")
-    low, high = binned.min().min(), binned.max().max()
-    if pd.isna(low):
-        low, high = 1.0, 1000.0
-    floor = 10.0 ** math.floor(math.log10(low))
-    ceiling = 10.0 ** math.ceil(math.log10(high))
-    panel.set_ylim(floor, ceiling if ceiling > floor else floor * 10)
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
-    panel.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _name_phases(panel: Axes, axis: Axis) -> None:
-    """Write each phase's number in its band, and its name where the band is wide enough."""
-    span_s = axis.ended_s - axis.began_s
-    letters_in_all = 125  # of this size, over the panel's whole width
-    for number, phase in enumerate(axis.phases, start=1):
-        ended_s = axis.ended_s if phase.ended_ns is None else phase.ended_ns / 1e9
-        began_s = phase.began_ns / 1e9
-        name = visible(f"{number} {phase.name}")
-        fits = len(name) <= letters_in_all * (ended_s - began_s) / span_s
-        panel.text(
-            (began_s + ended_s) / 2,
-            0.97,
-            name if fits else str(number),
-            transform=panel.get_xaxis_transform(),
-            ha="center",
-            va="top",
-            fontsize=8.5,
-        )
-
-
-def _tick(value: float) -> str:
-    """Write the label of a tick: no more digits than it takes, with thousands separators."""
-    return f"{value:,.0f}" if abs(value) >= 1 and value == int(value) else f"{value:g}"
-
-
-def _clock(at_s: float) -> str:
-    whole = round(at_s)
-    hours, rest = divmod(abs(whole), 3600)
-    sign = "-" if whole < 0 else ""
-    minutes, seconds = divmod(rest, 60)
-    return f"{sign}{hours}:{minutes:02}:{seconds:02}" if hours else f"{sign}{minutes}:{seconds:02}"
-
-
-def _points(axis: Axis) -> str:
-    marks = " Dotted lines are warnings and the request to stop." if axis.events else ""
-    return f"Each point stands for {duration(axis.step_s)}.{marks}"
-
-
-def _sentence(said: Sequence[str]) -> str:
-    text = "; ".join(said) or "nothing was measured"
-    return f"{sentence_case(text)}."
-
-
-def _drawing(drawn: Figure, key: str, title: str, caption: str) -> Drawing:
-    return Drawing(key, title, caption, svg.inline(drawn, f"figure-{key}", title, caption))
+        for row, given_up in zip(rows, dropped, strict=True)
+    ]
+    return pd.DataFrame(told, columns=list(columns), dtype=float)

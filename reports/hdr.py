@@ -75,8 +75,13 @@ class Histogram:
 
     def at_rank(self, rank: int) -> int:
         """Return the value of rank `rank` (from 1) in ns, as the highest that its bucket holds."""
-        bucket = int(np.searchsorted(np.cumsum(self.counts), rank))
-        return min(highest_ns(bucket), self.max_ns)
+        return int(self.at_ranks(np.array([rank], np.int64))[0])
+
+    def at_ranks(self, ranks: Counts) -> Counts:
+        """Return the values of several ranks (from 1) in ns."""
+        found = np.searchsorted(np.cumsum(self.counts), ranks)
+        highest = np.array([highest_ns(bucket) for bucket in found.tolist()], np.int64)
+        return np.minimum(highest, self.max_ns)
 
     def encoded(self) -> str:
         """Return the compressed encoding in base64, as it stands in a histogram log."""

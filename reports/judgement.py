@@ -164,6 +164,50 @@ class PatternRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """Commands that a customer calls an error, of one class, place and reason."""
+
+    name: Class | None
+    """None for what is left of those that were too many to be told apart."""
+    phase: str
+    """Empty where it was never sent; so is the channel."""
+    channel: str
+    kind: str
+    reason: str
+    """What was seen or said; empty where nothing was."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionRow:
+    """Rejections of one reason, and for how many of them there was no other correct outcome."""
+
+    reason: str
+    """Empty where none was given."""
+    count: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class BandRow:
+    """Payments of one band of amounts; what is neither settled nor rejected has no known end."""
+
+    band: str
+    payments: int
+    settled: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run cost by its plan's prices, in the currency that these are in."""
+
+    whole: float
+    per_million_payments: float | None
+    """None where no payment was settled."""
+
+
+@dataclass(frozen=True, slots=True)
 class RegionRow:
     """What of the pool belongs to one region."""
 
@@ -272,6 +316,13 @@ class Judgement:
     regions: tuple[RegionRow, ...] = ()
     workers: tuple[WorkerRow, ...] = ()
     """Empty where one process sent by itself."""
+    errors: tuple[ErrorRow, ...] = ()
+    """The most frequent first."""
+    rejections: tuple[RejectionRow, ...] = ()
+    """The most frequent first; they add up to all commands with the outcome rejected."""
+    bands: tuple[BandRow, ...] = ()
+    cost: Cost | None = None
+    """None where the plan sets no prices."""
     retried: int = 0
     """Attempts that were made again by the tester, under the same command id."""
     faults: tuple[FaultRow, ...] = ()

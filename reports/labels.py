@@ -26,7 +26,7 @@ class LabelLatencies:
         self._latencies = {label: Latencies() for label in Label}
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Add commands that were sent, as `sent_commands` returns them."""
+        """Add commands that were sent, as `attempted_commands` returns them."""
         for label in np.unique(frame["label"].to_numpy()).tolist():
             self._latencies[Label(label)].add(frame[frame["label"] == label])
 

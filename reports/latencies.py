@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
-from e2e_data.platform import Acknowledged
 from reports.columns import NEVER
-from reports.evidence import Evidence
 from reports.hdr import Counts, Histogram, rank_of
 from reports.judgement import LatencyRow
 from reports.rundir import PhaseRecord
@@ -78,7 +75,7 @@ class Latencies:
         self._given_up: Counter[int] = Counter()
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Add commands that were sent, as `sent_commands` returns them."""
+        """Add commands that were sent, as `attempted_commands` returns them."""
         numbers = frame[["phase", "channel", "kind"]].drop_duplicates()
         for group in map(Group._make, numbers.itertuples(index=False)):
             chosen = (frame[name] == number for name, number in group._asdict().items())
@@ -142,29 +139,6 @@ class Latencies:
                     censored=found.censored,
                     percentiles_ms={**percentiles, "max": found.max_ms},
                 )
-
-
-def sent_commands(evidence: Evidence) -> pd.DataFrame:
-    """Return the commands of a shard that were sent, one row each.
-
-    Columns: phase, channel, kind, label; intended_ns, ready_ns, sent_ns, acknowledged_ns, completed_ns
-    (since the run's epoch, or NEVER); refused.
-    """
-    seen, sent = evidence.seen, evidence.sent
-    columns: dict[str, NDArray[Any]] = {
-        "phase": seen.phase.astype(np.int16),
-        "channel": seen.channel.astype(np.int8),
-        "kind": evidence.shard.kind.astype(np.int8),
-        "label": evidence.shard.label.astype(np.int8),
-        "intended_ns": seen.intended_ns,
-        "ready_ns": np.maximum(seen.intended_ns, seen.free_ns),
-        "sent_ns": seen.sent_ns,
-        "acknowledged_ns": seen.acknowledged_ns,
-        "completed_ns": seen.completed_ns,
-        # What the platform would not take has no completion, and none is awaited.
-        "refused": np.isin(seen.acknowledged, (Acknowledged.INVALID, Acknowledged.REFUSED)),
-    }
-    return pd.DataFrame({name: column[sent] for name, column in columns.items()})
 
 
 def _took(frame: pd.DataFrame, latency: Latency) -> tuple[Counts, int]:

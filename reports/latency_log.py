@@ -10,12 +10,21 @@ from e2e_data.commands import Channel, Kind
 from e2e_data.problems import Problems
 from reports.hdr import Histogram
 from reports.latencies import LATENCIES, Group, Latencies
-from reports.rundir import RunDirectory, RunRecord
+from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.slos import Latency
 
 FILE_NAME = "latencies.hlog"
 UNIT_NS = 1e6
 """Longest times are written in milliseconds, as HdrHistogram's logs of nanoseconds have them."""
+
+
+def histograms_of(latencies: Latencies, phases: tuple[PhaseRecord, ...]) -> dict[str, Histogram]:
+    """Return tag -> histogram, of all that has any."""
+    return {
+        tag_of(phases[group.phase].name, group, latency): latencies.of(group, latency).histogram
+        for group in latencies.groups
+        for latency in LATENCIES
+    }
 
 
 def write_log(directory: RunDirectory, latencies: Latencies, record: RunRecord) -> Path:
@@ -29,12 +38,9 @@ def write_log(directory: RunDirectory, latencies: Latencies, record: RunRecord) 
         f"#[StartTime: {began_s:.3f} (seconds since epoch), {when}]",
         '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
     ]
-    for group in latencies.groups:
-        for latency in LATENCIES:
-            histogram = latencies.of(group, latency).histogram
-            tag = tag_of(record.phases[group.phase].name, group, latency)
-            longest_ms = histogram.max_ns / UNIT_NS
-            lines.append(f"Tag={tag},0.000,{lasted_s:.3f},{longest_ms:.6f},{histogram.encoded()}")
+    for tag, histogram in histograms_of(latencies, record.phases).items():
+        longest_ms = histogram.max_ns / UNIT_NS
+        lines.append(f"Tag={tag},0.000,{lasted_s:.3f},{longest_ms:.6f},{histogram.encoded()}")
     directory.latency.mkdir(exist_ok=True)
     return directory.write(f"latency/{FILE_NAME}", "\n".join([*lines, ""]).encode())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.judgement import Class, Judgement
+from reports.judgement import Class, Cost, Judgement
 from reports.quantities import count, counted, duration, money
 
 
@@ -35,6 +35,8 @@ def paragraph(judgement: Judgement, run_s: float | None) -> str:
             "could write them down."
         )
     sentences.append(_moved(judgement.settled_minor))
+    if judgement.cost:
+        sentences.append(_cost(judgement.cost))
     if judgement.expected_rejections:
         sentences.append(
             f"{counted(judgement.expected_rejections, 'command')} had to be rejected and "
@@ -50,6 +52,13 @@ def paragraph(judgement: Judgement, run_s: float | None) -> str:
             f"{'was' if invalid == 1 else 'were'} answered so: that is success, too."
         )
     return " ".join(sentences)
+
+
+def _cost(cost: Cost) -> str:
+    whole = f"By the plan's prices the run cost {cost.whole:,.2f}"
+    if cost.per_million_payments is None:
+        return f"{whole}, and no payment was settled for it."
+    return f"{whole}: {cost.per_million_payments:,.2f} for a million settled payments."
 
 
 def _moved(settled_minor: dict[str, int]) -> str:

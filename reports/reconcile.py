@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,19 +14,24 @@ from e2e_data import manifest as manifests
 from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
+from e2e_data.progress import Bar
 from reports.attempted import attempted_commands, began, given_up
+from reports.breakdown import Breakdown
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER, Ints
+from reports.cost import cost_of
 from reports.evidence import Evidence, RunEvidence
 from reports.faults import FaultEffects, recoveries
 from reports.incidents import Incident
 from reports.invariants import INVARIANTS
 from reports.judgement import FaultRow, Judgement, PhaseRow
 from reports.labels import LabelCounts
-from reports.latencies import Latencies, sent_commands
+from reports.latencies import Latencies
+from reports.latency_log import histograms_of
 from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
+from reports.results import Results
 from reports.rundir import RunDirectory, RunRecord
 from reports.seconds import Seconds
 from reports.timeline import Event, Second, read_timeline
@@ -44,13 +49,16 @@ class _Counts:
         self.classes: Counter[tuple[str, str]] = Counter()
         self.surely_not_sent = self.perhaps_sent = self.journaled = self.expected_rejections = 0
         self.settled_minor: Counter[str] = Counter()
+        self.settled_payments = 0
         self.retried = 0
         self.labels = LabelCounts()
+        self.breakdown = Breakdown()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
         evidence, shard = judged.evidence, judged.evidence.shard
         self.labels.add(judged)
+        self.breakdown.add(judged)
         if evidence.incidents is not None:
             self.retried += int((evidence.incidents.sort == Incident.RETRIED).sum())
         for kind in Kind:
@@ -64,6 +72,7 @@ class _Counts:
         certain_reject = shard.expected == Outcome.REJECTED
         self.expected_rejections += int((certain_reject & (judged.final == Outcome.REJECTED)).sum())
         paid = (shard.kind == Kind.PAYMENT) & (judged.final == Outcome.SETTLED) & ~evidence.inert
+        self.settled_payments += int(paid.sum())
         currency = shard.currency[evidence.account]
         for number, code in enumerate(shard.config.currencies):
             moved = int(shard.amount_minor[paid & (currency == number)].sum())
@@ -82,10 +91,7 @@ class _Counts:
 class Reconciled(NamedTuple):
     """A run, judged."""
 
-    judgement: Judgement
-    seconds: pd.DataFrame
-    """The run second by second, as `Seconds.table` has it."""
-    timeline: Timeline
+    results: Results
     latencies: Latencies
 
 
@@ -119,7 +125,8 @@ class Spans:
 def reconcile(directory: RunDirectory) -> Reconciled:
     """Judge a run directory.
 
-    Needs nothing but the directory. Raises Problems where it cannot be read at all.
+    Needs nothing but the directory, and tells on a terminal how far it has come. Raises Problems where
+    the directory cannot be read at all.
     """
     pool = Pool.of_manifest(manifests.read(directory.pool))
     evidence = RunEvidence(directory, pool)
@@ -135,19 +142,22 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         if slo.recovered_within_s is None
     ]
     faults = FaultEffects(timeline[1])
-    for shard in evidence.shards():
+    for shard in _watched(evidence.shards(), pool):
         judged = judged_by(record, shard)
         dropped.tell(judged)
         counts.add(judged)
         pipeline.add(shard)
-        sent = sent_commands(shard)
-        for sum_of in (spans, latencies, seconds, counts.labels.responses):
+        tried = attempted_commands(judged)
+        seconds.add(tried)
+        sent = tried[tried["sent"]]
+        for sum_of in (spans, latencies, counts.labels.responses):
             sum_of.add(sent)
         if shard.incidents is not None:
             faults.add(sent, shard.incidents)
         for check in checks:
             check.look(judged)
-        _measure(measures, judged)
+        for measure in measures:
+            measure.add(tried)
     _give_up(latencies, record, timeline[1])
     for measure in measures:
         measure.give_up(given_up(*timeline, record.phases))
@@ -157,7 +167,26 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
     judgement = replace(judgement, workers=tuple(workers))
-    return Reconciled(judgement, seconds.table(record.phases), timeline, latencies)
+    results = Results(
+        judgement=judgement,
+        metrics=seconds.table(record.phases),
+        heat=seconds.heat(),
+        timeline=timeline,
+        histograms=histograms_of(latencies, record.phases),
+        record=record,
+    )
+    return Reconciled(results, latencies)
+
+
+def _watched(shards: Iterable[Evidence], pool: Pool) -> Iterator[Evidence]:
+    """Pass on shards, drawing how far they have come where that takes a while."""
+    done = 0
+    with Bar("judging", len(pool.manifest.shards)) as bar:
+        bar(0, 0)
+        for number, evidence in enumerate(shards, start=1):
+            yield evidence
+            done += len(evidence.shard)
+            bar(number, done)
 
 
 def judged_by(record: RunRecord, evidence: Evidence) -> Judged:
@@ -178,14 +207,6 @@ def _deadlines_ns(record: RunRecord) -> Ints:
         [round((record.completion_deadline_s if s is None else s) * 1e9) for s in deadlines_s],
         dtype=np.int64,
     )
-
-
-def _measure(measures: Sequence[Measure], judged: Judged) -> None:
-    """Add a shard to what SLOs ask of."""
-    if measures:
-        tried = attempted_commands(judged)
-        for measure in measures:
-            measure.add(tried)
 
 
 def _give_up(latencies: Latencies, record: RunRecord, events: list[Event]) -> None:
@@ -263,6 +284,10 @@ def _judgement(
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
         regions=tuple(counts.labels.regions()),
+        errors=tuple(counts.breakdown.errors(record.phases)),
+        rejections=tuple(counts.breakdown.rejections()),
+        bands=tuple(counts.breakdown.bands()),
+        cost=cost_of(record, counts.journaled, counts.settled_payments),
         retried=counts.retried,
         faults=faults,
         facts=_facts(record, pool),

@@ -52,7 +52,7 @@ def _rename(root: ET.Element, key: str) -> None:
     used: set[str] = set()
     for element in root.iter():
         for name, value in element.attrib.items():
-            if name == "href":
+            if name == "href" and value.startswith("#"):
                 used.add(value.removeprefix("#"))
                 element.set(name, f"#{key}-{value.removeprefix('#')}")
             elif "url(#" in value:

@@ -17,7 +17,15 @@ from reports.judgement import (
     LatencyRow,
     SloResult,
 )
-from reports.quantities import NOTHING, count, counted, measured, moment, money, significant
+from reports.quantities import (
+    NOTHING,
+    count,
+    counted,
+    measured,
+    moment,
+    money,
+    significant,
+)
 from reports.slos import Latency
 from reports.timeline import Event
 
@@ -43,7 +51,7 @@ def invariants(checks: Sequence[Check]) -> pd.DataFrame:
         )
         for check in checks
     )
-    return _frame(rows, ("Status", "Invariant", "Examined", "Faults", "Note"))
+    return text_frame(rows, ("Status", "Invariant", "Examined", "Faults", "Note"))
 
 
 def slos(results: Sequence[SloResult]) -> pd.DataFrame:
@@ -58,13 +66,13 @@ def slos(results: Sequence[SloResult]) -> pd.DataFrame:
         )
         for result in results
     )
-    return _frame(rows, ("Status", "SLO", "Measured", "Samples", "Note"))
+    return text_frame(rows, ("Status", "SLO", "Measured", "Samples", "Note"))
 
 
 def fitness(results: Sequence[FitnessResult]) -> pd.DataFrame:
     """Return one row per fitness rule: Status, Rule, Note."""
     rows = ((result.status.value, result.title, result.note) for result in results)
-    return _frame(rows, ("Status", "Rule", "Note"))
+    return text_frame(rows, ("Status", "Rule", "Note"))
 
 
 def class_counts(judgement: Judgement) -> pd.DataFrame:
@@ -110,7 +118,7 @@ def labels(judgement: Judgement) -> pd.DataFrame:
         for row in judgement.labels
     )
     columns = ("Label", "Commands", *map(str.capitalize, known), "Response p50", "Response p99")
-    return _frame(rows, columns)
+    return text_frame(rows, columns)
 
 
 def patterns(judgement: Judgement) -> pd.DataFrame:
@@ -120,15 +128,15 @@ def patterns(judgement: Judgement) -> pd.DataFrame:
             row.label.capitalize(),
             count(row.labelled),
             count(row.detected),
-            _share(row.detected, row.labelled),
+            share(row.detected, row.labelled),
             count(row.others),
             count(row.false_alarms),
-            _share(row.false_alarms, row.others),
+            share(row.false_alarms, row.others),
         )
         for row in judgement.patterns
     )
     detection = ("Label", "Labelled", "Detected", "Detection rate")
-    return _frame(rows, (*detection, "Others", "False alarms", "False-alarm rate"))
+    return text_frame(rows, (*detection, "Others", "False alarms", "False-alarm rate"))
 
 
 def without_patterns(judgement: Judgement) -> str:
@@ -147,10 +155,11 @@ def regions(judgement: Judgement) -> pd.DataFrame:
         (row.region, count(row.accounts), count(row.payments), count(row.settled))
         for row in judgement.regions
     )
-    return _frame(rows, ("Region", "Accounts", "Payments", "Settled"))
+    return text_frame(rows, ("Region", "Accounts", "Payments", "Settled"))
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """Return a part of a whole in percent."""
     return f"{100 * part / whole:.1f} %" if whole else NOTHING
 
 
@@ -172,7 +181,7 @@ def latencies(judgement: Judgement, latency: Latency) -> pd.DataFrame:
     is one that the samples are too few for.
     """
     rows = (_latency_cells(row) for row in judgement.latencies if row.latency == latency)
-    return _frame(rows, ("Phase", "Channel", "Kind", "Samples", "No end", *PERCENTILES))
+    return text_frame(rows, ("Phase", "Channel", "Kind", "Samples", "No end", *PERCENTILES))
 
 
 def top_latencies(judgement: Judgement, rows_max: int) -> pd.DataFrame:
@@ -181,7 +190,7 @@ def top_latencies(judgement: Judgement, rows_max: int) -> pd.DataFrame:
     rows.sort(key=lambda row: (-_slowness_ms(row), row.latency, row.phase, row.channel, row.kind))
     cells = ((row.latency, *_latency_cells(row)) for row in rows[:rows_max])
     columns = ("Latency", "Phase", "Channel", "Kind", "Samples", "No end", *PERCENTILES)
-    return _frame(cells, columns).drop(columns=["p90", "p95", "p99.9", "p99.99"])
+    return text_frame(cells, columns).drop(columns=["p90", "p95", "p99.9", "p99.99"])
 
 
 def percentile(row: LatencyRow, name: str) -> str:
@@ -211,7 +220,7 @@ def phases(judgement: Judgement) -> pd.DataFrame:
         for number, phase in enumerate(judgement.phases, start=1)
     )
     columns = ("No.", "Phase", "Began", "Ended", "Sent", "Intended per s", "Sent per s", "Note")
-    return _frame(rows, columns)
+    return text_frame(rows, columns)
 
 
 def workers(judgement: Judgement) -> pd.DataFrame:
@@ -228,7 +237,7 @@ def workers(judgement: Judgement) -> pd.DataFrame:
         for row in judgement.workers
     )
     columns = ("Worker", "Answered", "Response p50", "Response p99", "Journal", "Note")
-    return _frame(rows, columns)
+    return text_frame(rows, columns)
 
 
 def events(happened: Sequence[Event]) -> pd.DataFrame:
@@ -239,7 +248,7 @@ def events(happened: Sequence[Event]) -> pd.DataFrame:
     if more > 0:
         note = f"{count(more)} more are in timeline.jsonl"
         rows = [*rows[:EVENTS_MAX], (NOTHING, "…", "", note)]
-    return _frame(rows, ("At", "Event", "Phase", "Note"))
+    return text_frame(rows, ("At", "Event", "Phase", "Note"))
 
 
 def moved(judgement: Judgement) -> pd.DataFrame:
@@ -248,11 +257,11 @@ def moved(judgement: Judgement) -> pd.DataFrame:
         (currency, money(minor, currency).removesuffix(f" {currency}"))
         for currency, minor in sorted(judgement.settled_minor.items())
     )
-    return _frame(rows, ("Currency", "Amount"))
+    return text_frame(rows, ("Currency", "Amount"))
 
 
 def evidence(judgement: Judgement) -> pd.DataFrame:
-    """Return how much of the pool there is evidence for: Commands, Count."""
+    """Return how much of the pool there is evidence for: Evidence, Count."""
     rows = (
         ("surely not sent", count(judgement.surely_not_sent)),
         ("perhaps sent (granted, but the journal does not say)", count(judgement.perhaps_sent)),
@@ -260,13 +269,13 @@ def evidence(judgement: Judgement) -> pd.DataFrame:
         ("in the pool", count(judgement.commands)),
         ("in the book, but with ids of another run", count(judgement.foreign)),
     )
-    return _frame(rows, ("Commands", "Count"))
+    return text_frame(rows, ("Evidence", "Count"))
 
 
 def facts(judgement: Judgement) -> pd.DataFrame:
     """Return what it takes to reproduce the run: Fact, Value."""
     own = {"run": judgement.run_id, "plan": judgement.plan_name}
-    return _frame({**own, **judgement.facts}.items(), ("Fact", "Value"))
+    return text_frame({**own, **judgement.facts}.items(), ("Fact", "Value"))
 
 
 def filled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -278,7 +287,7 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
 def cases(finding: Finding) -> pd.DataFrame:
     """Return one row per case of `named_cases`, with its ids and times."""
     rows = ((name.capitalize(), *_case_cells(case)) for name, case in named_cases(finding))
-    frame = _frame(rows, _CASE_COLUMNS)
+    frame = text_frame(rows, _CASE_COLUMNS)
     if any(frame["Label"]):
         frame["Label"] = frame["Label"].replace("", NOTHING)
     return frame
@@ -298,7 +307,8 @@ def named_cases(finding: Finding) -> list[tuple[str, Case]]:
     return [(", ".join(names), case) for case, names in named.items()]
 
 
-def _frame(rows: Iterable[tuple[str, ...]], columns: Sequence[str]) -> pd.DataFrame:
+def text_frame(rows: Iterable[tuple[str, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return a frame of text."""
     return pd.DataFrame(list(rows), columns=list(columns), dtype=object)
 
 

@@ -281,7 +281,7 @@ class History:
 
     def judge(self) -> Judgement:
         """Judge the run directory."""
-        return reconcile(self.directory)[0]
+        return reconcile(self.directory).results.judgement
 
     def classes(self) -> dict[Key, Class]:
         """Return the class of every command of the pool."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from statistics import NormalDist
+from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from e2e_data.exits import Exit
+from reports.hdr import Histogram
 from reports.judgement import (
+    BandRow,
     Case,
     Check,
     Class,
+    Cost,
+    ErrorRow,
     Finding,
     FitnessResult,
     Judgement,
@@ -20,17 +28,14 @@ from reports.judgement import (
     PatternRow,
     PhaseRow,
     RegionRow,
+    RejectionRow,
     SloResult,
     Status,
 )
+from reports.results import Results
+from reports.seconds import HEAT, METRICS
 from reports.slos import Latency
 from reports.timeline import Event, Second
-
-COLUMNS = (
-    *("t_s", "phase", "intended", "sent", "acknowledged", "completed"),
-    *("response_p50_ms", "response_p99_ms", "completion_p50_ms", "completion_p99_ms"),
-)
-"""What `render.write_all` asks of its seconds."""
 
 INVARIANTS = (
     ("1", "Every acknowledged command has exactly one final outcome"),
@@ -48,33 +53,30 @@ PHASES = (("accounts", 0, 12, 300), ("opening credits", 12, 24, 300), ("payments
 """Name, first and last second, commands sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What `render.write_all` is given of a run."""
-
-    judgement: Judgement
-    seconds: pd.DataFrame
-    timeline: tuple[list[Second], list[Event]]
-
-
-def good() -> Sample:
-    """Return a run that is right and fast; order was not asked of its platform."""
-    return Sample(_good(), _seconds(slow=1.0), (_rows(held_up=0), _events()))
-
-
-def bad() -> Sample:
-    """Return a run that lost and doubled money, missed SLOs, and kept its users waiting."""
-    return Sample(
-        _bad(),
-        _seconds(slow=6.0),
-        (
-            _rows(held_up=37),
-            [*_events(), Event(58_000_000_000, "warning", "payments", "arrivals are overdue")],
-        ),
+def _sample(
+    judgement: Judgement, timeline: tuple[list[Second], list[Event]], slow: float
+) -> Results:
+    return Results(
+        judgement=judgement,
+        metrics=_metrics(slow=slow),
+        heat=_heat(slow=slow),
+        timeline=timeline,
+        histograms=_histograms(judgement),
     )
 
 
-def special() -> Sample:
+def good() -> Results:
+    """Return a run that is right and fast; order was not asked of its platform."""
+    return _sample(_good(), (_rows(held_up=0), _events()), 1.0)
+
+
+def bad() -> Results:
+    """Return a run that lost and doubled money, missed SLOs, and kept its users waiting."""
+    warning = Event(58_000_000_000, "warning", "payments", "arrivals are overdue")
+    return _sample(_bad(), (_rows(held_up=37), [*_events(), warning]), 6.0)
+
+
+def special() -> Results:
     """Return a run of hostile commands, replays, behaviours and regions; one zero amount was settled."""
     zero = replace(case("settled, where only invalid is correct", 7), label="zero")
     plain = case("settled, where only rejected is correct", 8)
@@ -111,7 +113,7 @@ def special() -> Sample:
         patterns=(PatternRow("velocity", 124, 93, 5066, 38),),
         regions=(RegionRow("north", 120, 2160, 2000), RegionRow("south", 180, 3240, 2900)),
     )
-    return Sample(judgement, _seconds(slow=1.0), (_rows(held_up=0), _events()))
+    return _sample(judgement, (_rows(held_up=0), _events()), 1.0)
 
 
 def _label(name: str, classes: dict[str, int], p99_ms: float | None) -> LabelRow:
@@ -119,7 +121,7 @@ def _label(name: str, classes: dict[str, int], p99_ms: float | None) -> LabelRow
     return LabelRow(name, commands, dict(classes), commands, 12.5, p99_ms)
 
 
-def empty() -> Sample:
+def empty() -> Results:
     """Return a run that was killed at once: nothing was measured and everything is unknown."""
     unknown = "the book was not read"
     judgement = Judgement(
@@ -142,10 +144,11 @@ def empty() -> Sample:
         settled_minor={},
         expected_rejections=0,
     )
-    return Sample(judgement, pd.DataFrame(columns=list(COLUMNS)), ([], []))
+    nothing = pd.DataFrame(columns=list(METRICS)), pd.DataFrame(columns=list(HEAT))
+    return Results(judgement, *nothing, ([], []))
 
 
-def bare() -> Sample:
+def bare() -> Results:
     """Return less than `empty`: a judgement that could look at nothing whatever."""
     sample = empty()
     judgement = replace(
@@ -210,6 +213,15 @@ def _good() -> Judgement:
         phases=_phases(),
         settled_minor={"USD": 1_234_567_89, "EUR": 98_765_43, "JPY": 4_500_000},
         expected_rejections=288,
+        rejections=(
+            RejectionRow("LIMIT_EXCEEDED_MINUTE", 260, 260),
+            RejectionRow("INSUFFICIENT_FUNDS", 28, 28),
+        ),
+        bands=(
+            BandRow("0 to 10 % of the HOUR limit", 2700, 2690, 10),
+            BandRow("100 to 150 % of the HOUR limit", 270, 0, 270),
+        ),
+        cost=Cost(12.5, 2446.18),
         facts={
             "host": "http://127.0.0.1:8080",
             "pool": "smoke, seed 7, 300 accounts",
@@ -272,6 +284,12 @@ def _bad() -> Judgement:
             ),
         ),
         latencies=_latencies(slow=6.0, censored=100),
+        errors=(
+            ErrorRow(Class.LOST, "payments", "MQ", "payment", "", 12),
+            ErrorRow(Class.UNKNOWN, "payments", "HTTP", "payment", "no answer in 5 s", 6),
+            ErrorRow(Class.DUPLICATED, "payments", "HTTP", "payment", "", 1),
+        ),
+        cost=None,
         phases=_phases(note="its time was up with 18 commands pending"),
     )
 
@@ -310,22 +328,58 @@ def _phases(note: str = "") -> tuple[PhaseRow, ...]:
     )  # fmt: skip
 
 
-def _seconds(*, slow: float) -> pd.DataFrame:
-    rows: list[tuple[object, ...]] = []
+def _scopes() -> Iterator[tuple[int, str, str, str, int, bool]]:
+    """Yield each second with phase, channel, kind, the commands in it, and whether any were sent."""
+    kinds = {"accounts": "account", "opening credits": "opening credit", "payments": "payment"}
     for phase, began, ended, sent in PHASES:
+        channels = {"HTTP": 0.6, "MQ": 0.3, "KAFKA": 0.1} if phase == "payments" else {"HTTP": 1.0}
         for t_s in range(began, ended):
             # The last two seconds of a phase only wait for what is under way.
             busy = t_s < ended - 2
-            wave = 1 + 0.25 * math.sin(t_s / 5)
-            rate = round(sent / (ended - began - 2)) if busy else 0
-            p50_ms = 12.5 * slow * wave if busy else math.nan
-            rows.append(
-                (
-                    t_s, phase, rate, rate, rate, round(rate * wave / 1.25),
-                    p50_ms, p50_ms * 4.3, p50_ms * 7, p50_ms * 30,
-                )
-            )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            for channel, share in channels.items():
+                rate = round(sent * share / (ended - began - 2)) if busy else 0
+                yield t_s, phase, channel, kinds[phase], rate, busy
+
+
+def _wave(t_s: int) -> float:
+    return 1 + 0.25 * math.sin(t_s / 5)
+
+
+def _metrics(*, slow: float) -> pd.DataFrame:
+    rows: list[tuple[object, ...]] = []
+    for t_s, phase, channel, kind, rate, busy in _scopes():
+        completed = round(rate * _wave(t_s) / 1.25)
+        failed = int(slow > 1 and busy and t_s % 7 == 0)
+        p50_ms = 12.5 * slow * _wave(t_s) if busy else math.nan
+        took_ms = (p50_ms, p50_ms * 4.3, p50_ms * 7, p50_ms * 30)
+        rows.append((t_s, phase, channel, kind, rate, rate, rate, completed, failed, *took_ms))
+    return pd.DataFrame(rows, columns=list(METRICS))
+
+
+def _heat(*, slow: float) -> pd.DataFrame:
+    rows = [
+        (latency, t_s, 12.5 * slow * factor * _wave(t_s) * spread, max(rate * share // 100, 1))
+        for latency, factor in (("response", 1.0), ("completion", 7.0))
+        for t_s, _, _, _, rate, busy in _scopes()
+        if busy
+        for spread, share in ((0.6, 20), (1.0, 50), (1.8, 25), (4.3, 5))
+    ]
+    return pd.DataFrame(rows, columns=list(HEAT))
+
+
+def _histograms(judgement: Judgement) -> dict[str, Histogram]:
+    """Return the histograms of a judgement's rows, by the tags of the latency log."""
+    found = {}
+    for row in judgement.latencies:
+        sigma = 0.6
+        nines = np.linspace(0.5 / row.count, 1 - 0.5 / row.count, row.count)
+        spread = [NormalDist(0, sigma).inv_cdf(share) for share in nines.tolist()]
+        took_ns = (row.percentiles_ms["p50"] or 0) * 1e6 * np.exp(spread)
+        tag = (
+            f"{quote(row.phase, safe='')}/{row.channel}/{row.kind.replace(' ', '-')}/{row.latency}"
+        )
+        found[tag] = Histogram.of(took_ns.astype(np.int64))
+    return found
 
 
 def _rows(*, held_up: int) -> list[Second]:

@@ -173,3 +173,16 @@ def lag_of(config: Config, topics: Iterable[str]) -> dict[str, Any]:
         for place in consumer.committed(positions_of(ends), timeout=ANSWER_S):
             committed.setdefault(place.topic, {})[place.partition] = place.offset
         return {"ends": ends, "committed": committed}
+
+
+def behind(consumer: Consumer, topic: str) -> int:
+    """Return how many records of a topic a consumer's group has yet to commit; waits.
+
+    What was trimmed meanwhile is nobody's work any more. Raises KafkaException.
+    """
+    partitions = _ends(consumer, [topic])[topic]
+    lag = 0
+    for place in consumer.committed(positions_of({topic: partitions}), timeout=ANSWER_S):
+        first = int(consumer.get_watermark_offsets(place, timeout=ANSWER_S)[0])
+        lag += max(partitions[place.partition] - max(place.offset, first), 0)
+    return lag

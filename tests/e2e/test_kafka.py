@@ -53,6 +53,10 @@ def test_an_accounts_life_goes_across_channels(runs):
     end = json.loads((ended.directory / "events" / "end.json").read_text())
     assert end["ends"] == end["committed"], "all that was read is in the journal"
     assert set(start["offsets"]) == {"payments.events", "payments.commands.dlq"}
+    seconds = [json.loads(line) for line in (ended.directory / "timeline.jsonl").open()]
+    lags = [row["queues"]["lag of paystorm-sandbox"] for row in seconds if row.get("queues")]
+    assert lags, "how far the platform was behind is in the timeline"
+    assert min(lags) >= 0
 
 
 def test_a_fleet_reads_each_event_once(runs):

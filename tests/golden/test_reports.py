@@ -13,5 +13,5 @@ from tests import samples
 @pytest.mark.parametrize("name", ["report.md", "junit.xml", "summary.json", "findings.json"])
 def test_report(sample, name, golden, tmp_path):
     run = getattr(samples, sample)()
-    write_all(RunDirectory(tmp_path), run.judgement, run.seconds, run.timeline)
+    write_all(RunDirectory(tmp_path), run)
     golden(f"{sample}/{name}", (tmp_path / name).read_bytes())

@@ -22,6 +22,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels import kafka_probe
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.kafka_lag import PlatformLag
 from tests import kafka
 from tests.kafka_parts import produce
 from tests.kafka_reading import Reading, creation, producer, until
@@ -130,6 +131,25 @@ def test_a_broker_that_goes_and_comes_back_loses_nothing(real_kafka, place, tmp_
     assert [one.error for one in delivered] == [None] * 10
     assert sorted(one.place[2] for one in reading.seen) == list(range(10))
     assert not reading.faults
+
+
+def test_how_far_the_platform_is_behind_is_seen(real_kafka, place):
+    """Each second: what its group has not committed; and once, why that cannot be seen any more."""
+    said = []
+    config = place.settings.consumer(real_kafka.bootstrap, place.group)
+    lag = PlatformLag(config, place.settings.commands, said.append)
+    name = f"lag of {place.group}"
+    until(lambda: lag() == {name: 0})
+    records = [(str(number), b"{}", []) for number in range(10)]
+    produce(real_kafka.bootstrap, place.settings.commands, *records)
+    until(lambda: lag() == {name: 10})
+    kafka_probe.on_a_thread(lambda: kafka_probe._committed_ends(config, [place.settings.commands]))
+    until(lambda: lag() == {name: 0})
+    place.admin.delete_topics([place.settings.commands])[place.settings.commands].result(30)
+    until(lambda: said)
+    lag.close()
+    assert lag() == {}
+    assert said[0].startswith(f"the {name} cannot be seen: ")
 
 
 def test_a_topic_that_is_missing_is_named(real_kafka, place):

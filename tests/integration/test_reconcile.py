@@ -694,7 +694,7 @@ def test_judging_changes_nothing_and_can_be_repeated(tmp_path):
     history = run(tmp_path, {SURE[0]: Fate.LOST})
     first = history.judge()
     moved = history.directory.path.rename(tmp_path / "elsewhere")
-    assert reconcile(RunDirectory.open(moved))[0] == first
+    assert reconcile(RunDirectory.open(moved)).results.judgement == first
 
 
 def test_groups_of_shards_make_no_difference(tmp_path, monkeypatch):

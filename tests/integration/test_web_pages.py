@@ -136,7 +136,7 @@ def test_a_run_is_asked_by_its_file_and_obeys(site, tmp_path, monkeypatch):
 
 
 def test_the_report_is_served_apart_from_everything(site, tmp_path):
-    """Its scripts run in a place of their own: they see neither cookies nor our pages."""
+    """It has no scripts, and whatever got into it runs none, and loads nothing."""
     (tmp_path / "report.html").write_text("<p>the report")
     (tmp_path / "summary.json").write_text(SUMMARY)
     observer = observer_of(site.environment)
@@ -144,7 +144,9 @@ def test_the_report_is_served_apart_from_everything(site, tmp_path):
     observer._launched = SimpleNamespace(director=director, run=None)
     answer = site.get("/payments/report")
     assert answer.text == "<p>the report"
-    assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts")
+    assert answer.headers["Content-Security-Policy"].startswith(
+        "sandbox allow-popups; default-src 'none'"
+    )
 
 
 def test_below_a_base_path_all_is_there(tmp_path):

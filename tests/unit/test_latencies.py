@@ -15,7 +15,7 @@ from reports.columns import NEVER
 from reports.hdr import Histogram
 from reports.latencies import Distribution, Latencies
 from reports.rundir import PhaseRecord
-from reports.seconds import Seconds
+from reports.seconds import HEAT, HEAT_STEPS_MAX, METRICS, Cells, Seconds, step_s_of
 
 MS = 1_000_000
 S = 1000 * MS
@@ -199,10 +199,8 @@ def test_nothing_sent_has_no_rows():
     assert latencies().over("lag") is None
     empty = table()
     assert empty.empty
-    assert list(empty.columns) == [
-        "t_s", "phase", "intended", "sent", "acknowledged", "completed", "response_p50_ms",
-        "response_p99_ms", "completion_p50_ms", "completion_p99_ms",
-    ]  # fmt: skip
+    assert list(empty.columns) == list(METRICS)
+    assert list(Seconds().heat().columns) == list(HEAT)
 
 
 def test_seconds_are_counted_where_things_happened():
@@ -211,16 +209,69 @@ def test_seconds_are_counted_where_things_happened():
         frame((0, 900, 0, 1100, 1300, 3500)),
         frame((1, 3100, 0, 3100, 3200, None), (1, 3200, 0, 3300, 3500, 3600)),
     )
-    assert found["t_s"].tolist() == [0, 1, 2, 3]
-    assert found["phase"].tolist() == ["", "accounts", "", "payments"]
+    assert found["t_s"].tolist() == [0, 1, 3, 3]
+    assert found["phase"].tolist() == ["accounts", "accounts", "accounts", "payments"]
     assert found["intended"].tolist() == [1, 0, 0, 2]
     assert found["sent"].tolist() == [0, 1, 0, 2]
     assert found["acknowledged"].tolist() == [0, 1, 0, 2]
-    assert found["completed"].tolist() == [0, 0, 0, 2]
+    assert found["completed"].tolist() == [0, 0, 1, 1]
     coarsely = 0.01
     assert found["response_p50_ms"][1] == pytest.approx(400, coarsely)
     assert math.isnan(found["response_p50_ms"][0])
     assert found["response_p50_ms"][3] == pytest.approx(100, coarsely)
     assert found["response_p99_ms"][3] == pytest.approx(300, coarsely)
-    assert found["completion_p50_ms"][3] == pytest.approx(400, coarsely)
-    assert found["completion_p99_ms"][3] == pytest.approx(2600, coarsely)
+    assert found["completion_p50_ms"][2] == pytest.approx(2600, coarsely)
+    assert found["completion_p99_ms"][3] == pytest.approx(400, coarsely)
+
+
+def test_what_failed_counts_where_it_was_due_and_nowhere_else():
+    """A command that never left is an error of its second, and nothing of it was sent."""
+    tried = frame((1, 500, 0, 900, None, None), (1, 2500, 0, 2600, 2700, 2800))
+    tried["failed"], tried["sent"] = [True, False], [False, True]
+    found = table(tried)
+    assert found["failed"].tolist() == [1, 0]
+    assert found["sent"].tolist() == [0, 1]
+
+
+def test_each_phase_channel_and_kind_has_rows_of_its_own():
+    """One second with three groups has three rows, in the order of their names."""
+    found = table(
+        frame((1, 0, 0, 1, 2, 3)),
+        frame((1, 0, 0, 1, 2, 3), kind=Kind.FUNDING),
+        frame((0, 0, 0, 1, 2, 3), kind=Kind.ACCOUNT),
+    )
+    assert found["t_s"].tolist() == [0, 0, 0]
+    assert found["kind"].tolist() == ["account", "funding", "payment"]
+
+
+def test_the_heat_map_has_every_command_once():
+    """Cells are within three per cent, and their counts add up to what ended."""
+    seconds = Seconds()
+    seconds.add(frame(*[(1, t, 0, t, t + 50, None) for t in range(0, 3000, 10)]))
+    heat = seconds.heat()
+    assert heat["latency"].unique().tolist() == ["response"]
+    assert heat["count"].sum() == 300
+    assert heat["took_ms"].tolist() == pytest.approx([50] * len(heat), 0.03)
+
+
+def test_a_day_s_heat_map_is_no_longer_than_an_hour_s():
+    """Steps are powers of two in seconds, so that there are at most so many of them."""
+    seconds = Seconds()
+    day_ms = 24 * 3600 * 1000
+    seconds.add(frame(*[(1, t, 0, t, t + 5, None) for t in range(0, day_ms, 60_000)]))
+    steps = np.unique(seconds.heat()["t_s"])
+    assert len(steps) <= HEAT_STEPS_MAX
+    assert set(steps % step_s_of(24 * 3600)) == {0}
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 10**12)), min_size=1, max_size=300))
+def test_cells_are_bounded_and_lose_nothing(ended):
+    """Whatever was measured, there are no more cells than allowed, and each sample is in one."""
+    cells = Cells(cells_max=16)
+    for second, took_ns in ended:
+        cells.add(np.array([second]), np.array([took_ns]))
+    seconds, cell, counts = cells.rows()
+    assert len(cell) <= max(16, len({second for second, _ in ended}))
+    assert counts.sum() == len(ended)
+    assert seconds.tolist() == sorted(seconds.tolist())
+    assert (cells.highest_ms(cell) * 1e6 >= min(took_ns for _, took_ns in ended)).all()

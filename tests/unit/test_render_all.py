@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from reports import tables
 from reports.render import write_all
+from reports.results import read_judgement
 from reports.rundir import RunDirectory
+from reports.seconds import METRICS
 from tests import samples
 
-FILES = {"summary.json", "findings.json", "report.html", "report.md", "junit.xml"}
+FILES = {
+    *("summary.json", "findings.json", "report.html", "report.md", "junit.xml"),
+    *("metrics.parquet", "latency"),
+}
 
 
 def _write(directory, sample):
-    write_all(RunDirectory(directory), sample.judgement, sample.seconds, sample.timeline)
+    write_all(RunDirectory(directory), sample)
 
 
 @pytest.mark.parametrize("name", ["good", "bad", "empty", "bare"])
@@ -48,18 +52,30 @@ def test_numbers_and_text_that_json_lacks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "seconds",
+    ("metrics", "heat"),
     [
-        pd.DataFrame(),
-        samples.good().seconds.iloc[:1],
-        samples.good().seconds.assign(response_p50_ms=np.nan, completion_p99_ms=0.0),
-        samples.good().seconds.iloc[::7],
+        (samples.empty().metrics, samples.empty().heat),
+        (samples.good().metrics.iloc[:1], samples.good().heat.iloc[:1]),
+        (samples.good().metrics.iloc[::7], samples.good().heat.assign(took_ms=0.0)),
+        (samples.empty().metrics, samples.good().heat.iloc[::7]),
     ],
-    ids=["no columns", "one second", "no latencies", "gaps"],
+    ids=["none", "one second", "gaps", "no counts"],
 )
-def test_seconds_may_be_few(seconds, tmp_path):
-    _write(tmp_path, replace(samples.good(), seconds=seconds))
+def test_seconds_may_be_few(metrics, heat, tmp_path):
+    _write(tmp_path, replace(samples.good(), metrics=metrics, heat=heat))
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["good", "bad", "special", "empty", "bare"])
+def test_what_was_written_is_read_back(name, tmp_path):
+    """Reports and comparisons are made of the files as of the judge's own figures."""
+    results = getattr(samples, name)()
+    directory = RunDirectory(tmp_path)
+    write_all(directory, results)
+    assert read_judgement(directory) == results.judgement
+    metrics = pd.read_parquet(tmp_path / "metrics.parquet")
+    assert list(metrics.columns) == list(METRICS)
+    assert metrics["sent"].sum() == results.metrics["sent"].sum()
 
 
 def test_phases_may_lack_an_end_and_a_sample(tmp_path):

@@ -10,9 +10,11 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from reports import figures
+from reports import drawing
 from reports.html import to_html
-from reports.judgement import Class
+from reports.judgement import Class, FaultRow
+from reports.time_axis import Axis
+from reports.timeline import Event
 from tests import samples
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -53,7 +55,7 @@ class Page(HTMLParser):
 
 
 def _html(sample):
-    return to_html(sample.judgement, sample.seconds, sample.timeline)
+    return to_html(sample)
 
 
 @pytest.fixture(scope="module", params=["good", "bad", "special", "empty", "bare"])
@@ -71,7 +73,7 @@ def test_every_tag_is_closed_and_ids_are_unique(html):
 def test_every_reference_is_to_something_on_the_page(html):
     page = Page(html)
     ids = set(page.values("id"))
-    references = [href.removeprefix("#") for href in page.values("href")]
+    references = [href[1:] for href in page.values("href") if href.startswith("#")]
     references += re.findall(r"url\(#([^)]+)\)", html)
     references += " ".join(page.values("aria-labelledby")).split()
     assert set(references) <= ids
@@ -80,7 +82,7 @@ def test_every_reference_is_to_something_on_the_page(html):
 def test_nothing_is_loaded_from_outside_and_nothing_runs(html):
     page = Page(html)
     assert page.values("src") == []
-    assert all(href.startswith("#") for href in page.values("href"))
+    assert all(href.startswith(("#", "data:image/png;")) for href in page.values("href"))
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", html))
     assert "@import" not in html
     assert page.count("script") == page.count("link") == page.count("iframe") == 0
@@ -151,9 +153,9 @@ def test_classes_that_do_not_add_up_are_told():
 
 def test_a_long_run_makes_no_long_file():
     """A day's figures hold no more points than a screen can show."""
-    day = pd.concat([samples.good().seconds] * 960, ignore_index=True)
-    day["t_s"] = range(len(day))
-    sample = replace(samples.good(), seconds=day)
+    run = samples.good()
+    day = pd.concat([run.metrics.assign(t_s=run.metrics["t_s"] + 90 * n) for n in range(960)])
+    sample = replace(run, metrics=day)
     assert len(_html(sample)) < 400_000
 
 
@@ -164,7 +166,7 @@ def test_a_user_s_own_settings_of_matplotlib_change_nothing():
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#14181f", "#1b212b"])
-@pytest.mark.parametrize("colour", figures.COLOURS.values())
+@pytest.mark.parametrize("colour", drawing.COLOURS.values())
 def test_lines_stand_out_from_the_page_light_and_dark(colour, background):
     """Graphics need a contrast of 3:1 (WCAG 2.2, success criterion 1.4.11)."""
     lighter, darker = sorted((_luminance(colour), _luminance(background)), reverse=True)
@@ -177,3 +179,63 @@ def _luminance(colour):
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     ]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def fleet():
+    """Return a run of a fleet that lost a worker for a while, with two queues."""
+    run = samples.bad()
+    rows, events = run.timeline
+    deep = [replace(row, queues={"COMMAND.QUEUE": n % 50, SCRIPT: 3}) for n, row in enumerate(rows)]
+    moved = [
+        *(Event(n * 10**9, "worker joined", "", f"w{n}: joined") for n in range(4)),
+        Event(40 * 10**9, "worker lost", "payments", "w1: not heard of for 10 s"),
+        Event(60 * 10**9, "worker back", "payments", "w1: back"),
+    ]
+    return replace(run, timeline=(deep, [*events, *moved]))
+
+
+def test_the_story_of_a_fleet_has_its_workers_and_queues():
+    """Workers coming and going and queue depths are on the same axis, and told in words."""
+    html = _html(fleet())
+    story = re.search(r"<figure>\s*<h3>The run.{1,5}s story</h3>(.*?)</figure>", html, re.S)[1]
+    page = Page(story)
+    assert page.open == []
+    assert "workers at most 4, 4 at the end" in page.text
+    assert "COMMAND.QUEUE at most 49" in page.text
+    assert page.count("script") == 0
+    assert SCRIPT in page.text
+    assert "workers" not in re.search(r"<figcaption>Each.*?</figcaption>", _html(samples.bad()))[0]
+
+
+def test_events_of_a_run_are_marked_and_routine_is_not():
+    """A warning is a dotted line; that a phase began is shown by its band."""
+    run = samples.good()
+    calm = Axis.of(run.metrics, *run.timeline, run.judgement.phases)
+    assert calm.events == ()
+    eventful = samples.bad()
+    axis = Axis.of(eventful.metrics, *eventful.timeline, eventful.judgement.phases)
+    assert [event.event for event in axis.events] == ["warning"]
+
+
+def test_the_heat_map_is_one_small_picture():
+    """Cells are pixels, not paths: a day's map stays a few kilobytes."""
+    html = _html(samples.good())
+    (picture,) = re.findall(r'href="data:image/png;base64,\s*([^"]*)"', html)
+    assert 100 < len(picture) < 30_000
+
+
+def test_faults_are_bands_of_their_own_and_a_table():
+    """What a plan did on purpose is on the axis, with how soon it showed and was over."""
+    run = samples.bad()
+    fault = FaultRow(
+        title=f"refuse {SCRIPT}", phase="payments", channel="HTTP", began_ns=40 * 10**9,
+        ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, answered_percent=12.5,
+        response_p99_before_ms=80.0, response_p99_during_ms=900.0, completed_during=3,
+        completed_after=9, during={"refused": 7}, after={}, cascades=("MQ",),
+    )  # fmt: skip
+    judgement = replace(run.judgement, faults=(fault,), retried=2)
+    page = Page(_html(replace(run, judgement=judgement)))
+    for text in (f"refuse {SCRIPT}", "after 120 ms", "not seen", "7 refused", "Orange bands"):
+        assert text in page.text
+    assert "2 attempts were made again" in page.text
+    assert page.count("script") == 0

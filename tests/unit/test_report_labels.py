@@ -71,7 +71,7 @@ UNFLAGGED = "No flags were given: whether behaviours are detected is not known."
 def test_missing_detection_is_explained(judgement, said):
     """A pool without behaviours needs no word; one with them is never left without any."""
     assert tables.without_patterns(judgement) == said
-    page = to_html(judgement, SPECIAL.seconds, SPECIAL.timeline)
+    page = to_html(replace(SPECIAL, judgement=judgement))
     assert (said in page) if said else (UNFLAGGED not in page)
     has_section = bool(said or judgement.patterns)
     assert ("<h3>Behaviours</h3>" in page) is has_section
@@ -92,8 +92,8 @@ def test_regions_are_counted():
 def test_a_page_without_labels_has_no_section_for_them(name):
     """Each section is there where it has something to say."""
     good = samples.good()
-    assert name in to_html(JUDGEMENT, SPECIAL.seconds, SPECIAL.timeline)
-    assert name not in to_html(good.judgement, good.seconds, good.timeline)
+    assert name in to_html(replace(SPECIAL, judgement=JUDGEMENT))
+    assert name not in to_html(good)
 
 
 def test_cases_show_the_label_where_any_has_one():

@@ -74,6 +74,6 @@ def test_a_slow_worker_is_visible_in_the_reports():
     assert "Workers" not in to_markdown(sample.judgement)
     slow = WorkerRow("slow", 100, 80.0, 812.0, journal_complete=False, note="lost: for 10.2 s")
     judgement = replace(sample.judgement, workers=(slow,))
-    page = to_html(judgement, sample.seconds, sample.timeline)
+    page = to_html(replace(sample, judgement=judgement))
     for text in (to_markdown(judgement), page):
         assert all(word in text for word in ("slow", "812", "not complete", "lost: for 10.2 s"))

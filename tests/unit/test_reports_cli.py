@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from e2e_data.commands import Kind, Outcome
 from reports.cli import reconcile, report
+from reports.reconcile import reconcile as judge
 from tests.histories import Fate, History, keys_of, tiny_pool
 
 SURE = keys_of(tiny_pool()[0], Kind.PAYMENT, Outcome.SETTLED)
@@ -55,7 +56,19 @@ def test_a_directory_that_is_no_run_is_wrong_use(tmp_path, command):
     for path in (tmp_path, tmp_path / "none", tmp_path / "file"):
         result = invoke(command, path)
         assert result.exit_code == 2
-        assert result.output == f"paystorm: {path} is no run directory: it has no run.json\n"
+        assert result.output.startswith(f"paystorm: {path} is no run directory")
+        assert result.output.count("\n") == 1
+
+
+def test_a_run_that_was_judged_is_not_judged_again(tmp_path):
+    """The report is made of what the judge wrote, even where the evidence is no more."""
+    history = History(tmp_path / "run", {SURE[0]: Fate.LOST})
+    invoke(reconcile, history.directory.path)
+    before = (history.directory.path / "report.html").read_text()
+    (history.directory.path / "report.html").unlink()
+    (history.directory.path / "pool" / "manifest.json").unlink()
+    assert invoke(report, history.directory.path).exit_code == 0
+    assert (history.directory.path / "report.html").read_text() == before
 
 
 @pytest.mark.parametrize(
@@ -94,3 +107,26 @@ def test_a_missing_file_is_named_and_exits_with_2(tmp_path, name):
     result = invoke(reconcile, history.directory.path)
     assert result.exit_code == 2
     assert name.split("/")[-1] in result.output
+
+
+def test_judging_tells_how_far_it_has_come(tmp_path, monkeypatch):
+    """On a terminal, by shards and commands, from none to all of them."""
+    told = []
+
+    class Watched:
+        def __init__(self, what, steps):
+            told.append((what, steps))
+
+        def __enter__(self):
+            return lambda *done: told.append(done)
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr("reports.reconcile.Bar", Watched)
+    history = History(tmp_path / "run")
+    judge(history.directory)
+    shards = len(history.pool.manifest.shards)
+    assert told[0] == ("judging", shards)
+    assert told[1:] == sorted(told[1:])
+    assert (told[1], told[-1]) == ((0, 0), (shards, len(history.pool)))

@@ -1,0 +1,48 @@
+"""What waits between us and the platform: messages on queues, and records that it has not taken yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from locustfiles import kafka_launch, mq_launch, mq_target
+from locustfiles.plans import Plan
+
+
+class Backlog(Protocol):
+    """Looks up each second how much waits somewhere."""
+
+    def __call__(self) -> Mapping[str, int]:
+        """Return what was seen last, by the place's name; nothing while it cannot be seen."""
+        ...
+
+    def close(self) -> None:
+        """Look no more."""
+        ...
+
+
+class Backlogs:
+    """All that a run has, by the channels that it sends over."""
+
+    def __init__(self, several: Sequence[Backlog]) -> None:
+        self._several = several
+
+    @classmethod
+    def of(cls, plan: Plan, say: Callable[[str], None]) -> Backlogs:
+        """Begin to look; `say` is told what cannot be seen. Raises Problems."""
+        several: list[Backlog] = []
+        if mq_target.sends(plan):
+            several.append(mq_launch.Depths(plan, say))
+        lag = kafka_launch.lag(plan, say)
+        if lag is not None:
+            several.append(lag)
+        return cls(several)
+
+    def __call__(self) -> dict[str, int]:
+        """Return what waits, by the places' names."""
+        return {name: count for each in self._several for name, count in each().items()}
+
+    def close(self) -> None:
+        """Look no more."""
+        for each in self._several:
+            each.close()
