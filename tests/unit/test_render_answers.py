@@ -62,8 +62,9 @@ def test_wrong_is_told_apart_from_not_shown_to_be_right():
 def test_the_paragraph_of_a_good_run():
     assert paragraph(GOOD, length_s(GOOD)) == (
         "6,000 of the pool's 6,000 commands were sent over 1 min 30 s. Settled payments moved "
-        "98,765.43 EUR, 4,500,000 JPY and 1,234,567.89 USD. 288 commands had to be rejected and "
-        "were: that counts as success."
+        "98,765.43 EUR, 4,500,000 JPY and 1,234,567.89 USD. By the plan's prices the run cost 12.50: "
+        "2,446.18 for a million settled payments. 288 commands had to be rejected and were: that "
+        "counts as success."
     )
 
 
