@@ -65,21 +65,41 @@ def test_the_table() -> None:
     )
 
 
-def test_the_pool(tmp_path: Path) -> None:
-    """The pool's benchmark runs by its path from anywhere, and gives every figure with a ratio."""
+def rows_of(tmp_path: Path, *command: str) -> list[list[str]]:
+    """Run a benchmark by its path from elsewhere, and return the cells of its table's rows."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "pool.py"), "--quick"],
+        [sys.executable, str(ROOT / "benchmarks" / command[0]), "--quick", *command[1:]],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
         check=True,
     )
-    cells = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line][2:]
-    assert len(cells) == 9
-    for what, figure, goal, ratio in cells:
+    assert "Measured on " in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    return [line.strip("|").split(" | ") for line in done.stdout.splitlines() if "|" in line][2:]
+
+
+def test_the_pool(tmp_path: Path) -> None:
+    """The pool's benchmark runs by its path from anywhere, and gives every figure with a ratio."""
+    rows = rows_of(tmp_path, "pool.py")
+    assert len(rows) == 9
+    for what, figure, goal, ratio in rows:
         assert re.search(r"\d", figure), what
         assert re.search(r"\d", goal), what
         assert re.search(r"\d", ratio), what
-    assert "Measured on " in done.stdout
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fleet(tmp_path: Path) -> None:
+    """Forty workers by a few processes talk to a real master: our messages are told from Locust's own."""
+    rows = {
+        what.strip(): figure
+        for what, figure, _, _ in rows_of(tmp_path, "fleet.py", "--only", "crowd")
+    }
+    alone, together = (
+        float(rows[what].split()[0])
+        for what in ("CPU of the master, Locust's messages alone", "with ours")
+    )
+    assert 0 < alone < together
+    asked = next(figure for what, figure in rows.items() if what.startswith("from ask to answer"))
+    assert re.fullmatch(r"p50 [\d.]+ ms, p99 [\d.]+ ms", asked)
