@@ -141,11 +141,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
     searches = Searches(record, read_steps(directory.steps))
-    measures = [
-        measure_of(slo, record.phases, began(timeline[1]))
-        for slo in record.slos
-        if slo.recovered_within_s is None and slo.phase not in searches.names
-    ]
+    measures = _measures(record, timeline[1], searches)
     faults = FaultEffects(timeline[1])
     for shard in _watched(evidence.shards(), pool):
         judged = judged_by(record, shard)
@@ -189,6 +185,15 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         server=server,
     )
     return Reconciled(results, latencies)
+
+
+def _measures(record: RunRecord, events: list[Event], searches: Searches) -> list[Measure]:
+    """Return what measures each SLO; recoveries and the steps of a search are judged apart."""
+    return [
+        measure_of(slo, record.phases, began(events))
+        for slo in record.slos
+        if slo.recovered_within_s is None and slo.phase not in searches.names
+    ]
 
 
 def _watched(shards: Iterable[Evidence], pool: Pool) -> Iterator[Evidence]:

@@ -128,10 +128,9 @@ class Page:
         if path is None or not path.exists():
             return Response("there is no report yet\n", 404, content_type="text/plain")
         answer = send_file(path.resolve())
-        # It is opened from mails as well: here, too, it is nobody's page, and asks nobody anything.
+        # It is opened from mails as well: here, too, it runs nothing, and asks nobody anything.
         answer.headers["Content-Security-Policy"] = (
-            "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; "
-            "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:"
+            "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
         )
         return answer
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import Any
 
 import psutil
@@ -20,6 +20,7 @@ import psutil
 from tests.e2e.conftest import LOCUST, start
 
 WAIT_S = 300
+STOP_S = 30
 
 
 @dataclass
@@ -110,11 +111,20 @@ def serving(runs: Path, *more: str) -> Iterator[WebUi]:
     try:
         yield web
     finally:
-        if process.poll() is None:
-            # Workers that Locust forked would look for their master for a minute.
-            forked = psutil.Process(process.pid).children()
-            process.kill()
-            for child in forked:
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
-            process.communicate()
+        _end(process)
+
+
+def _end(process: Popen[str]) -> None:
+    """End a web UI in good order; one that does not is killed, with the workers that Locust forked."""
+    if process.poll() is not None:
+        return
+    forked = psutil.Process(process.pid).children()
+    process.terminate()
+    try:
+        process.communicate(timeout=STOP_S)
+    except TimeoutExpired:
+        process.kill()
+        for child in forked:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        process.communicate()

@@ -138,7 +138,7 @@ def test_an_accounts_life_over_mq():
 
 def test_the_readmes_program_runs():
     """As it is written there, but for the port."""
-    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/mq.md").read_text(), re.S)
     with queue_manager() as running:
         done = subprocess.run(
             [sys.executable, "-c", program.replace("127.0.0.1(1414)", running.mq)],

@@ -323,13 +323,13 @@ def test_ids_without_a_command(directory, tmp_path):
     assert "add --command ID" in done.stderr
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs/pools.md").read_text(encoding="utf-8")
 
 
 def test_the_explanation_in_the_readme(tmp_path):
-    """What the README shows of a command is what is printed; an ellipsis stands for the rest."""
+    """What the guide shows of a command is what is printed; an ellipsis stands for the rest."""
     Pool.generate(load("small"), 7, tmp_path, jobs=1)
-    shown = re.search(r"\$ paystorm pool show pools/small --command (\S+)\n(.*?)```", README, re.S)
+    shown = re.search(r"\$ paystorm pool show pools/small --command (\S+)\n(.*?)```", GUIDE, re.S)
     printed = show(tmp_path, "--command", shown[1]).output.splitlines()
     assert len(shown[2].splitlines()) > 10
     for line in shown[2].splitlines():
@@ -339,8 +339,8 @@ def test_the_explanation_in_the_readme(tmp_path):
 
 
 def test_the_configuration_in_the_readme(tmp_path):
-    """The file that the README shows is a configuration."""
-    shown = re.search(r"A file:\n\n```toml\n(.*?)```", README, re.S)
+    """The file that the guide shows is a configuration."""
+    shown = re.search(r"A file:\n\n```toml\n(.*?)```", GUIDE, re.S)
     file = tmp_path / "shown.toml"
     file.write_text(shown[1], encoding="utf-8")
     assert load(file=file).accounts == 500

@@ -1,0 +1,216 @@
+"""What paystorm adds to Locust's web UI, asked of the application itself: no browser and no port."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from types import SimpleNamespace
+
+import pytest
+
+from e2e_data.problems import Problems
+from locustfiles.options import add_options
+from locustfiles.web.login import line_of
+from reports.rundir import RunDirectory
+
+with pytest.MonkeyPatch.context() as patched:
+    # The pages need no patched library, and the other tests of this process need theirs.
+    patched.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
+    from locust import events
+    from locust.argument_parser import get_parser
+    from locust.env import Environment
+
+    from locustfiles.conductor import conductor_of
+    from locustfiles.observer import observer_of
+    from locustfiles.web import page as pages
+
+events.init_command_line_parser.add_listener(add_options)
+
+HERE = "http://127.0.0.1:8089"
+SUMMARY = '{"verdict": "RIGHT", "exit": 0, "reasons": [], "checks": []}'
+
+
+class Site:
+    """A web UI, and somebody who looks at it."""
+
+    def __init__(self, *arguments) -> None:
+        parsed = get_parser().parse_args(arguments)
+        self.environment = Environment(parsed_options=parsed)
+        self.environment.create_local_runner()
+        self.web_ui = self.environment.create_web_ui(
+            *(parsed.web_host, parsed.web_port),
+            web_base_path=parsed.web_base_path or None,
+            web_login=parsed.web_login,
+            delayed_start=True,
+        )
+        pages.serve(self.environment)
+        self.client = self.web_ui.app.test_client()
+
+    def get(self, path, **headers):
+        return self.client.get(path, base_url=HERE, headers=headers)
+
+    def control(self, command, **headers):
+        return self.client.post(
+            "/payments/control", base_url=HERE, data={"command": command}, headers=headers
+        )
+
+    @property
+    def token(self):
+        found = re.search(r'name="token" content="([^"]+)"', self.get("/payments").text)
+        assert found is not None
+        return {"X-Paystorm-Token": found[1]}
+
+
+@pytest.fixture(autouse=True)
+def no_command_line(monkeypatch):
+    """Locust reads its arguments anew whenever it shows the form."""
+    monkeypatch.setattr("sys.argv", ["locust"])
+
+
+@pytest.fixture
+def site():
+    return Site()
+
+
+def test_the_page_is_alone_with_its_own_script(site):
+    """No other script runs in it, nothing is loaded from elsewhere, and nobody frames it."""
+    answer = site.get("/payments")
+    policy = answer.headers["Content-Security-Policy"]
+    (nonce,) = set(re.findall(r"'nonce-([^']+)'", policy))
+    assert f'<script nonce="{nonce}">' in answer.text
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert nonce not in site.get("/payments").text, "a new one each time"
+    assert not re.search(r"(src|href)=.?https?:", answer.text)
+
+
+def test_before_the_first_run_there_is_nothing_to_see_or_control(site):
+    """It says so, on the page, in the tab and to whoever presses a button by hand."""
+    assert site.get("/payments/figures").json["state"] == "none"
+    assert site.get("/payments/report").status_code == 404
+    (tab,) = site.get("/stats/requests").json["extended_stats"]
+    assert tab["data"] == [{"what": "state", "value": "no run yet"}]
+    answer = site.control("stop", **site.token)
+    assert (answer.status_code, answer.json["problem"]) == (409, "there is no run to control")
+
+
+def test_a_command_needs_the_pages_token_and_a_name(site):
+    """Neither another page's form nor a slip of the pen controls a run."""
+    assert site.control("stop").status_code == 403
+    assert site.control("stop", **{"X-Paystorm-Token": "ü"}).status_code == 403
+    assert site.control("explode", **site.token).status_code == 400
+
+
+def test_other_sites_are_refused_everywhere(site):
+    """Locust's own addresses as well as ours."""
+    for path in ("/payments/figures", "/stats/requests", "/swarm", "/stop"):
+        answer = site.client.post(path, base_url=HERE, headers={"Origin": "https://evil.example"})
+        assert answer.status_code == 403, path
+    assert site.client.get("/", base_url="http://evil.example").status_code == 403
+
+
+def test_the_form_offers_plans_and_presets(site):
+    """The one that was given stands first, and is what happens without a choice."""
+    extra = site.web_ui.template_args["extra_options"]
+    assert extra["paystorm_plan"]["choices"][0] == "demo"
+    assert extra["paystorm_preset"]["choices"][:2] == ["as in the plan", "smoke"]
+    assert extra["paystorm_plan"]["help_text"] == "a shipped plan or a TOML file"
+    assert 'href="payments"' in site.get("/").text
+
+
+def test_a_run_is_asked_by_its_file_and_obeys(site, tmp_path, monkeypatch):
+    """The request is in the run's directory like any other, and the answer waits for the timeline."""
+    directory = RunDirectory.create(tmp_path, "smoke")
+    monkeypatch.setattr(
+        RunDirectory, "record", lambda _: SimpleNamespace(state="running"), raising=True
+    )
+    director = SimpleNamespace(directory=directory, told=deque())
+    conductor = conductor_of(site.environment)
+    conductor._stage = SimpleNamespace(launched=SimpleNamespace(director=director, run=None))
+    monkeypatch.setattr(pages, "OBEYED_S", 0.1)
+    assert site.control("pause", **site.token).status_code == 504
+    asked = directory.control.read_text()
+    assert '"command":"pause"' in asked.replace(" ", "")
+    monkeypatch.setattr(pages, "_obeyed", lambda _director, note: "request" in note)
+    assert site.control("pause", **site.token).json["obeyed"]
+
+
+def test_the_report_is_served_apart_from_everything(site, tmp_path):
+    """It has no scripts, and whatever got into it runs none, and loads nothing."""
+    (tmp_path / "report.html").write_text("<p>the report")
+    (tmp_path / "summary.json").write_text(SUMMARY)
+    observer = observer_of(site.environment)
+    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path))
+    observer._launched = SimpleNamespace(director=director, run=None)
+    answer = site.get("/payments/report")
+    assert answer.text == "<p>the report"
+    assert answer.headers["Content-Security-Policy"].startswith(
+        "sandbox allow-popups; default-src 'none'"
+    )
+
+
+def test_below_a_base_path_all_is_there(tmp_path):
+    """Behind a proxy the pages have another beginning."""
+    site = Site("--web-base-path", "/load")
+    assert site.get("/load/payments").status_code == 200
+    assert site.get("/load/payments/figures").json["state"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--web-users", "env:USERS"], "add --web-login"),
+        (["--web-login"], "name the users"),
+    ],
+)
+def test_a_login_needs_users_and_users_a_login(options, message):
+    """Neither alone keeps anybody out."""
+    with pytest.raises(Problems, match=message):
+        Site(*options)
+
+
+@pytest.fixture
+def guarded(tmp_path, monkeypatch):
+    monkeypatch.setattr("locustfiles.web.login.WRONG_S", 0)
+    users = tmp_path / "users"
+    users.write_text("\n".join([line_of("ann", "operator", "a"), line_of("bob", "viewer", "b")]))
+    return Site("--web-login", "--web-users", f"file:{users}")
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "may"),
+    [
+        ("ann", "a", "control"),
+        ("bob", "b", "look"),
+        ("ann", "b", ""),
+        ("eve", "a", ""),
+        ("", "", ""),
+    ],
+)
+def test_who_may_what(guarded, name, password, may):
+    """An operator controls, a viewer looks, and anybody else is sent to the login again."""
+    form = {"username": name, "password": password}
+    answer = guarded.client.post("/paystorm/login", base_url=HERE, data=form)
+    assert answer.location == ("/" if may else "/login")
+    figures = guarded.get("/payments/figures")
+    assert figures.status_code == (200 if may else 302)
+    if may:
+        assert figures.json["operator"] is (may == "control")
+        assert guarded.control("stop", **guarded.token).status_code == (
+            409 if may == "control" else 403
+        )
+        assert guarded.client.post("/stop", base_url=HERE).status_code == (
+            200 if may == "control" else 403
+        )
+        guarded.client.post("/paystorm/logout", base_url=HERE)
+        assert guarded.get("/payments/figures").status_code == 302
+
+
+def test_a_sessions_cookie_is_for_this_site_alone(guarded):
+    """No script reads it, and no other site's page sends it."""
+    form = {"username": "ann", "password": "a"}
+    answer = guarded.client.post("/paystorm/login", base_url=HERE, data=form)
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("paystorm-8089=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
