@@ -62,16 +62,12 @@ class Ended:
         }
 
 
-UNMEASURED = {key: value for key, value in ENVIRONMENT.items() if not key.startswith("COVERAGE_")}
-"""An environment in which coverage is not measured: it takes half of a process's speed."""
-
-
-def run(command: list[str], *, at_full_speed: bool = False, **environment: str) -> Ended:
+def run(command: list[str], **environment: str) -> Ended:
     """Run a command to its end, from the project's root."""
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**(UNMEASURED if at_full_speed else ENVIRONMENT), **environment},
+        env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
         timeout=RUN_S,
@@ -80,15 +76,12 @@ def run(command: list[str], *, at_full_speed: bool = False, **environment: str) 
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def start(command: list[str], *, to_be_killed: bool = False) -> subprocess.Popen[str]:
-    """Start a command that a test will signal; one `to_be_killed` is not measured for coverage.
-
-    A process that dies while it writes its coverage leaves a file that cannot be read.
-    """
+def start(command: list[str]) -> subprocess.Popen[str]:
+    """Start a command that a test will signal."""
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env=UNMEASURED if to_be_killed else ENVIRONMENT,
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

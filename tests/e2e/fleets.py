@@ -223,14 +223,14 @@ def start_fleet(
         command += ["--plan", str(plan)]
     command += ["--host", url, "--runs-dir", str(folder / "runs")]
     command += ["--workers", str(workers)] if workers else []
-    return Fleet(start([*command, *options], to_be_killed=True), folder / "runs")
+    return Fleet(start([*command, *options]), folder / "runs")
 
 
 def resume_fleet(before: Fleet, workers: int) -> Fleet:
     """Go on with a run whose master is no more."""
     command = [*PAYSTORM, "run", "--resume", str(before.directory)]
     command += ["--workers", str(workers)] if workers else []
-    return Fleet(start(command, to_be_killed=True), before.runs)
+    return Fleet(start(command), before.runs)
 
 
 @dataclass(frozen=True)

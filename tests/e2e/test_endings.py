@@ -76,7 +76,7 @@ def test_kill_9_leaves_a_run_that_can_be_read(
     """After kill -9 each command is surely not sent, perhaps sent, or journaled; nothing is claimed right."""
     platform = sandbox()
     command = [*PAYSTORM, "run", "demo", "--host", platform.url, *runs]
-    process = start(command, to_be_killed=True)
+    process = start(command)
     wait_for_phase(process, runs, "payments")
     process.kill()
     process.communicate()
@@ -96,7 +96,7 @@ def test_kill_9_leaves_a_run_that_can_be_read(
 
 def test_the_embedded_sandbox_does_not_outlive_a_killed_run(runs: list[str]) -> None:
     """A run that is killed with -9 takes its sandbox with it."""
-    process = start([*PAYSTORM, "run", "demo", *runs], to_be_killed=True)
+    process = start([*PAYSTORM, "run", "demo", *runs])
     wait_for_phase(process, runs, "accounts")
     host = json.loads((directory_of(runs, "demo") / "run.json").read_text())["host"]
     process.kill()

@@ -34,7 +34,7 @@ FILES = (
 def test_plain_locust_with_no_other_argument_does_the_whole_demonstration(tmp_path: Path) -> None:
     """`locust -f locustfiles/payments.py --headless` sends 20,000 commands, 30 s of payments, and is right."""
     place = {"PAYSTORM_RUNS_DIR": str(tmp_path / "runs")}
-    ended = run([*LOCUST, "--headless"], at_full_speed=True, **place)
+    ended = run([*LOCUST, "--headless"], **place)
     assert ended.code == Exit.GOOD, ended.out + ended.err
     summary = ended.summary
     assert summary["commands"] == summary["journaled"] >= 20_000

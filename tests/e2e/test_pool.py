@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from e2e_data.exits import Exit
-from tests.e2e.conftest import ENVIRONMENT, PAYSTORM, ROOT, UNMEASURED, Ended, finish, run, start
+from tests.e2e.conftest import ENVIRONMENT, PAYSTORM, ROOT, Ended, finish, run, start
 
 DEADLINE_S = 300
 SHARDS = 400
@@ -54,7 +54,7 @@ def unmeasured(command: list[str]) -> subprocess.Popen[str]:
 
     It is not measured for coverage, whose tracer may swallow the exception that a signal raises.
     """
-    return start(command, to_be_killed=True)
+    return start(command)
 
 
 def generating(config: Path, target: Path, *options: str) -> list[str]:
@@ -150,7 +150,7 @@ def limited(command: list[str], limit: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", f'{limit} && exec "$@"', "bash", *command],
         cwd=ROOT,
-        env=UNMEASURED,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
@@ -256,7 +256,7 @@ def test_a_terminal_sees_how_far_it_is(target: Path) -> None:
     process = subprocess.Popen(
         [*PAYSTORM, "pool", "generate", "--accounts", "2000000", "--out", str(target)],
         cwd=ROOT,
-        env={**UNMEASURED, "TERM": "xterm", "COLUMNS": "120"},
+        env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "120"},
         stdout=subprocess.PIPE,
         stderr=theirs,
         text=True,

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from e2e_data.exits import Exit
-from tests.e2e.conftest import LOCUST, ROOT, UNMEASURED, Sandbox
+from tests.e2e.conftest import ENVIRONMENT, LOCUST, ROOT, Sandbox
 
 WAIT_S = 300
 NAMED, FILED = "canary-c8f1-of-the-environment", "canary-27ab-of-a-file"
@@ -158,7 +158,7 @@ def commands_of(
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[dict[str, list[str]]], dict[str, Popen[bytes]]]]:
     """A function that starts commands with one secret in their environment, and logs all they say."""
-    environment = UNMEASURED | {"CANARY_KEY": NAMED, "TMPDIR": str(tmp_path / "tmp")}
+    environment = ENVIRONMENT | {"CANARY_KEY": NAMED, "TMPDIR": str(tmp_path / "tmp")}
     environment |= {"PAYSTORM_LOG_FORMAT": "json", "LOCUST_LOGLEVEL": "DEBUG"}
     (tmp_path / "tmp").mkdir()
     started: dict[str, Popen[bytes]] = {}
