@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ RUN_S = 300
 """No command of these tests takes nearly so long."""
 
 START_S = 120
+
+# A shell's background jobs are started without Ctrl-C, and so would be what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ENVIRONMENT = {
     key: value

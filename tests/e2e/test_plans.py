@@ -30,7 +30,11 @@ SCALED = {
     "soak": ["over_s=0.5"],
     "freshness": ["steps=[{rate_per_s=10,for_s=1}]"],
     "large-message": [],
-    "breakpoint": ["from_per_s=10", "rate_per_s=20", "step_s=0.6", "warm_up_s=0.1", "tries=1"],
+    "breakpoint": [
+        *("from_per_s=10", "rate_per_s=20", "step_s=0.6", "warm_up_s=0.1", "tries=1"),
+        # Each step takes a second or two more, to await what it sent.
+        "duration_s=60",
+    ],
 }
 """What each needs beside a low rate and two seconds. The others are played by tests of their own."""
 ELSEWHERE = {"smoke", "demo", "failure-recovery"}

@@ -49,14 +49,6 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "pool"
 
 
-def unmeasured(command: list[str]) -> subprocess.Popen[str]:
-    """Start a command that gets a signal.
-
-    It is not measured for coverage, whose tracer may swallow the exception that a signal raises.
-    """
-    return start(command)
-
-
 def generating(config: Path, target: Path, *options: str) -> list[str]:
     command = [*PAYSTORM, "pool", "generate", "--config", str(config), "--seed", "7"]
     return [*command, "--out", str(target), *options]
@@ -79,7 +71,7 @@ def in_the_middle(process: subprocess.Popen[str], target: Path, shards: int = 30
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c(config: Path, target: Path, whole: dict[str, bytes], jobs: str) -> None:
     """Ctrl-C says what is done and how to go on, leaves only whole files, and nothing is lost."""
-    process = unmeasured(generating(config, target, "--jobs", jobs))
+    process = start(generating(config, target, "--jobs", jobs))
     in_the_middle(process, target)
     process.send_signal(signal.SIGINT)
     ended = finish(process)
@@ -100,7 +92,7 @@ def test_ctrl_c(config: Path, target: Path, whole: dict[str, bytes], jobs: str) 
 
 def test_kill(config: Path, target: Path, whole: dict[str, bytes]) -> None:
     """After kill -9 no process is left, there is no pool, and the same command goes on."""
-    process = unmeasured(generating(config, target, "--jobs", "2"))
+    process = start(generating(config, target, "--jobs", "2"))
     in_the_middle(process, target)
     writers = psutil.Process(process.pid).children(recursive=True)
     assert len(writers) == 2
@@ -116,7 +108,7 @@ def test_kill(config: Path, target: Path, whole: dict[str, bytes]) -> None:
 
 def test_a_writing_process_is_killed(config: Path, target: Path) -> None:
     """Where one of its processes is killed, generating ends with a message, and can go on."""
-    process = unmeasured(generating(config, target, "--jobs", "2"))
+    process = start(generating(config, target, "--jobs", "2"))
     in_the_middle(process, target)
     psutil.Process(process.pid).children(recursive=True)[0].kill()
     ended = finish(process)
