@@ -71,7 +71,7 @@ test-integration: $(VENV)/.test
 	$(call timed,integration tests,$(MEASURED) tests/integration)
 
 # Those that ask how fast something is have the machine to themselves.
-ALONE := $(addprefix tests/e2e/test_,fleet.py main_job.py mq.py stall.py)
+ALONE := $(addprefix tests/e2e/test_,demo.py fleet.py mq.py stall.py)
 
 test-users: $(VENV)/.test
 	@$(MAKE) $(SIDE_BY_SIDE) test-users-1 test-users-2

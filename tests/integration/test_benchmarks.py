@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def rows_of(tmp_path: Path, *command: str) -> list[list[str]]:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / command[0]), "--quick", *command[1:]],
         cwd=tmp_path,
+        # What is measured for coverage is slow, and that is not what is to be measured here.
+        env={name: text for name, text in os.environ.items() if "COVERAGE_" not in name},
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
