@@ -29,7 +29,7 @@ BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clien
 COMPOSE ?= docker compose
 STACK := --profile sandbox --profile brokers
 
-.PHONY: demo test test-fast test-unit test-properties test-e2e test-integration test-users lint bench audit clean stack-up stack-down validate-pipeline
+.PHONY: demo test test-fast test-unit test-properties test-e2e test-integration test-users test-alone lint bench audit clean stack-up stack-down validate-pipeline
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -40,8 +40,8 @@ demo: $(VENV)/.run
 
 test: lint
 	@$(BIN)/coverage erase
-	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-properties test-integration
-	@$(MAKE) --no-print-directory test-users
+	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-properties test-integration $(PARTS)
+	@$(MAKE) --no-print-directory test-alone
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
 
@@ -70,15 +70,19 @@ test-properties: $(VENV)/.test
 test-integration: $(VENV)/.test
 	$(call timed,integration tests,$(MEASURED) tests/integration)
 
-# Those that ask how fast something is have the machine to themselves.
+# What users start, in parts of a few files each; those that ask how fast something is run alone.
+PARTS := test-users-1 test-users-2 test-users-3 test-users-4
 ALONE := $(addprefix tests/e2e/test_,demo.py fleet.py mq.py stall.py)
 
 test-users: $(VENV)/.test
-	@$(MAKE) $(SIDE_BY_SIDE) test-users-1 test-users-2
-	$(call timed,end-to-end tests of speed,$(PYTEST) $(ALONE))
+	@$(MAKE) $(SIDE_BY_SIDE) $(PARTS)
+	@$(MAKE) --no-print-directory test-alone
 
 test-users-%: $(VENV)/.test
-	$(call timed,end-to-end tests $*,$(PYTEST) tests/e2e $(addprefix --ignore ,$(ALONE)) --part $*)
+	$(call timed,end-to-end tests $*,$(PYTEST) tests/e2e $(addprefix --ignore ,$(ALONE)) --part $*/$(words $(PARTS)))
+
+test-alone: $(VENV)/.test
+	$(call timed,end-to-end tests of speed,$(PYTEST) $(ALONE))
 
 bench: $(VENV)/.run
 	@for each in $(BENCHMARKS); do $(BIN)/python $$each || exit; done

@@ -99,17 +99,18 @@ def finish(process: subprocess.Popen[str]) -> Ended:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let two processes share these tests: much of their time is waiting for what they started."""
-    parser.addoption("--part", choices=("1", "2"), help="run every second file, from this one on")
+    """Let several processes share these tests: much of their time is waiting for what they started."""
+    parser.addoption("--part", metavar="K/N", help="run every N-th file, from the K-th on")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the files of the other part; the tests of one file share what they start."""
+    """Leave out the files of other parts; the tests of one file share what they start."""
     part = config.getoption("--part")
     if part is None:
         return
+    first, _, parts = part.partition("/")
     files = sorted({item.path for item in items})
-    mine = set(files[int(part) - 1 :: 2])
+    mine = set(files[int(first) - 1 :: int(parts)])
     others = [item for item in items if item.path not in mine]
     items[:] = [item for item in items if item.path in mine]
     config.hook.pytest_deselected(items=others)
