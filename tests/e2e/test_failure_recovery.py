@@ -33,6 +33,10 @@ SCALED = [
 ]
 
 
+PATIENT = f"{PAYMENTS}.settle_s=12"
+"""A busy machine takes its time to start what was killed. Nobody hears of some that were decided then."""
+
+
 def played(runs: list[str], faults: Sequence[tuple[str, str, float]], *more: str) -> Ended:
     """Run the plan with faults (do, to, at_s), each for half a second."""
     written = ", ".join(
@@ -53,7 +57,7 @@ def timeline(ended: Ended) -> list[dict[str, Any]]:
 def test_what_was_killed_comes_back_and_nothing_is_wrong(runs: list[str]) -> None:
     """With -9: the platform, its queue manager and a worker of the fleet; all of it reconciles."""
     killed = [("kill", "platform", 1), ("kill", "queue manager", 3), ("kill", "worker", 5)]
-    ended = played(runs, killed, "--workers", "2")
+    ended = played(runs, killed, "--workers", "2", "--set", PATIENT)
     assert ended.findings() == {}, ended.out
     assert {check["status"] for check in ended.summary["checks"]} == {"holds"}, ended.out
     assert ended.code == Exit.GOOD, ended.out + ended.err
@@ -82,7 +86,7 @@ def test_what_breaks_on_the_wire_breaks_there_alone(runs: list[str]) -> None:
         "{do='black hole', channel='mq', phase='payments', at_s=2.5, for_s=0.5}",
         "{do='latency', ms=100, channel='http', phase='payments', at_s=4, for_s=0.5}",
     ]
-    changes = [*SCALED, "timeout_s=2", f"faults=[{', '.join(written)}]"]
+    changes = [*SCALED, PATIENT, "timeout_s=2", f"faults=[{', '.join(written)}]"]
     with toxiproxy() as api:
         settings = [word for change in changes for word in ("--set", change)]
         wire = ["--set", f'wire.toxiproxy="{api}"']
