@@ -7,6 +7,7 @@ from functools import partial
 
 import gevent
 from confluent_kafka import Consumer, KafkaException
+from gevent.event import Event
 
 from locustfiles.channels.kafka_probe import behind, on_a_thread
 from locustfiles.channels.kafka_settings import Config
@@ -26,6 +27,7 @@ class PlatformLag:
         self._consumer = Consumer(config)
         self._lag: dict[str, int] = {}
         self._told: set[int] = set()
+        self._over = Event()
         self._greenlet = gevent.spawn(self._look)
 
     def __call__(self) -> Mapping[str, int]:
@@ -33,12 +35,13 @@ class PlatformLag:
         return self._lag
 
     def close(self) -> None:
-        """Look no more."""
-        self._greenlet.kill()
+        """Look no more. A look that is on is awaited: two threads must not use one consumer."""
+        self._over.set()
+        self._greenlet.join()
         on_a_thread(self._consumer.close)
 
     def _look(self) -> None:
-        while True:
+        while not self._over.is_set():
             try:
                 self._lag = {self._name: on_a_thread(partial(behind, self._consumer, self._topic))}
             except KafkaException as error:
@@ -47,4 +50,4 @@ class PlatformLag:
                 if cause.code() not in self._told:
                     self._told.add(cause.code())
                     self._say(f"the {self._name} cannot be seen: {cause.str()}")
-            gevent.sleep(LOOK_S)
+            self._over.wait(LOOK_S)

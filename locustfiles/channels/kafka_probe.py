@@ -134,22 +134,25 @@ def ends_of(config: Config, topics: Iterable[str]) -> Ends:
 def _ends(consumer: Consumer, topics: Iterable[str]) -> Ends:
     ends: Ends = {}
     for topic in topics:
-        metadata = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
-        if metadata.error is not None:
-            raise KafkaException(metadata.error)
-        ends[topic] = {
-            number: _end_of(consumer, TopicPartition(topic, number))
-            for number in sorted(metadata.partitions)
-        }
+        places = _places_of(consumer, topic)
+        ends[topic] = {place.partition: _bounds_of(consumer, place)[1] for place in places}
     return ends
 
 
-def _end_of(consumer: Consumer, place: TopicPartition) -> int:
-    """Return where a partition ends; one that was just made has no leader for a moment."""
+def _places_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    metadata = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
+    return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]
+
+
+def _bounds_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """Return where a partition begins and ends; one that was just made has no leader for a moment."""
     until_s = time.monotonic() + ANSWER_S
     while True:
         try:
-            return int(consumer.get_watermark_offsets(place, timeout=ANSWER_S)[1])
+            first, end = consumer.get_watermark_offsets(place, timeout=ANSWER_S)
+            return int(first), int(end)
         except KafkaException as error:
             if error.args[0].code() not in _LEADERLESS or time.monotonic() > until_s:
                 raise
@@ -180,9 +183,8 @@ def behind(consumer: Consumer, topic: str) -> int:
 
     What was trimmed meanwhile is nobody's work any more. Raises KafkaException.
     """
-    partitions = _ends(consumer, [topic])[topic]
     lag = 0
-    for place in consumer.committed(positions_of({topic: partitions}), timeout=ANSWER_S):
-        first = int(consumer.get_watermark_offsets(place, timeout=ANSWER_S)[0])
-        lag += max(partitions[place.partition] - max(place.offset, first), 0)
+    for place in consumer.committed(_places_of(consumer, topic), timeout=ANSWER_S):
+        first, end = _bounds_of(consumer, place)
+        lag += max(end - max(place.offset, first), 0)
     return lag
