@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -130,3 +132,19 @@ def _processor() -> str:
 def megabytes(size: float) -> str:
     """Write a number of bytes as people read it."""
     return f"{size / 1e6:,.0f} MB"
+
+
+def by_scale(
+    description: str | None, title: str, rows: Callable[[str, Path], Iterable[Row]]
+) -> None:
+    """Read which scale is asked for: "quick", "large" or "", measure in a directory of its own, and print the table."""
+    parser = argparse.ArgumentParser(description=description)
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--quick", action="store_true", help="a hundredth of the work")
+    scale.add_argument("--large", action="store_true", help="ten times the work")
+    asked = parser.parse_args()
+    chosen = "quick" if asked.quick else "large" if asked.large else ""
+    with tempfile.TemporaryDirectory(prefix="paystorm-bench-") as directory:
+        print(table(title, rows(chosen, Path(directory))))
+    if asked.quick:
+        print("This was a hundredth of the work, mostly starting up; no goal applies to it.")

@@ -12,9 +12,7 @@ fail, but a run that is not found right does.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +20,8 @@ if __package__ in (None, ""):
     # Instead of this folder, whose modules must not be taken for others of their names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.measure import PAYSTORM, Row, Usage, measured, megabytes, table
-from benchmarks.synthetic_run import write_run
-
-ACCOUNTS = 4_400
-"""Of the preset `stress`: a million commands."""
-QUICK_ACCOUNTS, LARGE_ACCOUNTS = 44, 44_000
+from benchmarks.measure import PAYSTORM, Row, Usage, by_scale, measured, megabytes
+from benchmarks.synthetic_run import ACCOUNTS_BY_SCALE, write_run
 
 _JOIN = """
 import sys, pandas as pd
@@ -70,17 +64,13 @@ def judged(run: Path) -> Usage:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    scale = parser.add_mutually_exclusive_group()
-    scale.add_argument("--quick", action="store_true", help="a hundredth of the work")
-    scale.add_argument("--large", action="store_true", help="ten times the work")
-    asked = parser.parse_args()
-    accounts = QUICK_ACCOUNTS if asked.quick else LARGE_ACCOUNTS if asked.large else ACCOUNTS
-    with tempfile.TemporaryDirectory(prefix="paystorm-bench-") as directory:
-        told = table("judging", rows(accounts, 10 if asked.large else 4, Path(directory)))
-    print(told)
-    if asked.quick:
-        print("This was a hundredth of the work, mostly starting up; no goal applies to it.")
+    by_scale(
+        __doc__,
+        "judging",
+        lambda scale, directory: rows(
+            ACCOUNTS_BY_SCALE[scale], 10 if scale == "large" else 4, directory
+        ),
+    )
 
 
 if __name__ == "__main__":

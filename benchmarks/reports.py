@@ -12,9 +12,7 @@ hand. That of the smoke run imports pandas and matplotlib, and does nothing.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +20,10 @@ if __package__ in (None, ""):
     # Instead of this folder, whose modules must not be taken for others of their names.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.measure import PAYSTORM, Row, Usage, measured, megabytes, table
-from benchmarks.synthetic_run import write_run
+from benchmarks.measure import PAYSTORM, Row, Usage, by_scale, measured, megabytes
+from benchmarks.synthetic_run import ACCOUNTS_BY_SCALE, write_run
 
-ACCOUNTS = 4_400
-"""Of the preset `stress`: a million commands."""
-QUICK_ACCOUNTS, LARGE_ACCOUNTS, SMOKE_ACCOUNTS = 44, 44_000, 10
+SMOKE_ACCOUNTS = 10
 
 _BY_HAND = """
 import sys, pandas as pd
@@ -92,17 +88,9 @@ def _report(run: Path) -> Usage:
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    scale = parser.add_mutually_exclusive_group()
-    scale.add_argument("--quick", action="store_true", help="a hundredth of the work")
-    scale.add_argument("--large", action="store_true", help="ten times the work")
-    asked = parser.parse_args()
-    accounts = QUICK_ACCOUNTS if asked.quick else LARGE_ACCOUNTS if asked.large else ACCOUNTS
-    with tempfile.TemporaryDirectory(prefix="paystorm-bench-") as directory:
-        told = table("reporting", rows(accounts, Path(directory)))
-    print(told)
-    if asked.quick:
-        print("This was a hundredth of the work, mostly starting up; no goal applies to it.")
+    by_scale(
+        __doc__, "reporting", lambda scale, directory: rows(ACCOUNTS_BY_SCALE[scale], directory)
+    )
 
 
 if __name__ == "__main__":

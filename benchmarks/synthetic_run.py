@@ -35,6 +35,8 @@ APART_NS = 2_000_000
 """Between two commands of a shard."""
 BLOCK = 1000
 """Commands in a grant."""
+ACCOUNTS_BY_SCALE = {"": 4_400, "quick": 44, "large": 44_000}
+"""Of the preset `stress`, by the scale of a benchmark: the first make a million commands."""
 PHASES = (
     PhaseRecord(name="accounts", sends=(Kind.ACCOUNT,)),
     PhaseRecord(name="opening-credits", sends=(Kind.OPENING_CREDIT,)),
