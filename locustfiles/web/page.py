@@ -13,6 +13,7 @@ import gevent
 from flask import Blueprint, Response, jsonify, request, send_file
 from flask_login import current_user
 from locust.env import Environment
+from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING
 from locust.web import WebUI
 
 from e2e_data.config import PRESETS
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 HTML = Path(__file__).with_name("payments.html")
 TOKEN_HEADER = "X-Paystorm-Token"  # noqa: S105 - a header's name
 OBEYED_S = 5
+ENDED_S = 90
+"""Longer than Locust gives its workers to stop."""
+
 LOOK_S = 0.05
 LINK = (
     '<a href="payments" style="position:fixed;right:16px;bottom:48px;z-index:9;padding:10px 18px;'
@@ -87,6 +91,7 @@ class Page:
             pages.add_url_rule(rule, view.__name__.lstrip("_"), served, **cast("_Rules", options))
         app.register_blueprint(pages)
         app.before_request(self._fence)
+        app.before_request(self._let_the_last_end)
         app.after_request(self._complete)
         web_ui.template_args["extended_tabs"] = [{"title": "Payments", "key": "payments"}]
         web_ui.template_args["extended_tables"] = [
@@ -151,7 +156,7 @@ class Page:
             asked = ask(director.directory, command, self._user)
         except Problems as problems:
             return _problem(str(problems), 409)
-        obeyed = _obeyed(director, asked.note)
+        obeyed = _seen(lambda: _is_told(director, asked.note), OBEYED_S)
         return jsonify({"obeyed": obeyed, "request": asked.id}), 200 if obeyed else 504
 
     def _picture(self) -> Picture:
@@ -167,6 +172,18 @@ class Page:
         if request.method not in READING and self._user:
             log.info("web UI: %s %s by %s", request.method, request.path, self._user)
         return None
+
+    def _let_the_last_end(self) -> None:
+        """Have the start button wait for the end of the test before.
+
+        Locust reads "stopped" up to a second before it has let go of the shape, and takes a press in
+        between for one during a test: it does nothing, and calls that a success.
+        """
+        runner = self._environment.runner
+        if request.endpoint != "locust.swarm" or runner is None:
+            return
+        ending = runner.state in (STATE_STOPPING, STATE_CLEANUP, STATE_STOPPED)
+        _seen(lambda: not ending or runner.shape_greenlet is None, ENDED_S)
 
     def _complete(self, answer: Response) -> Response:
         for name, value in HEADERS.items():
@@ -213,10 +230,15 @@ def _problem(text: str, status: int) -> tuple[Response, int]:
     return jsonify({"problem": text}), status
 
 
-def _obeyed(director: Director, note: str) -> bool:
-    """Wait until the run's timeline tells of a request, and tell whether it did."""
-    for _ in range(round(OBEYED_S / LOOK_S)):
-        if any(event.note == note for event in director.told):
+def _is_told(director: Director, note: str) -> bool:
+    """Tell whether the run's timeline has a note."""
+    return any(event.note == note for event in director.told)
+
+
+def _seen(is_so: Callable[[], bool], within_s: float) -> bool:
+    """Wait until something is so, and tell whether it came to be."""
+    for _ in range(round(within_s / LOOK_S)):
+        if is_so():
             return True
         gevent.sleep(LOOK_S)
     return False

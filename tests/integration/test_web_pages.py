@@ -131,8 +131,29 @@ def test_a_run_is_asked_by_its_file_and_obeys(site, tmp_path, monkeypatch):
     assert site.control("pause", **site.token).status_code == 504
     asked = directory.control.read_text()
     assert '"command":"pause"' in asked.replace(" ", "")
-    monkeypatch.setattr(pages, "_obeyed", lambda _director, note: "request" in note)
+    monkeypatch.setattr(pages, "_is_told", lambda _director, note: "request" in note)
     assert site.control("pause", **site.token).json["obeyed"]
+
+
+def test_the_start_button_waits_for_the_end_of_the_test_before(site, monkeypatch):
+    """Locust reads "stopped" before it has let go of the shape, and would drop the press."""
+    runner, looks = site.environment.runner, iter(range(3))
+    runner.state, runner.shape_greenlet = "stopped", "still there"
+    started_with: list[object] = []
+
+    def pass_time(_seconds: float) -> None:
+        if next(looks) == 2:
+            runner.shape_greenlet = None
+
+    monkeypatch.setattr(pages.gevent, "sleep", pass_time)
+    monkeypatch.setattr(runner, "start_shape", lambda: started_with.append(runner.shape_greenlet))
+    site.environment.shape_class = SimpleNamespace(use_common_options=True)
+    press = {"user_count": "1", "spawn_rate": "1"}
+    assert site.client.post("/swarm", base_url=HERE, data=press).json["success"]
+    assert started_with == [None]
+    runner.state, runner.shape_greenlet = "running", "on"
+    assert site.client.post("/swarm", base_url=HERE, data=press).json["success"]
+    assert started_with == [None, "on"], "during a test it is for Locust to say no"
 
 
 def test_the_report_is_served_apart_from_everything(site, tmp_path):
