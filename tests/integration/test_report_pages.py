@@ -17,6 +17,7 @@ from reports.foreign import to_page as to_foreign_page
 from reports.html import to_html
 from reports.locust_csv import LocustRun, read_locust
 from reports.server_metrics import COLUMNS
+from reports.since import since
 from tests import samples
 from tests.chromium import chromium, complaints  # noqa: F401 - the fixture `browser`
 from tests.judged_runs import write_judged
@@ -73,7 +74,7 @@ def pages(tmp_path_factory):
     phases = tuple(replace(phase, name=LONG) for phase in long.judgement.phases)
     judgement = replace(long.judgement, phases=phases, plan_name=LONG)
     named["long"] = replace(long, judgement=judgement, server=_server())
-    html = {name: to_html(results) for name, results in named.items()}
+    html = {name: to_html(results, _since(named, name)) for name, results in named.items()}
     base = [JudgedRun.read(write_judged(directory / f"b{n}", seed=n)) for n in range(3)]
     new = [JudgedRun.read(write_judged(directory / "new", 1.5, seed=9, errors=40))]
     html["comparison"] = to_page(compare(base, new), base, new)
@@ -81,6 +82,11 @@ def pages(tmp_path_factory):
     for name, text in html.items():
         (directory / f"{name}.html").write_text(text, "utf-8")
     return {name: directory / f"{name}.html" for name in html}
+
+
+def _since(named, name):
+    """Return what changed from the good run to another; the good one is the first."""
+    return since(samples.looked_back(named["good"], named[name]) if name != "good" else None)
 
 
 def _server() -> pd.DataFrame:
@@ -146,10 +152,10 @@ def test_no_figure_is_empty(browser, pages, name, scheme):
 
 
 def test_the_verdict_is_on_the_first_screen(browser, pages):
-    """Whoever opens the report sees, without scrolling, whether it was right, fast, and what limited it."""
+    """Whoever opens the report sees, without scrolling, whether it was right, fast, and what changed."""
     look(browser, pages["bad"], "desk")
     answers = browser.find_elements(By.CSS_SELECTOR, ".answer")
-    assert len(answers) == 3
+    assert len(answers) == 4
     assert all(one.rect["y"] + one.rect["height"] <= 900 for one in answers)
 
 

@@ -107,7 +107,7 @@ def test_landmarks_and_the_order_of_the_questions(html):
     page = Page(html)
     assert [page.count(tag) for tag in ("header", "nav", "main", "footer", "h1")] == [1] * 5
     sections = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
-    assert sections[:4] == ["right", "fast", "limits", "story"]
+    assert sections[:5] == ["right", "fast", "limits", "since", "story"]
     assert page.count("h2") == len(sections)
 
 

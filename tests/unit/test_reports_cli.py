@@ -71,6 +71,27 @@ def test_a_run_that_was_judged_is_not_judged_again(tmp_path):
     assert (history.directory.path / "report.html").read_text() == before
 
 
+def test_a_report_tells_what_changed_since_the_run_before_and_goes_on_telling_it(tmp_path):
+    """Written again when there are later runs, it is the same to the byte."""
+
+    def judged(name, hour, fates=None):
+        directory = History(tmp_path / name, fates).directory
+        assert invoke(reconcile, directory.path).exit_code == (20 if fates else 0)
+        at_ns = directory.record().epoch_utc_ns + hour * 3_600_000_000_000
+        directory.write_record(directory.record().model_copy(update={"epoch_utc_ns": at_ns}))
+        assert invoke(report, directory.path).exit_code == 0
+        return directory.path
+
+    judged("first", -2, {SURE[0]: Fate.LOST})
+    second = judged("second", -1)
+    before = [(second / name).read_bytes() for name in FILES]
+    assert b"| gone | lost in the platform (invariant 1) | 1 case |" in before[1]
+    judged("later", 0)
+    assert invoke(report, second).exit_code == 0
+    assert [(second / name).read_bytes() for name in FILES] == before
+    assert "No earlier run" in (tmp_path / "first" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
