@@ -95,6 +95,7 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "faults": table(
             "Faults of the plan, and what they did", breakdown_tables.faults(judgement)
         ),
+        "faults_read": breakdown_tables.faults_read(judgement),
         "workers": table("Workers, by what they reported, responses in ms", workers),
         "latencies": latencies,
         "classes": classes,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from e2e_data.exits import Exit
-from reports import tables
+from reports import breakdown_tables, tables
 from reports.answers import fast, headline, right, without_findings
 from reports.curve import steps_table
 from reports.hostile import markdown
@@ -23,7 +23,7 @@ _MARKS = {Exit.GOOD: "✅", Exit.SLOW: "⚠️", Exit.UNFIT: "⚠️", Exit.INTE
 
 
 def to_markdown(judgement: Judgement, last_seen_s: float = 0.0, changed: Since = NO_EARLIER) -> str:
-    """Return the summary: verdict, checks, what changed, classes, findings, top latencies.
+    """Return the summary: verdict, checks, what changed, faults, classes, findings, top latencies.
 
     `last_seen_s` is the last second since the run's epoch of which anything is known.
     """
@@ -38,6 +38,7 @@ def to_markdown(judgement: Judgement, last_seen_s: float = 0.0, changed: Since =
         ),
         *_since(changed),
         *_searches(judgement),
+        *_faults(judgement),
         *_workers(judgement),
         *_section("Commands", tables.classes(judgement), ""),
         *_gap(judgement),
@@ -87,6 +88,12 @@ def _since(changed: Since) -> Iterator[str]:
         yield "\n".join(f"- {markdown(one)}" for one in changed.settings)
     if changed.caveat:
         yield markdown(changed.caveat)
+
+
+def _faults(judgement: Judgement) -> Iterator[str]:
+    if judgement.faults:
+        yield from _section("Faults of the plan", breakdown_tables.faults(judgement), "")
+        yield breakdown_tables.faults_read(judgement)
 
 
 def _gap(judgement: Judgement) -> Iterator[str]:
