@@ -227,7 +227,9 @@ def _server(results: Results, axis: Axis) -> Iterator[Panel]:
         label = told if fits else f"{told[: BESIDE_LETTERS - 1]}…"
         lines = [
             replace(
-                line, label=line.label or _short(str(name)), told=f"{told}: {line.told or str(name)}"
+                line,
+                label=line.label or _short(str(name)),
+                told=f"{told}: {line.told or str(name)}",
             )
             for line in _highest(wide)
         ]
