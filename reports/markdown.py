@@ -75,10 +75,12 @@ def _section(title: str, frame: pd.DataFrame, otherwise: str) -> Iterator[str]:
 
 
 def _since(changed: Since) -> Iterator[str]:
-    """Say what changed since the run before; the long tables are in report.html."""
+    """Say what changed since the run before."""
     answer = changed.answer
     yield f"## {answer.question}"
     yield f"**{answer.word}.** {markdown(answer.text)}"
+    if changed.caveat:
+        yield markdown(changed.caveat)
     if changed.passed_over:
         yield "Passed over: " + "; ".join(map(markdown, changed.passed_over)) + "."
     for caption, frame in changed.tables:
@@ -86,8 +88,6 @@ def _since(changed: Since) -> Iterator[str]:
         yield _table(frame)
     if changed.settings:
         yield "\n".join(f"- {markdown(one)}" for one in changed.settings)
-    if changed.caveat:
-        yield markdown(changed.caveat)
 
 
 def _faults(judgement: Judgement) -> Iterator[str]:

@@ -263,7 +263,7 @@ def _latencies(then: Judgement, now: Judgement) -> pd.DataFrame:
     for key in _keys(was, is_now):
         both = [told.get(key) for told in (was, is_now)]
         cells = [
-            " → ".join(NOTHING if row is None else percentile(row, name) for row in both)
+            _from_to(*(NOTHING if row is None else percentile(row, name) for row in both))
             for name in PERCENTILES
         ]
         ends = [
@@ -272,6 +272,10 @@ def _latencies(then: Judgement, now: Judgement) -> pd.DataFrame:
         rows.append((*key, *cells, _ratio(*(end or None for end in ends))))
     rows.sort(key=lambda row: SHOWN.index(row[0]))
     return text_frame(rows, ("Latency", "Phase", "Channel", "Kind", *PERCENTILES, "Change of p99"))
+
+
+def _from_to(was: str, is_now: str) -> str:
+    return NOTHING if was == is_now == NOTHING else f"{was} → {is_now}"
 
 
 def _classes(then: Judgement, now: Judgement) -> pd.DataFrame:
