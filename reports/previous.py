@@ -22,8 +22,8 @@ from reports.rundir import RunDirectory, RunRecord
 
 NEIGHBOURS_MAX = 200
 """Directories that are looked at, those that began last before the run first: names tell."""
-BYTES_MAX = 64 << 20
-"""A file that is larger is none of ours: a manifest has a few hundred bytes for each shard."""
+BYTES_MAX, MANIFEST_BYTES_MAX = 8 << 20, 64 << 20
+"""A larger file is none of ours; a manifest has a few hundred bytes for each shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _comparable(there: RunDirectory, pool: tuple[str, ...] | None, record: RunRe
             return "was not judged"
         if pool is None:
             return "had a pool that this run's cannot be compared with: its manifest cannot be read"
-        if not all(map(_is_small, (there.manifest, there.path / SUMMARY))):
+        if not (_is_small(there.path / SUMMARY) and _is_small(there.manifest, MANIFEST_BYTES_MAX)):
             return "cannot be read"
         if pool_of(there) != pool:
             return "had another pool"
@@ -133,10 +133,10 @@ def _comparable(there: RunDirectory, pool: tuple[str, ...] | None, record: RunRe
         return f"cannot be read ({type(error).__name__})"
 
 
-def _is_small(path: Path) -> bool:
+def _is_small(path: Path, bytes_max: int = BYTES_MAX) -> bool:
     """Tell whether a file is there, is no pipe or device, and can be read as a whole."""
     try:
         found = path.stat()
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and found.st_size <= BYTES_MAX
+    return stat.S_ISREG(found.st_mode) and found.st_size <= bytes_max

@@ -44,6 +44,17 @@ def test_it_is_the_latest_that_began_earlier(tmp_path):
     assert then(RunDirectory(tmp_path / "first")) is None
 
 
+def test_three_small_files_of_it_are_enough(tmp_path):
+    """A pipeline that keeps these has a run before, wherever the next one is made."""
+    written(tmp_path / "whole", 1)
+    for name in ("run.json", "summary.json", "pool/manifest.json"):
+        kept = tmp_path / "kept" / name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / "whole" / name, kept)
+    shutil.rmtree(tmp_path / "whole")
+    assert then(written(tmp_path / "own", 2)) == "kept"
+
+
 def test_a_link_to_a_run_is_the_run_itself(tmp_path):
     """`latest` is no other run, and a run that is named by it has the same one before it."""
     written(tmp_path / "a", 1)
