@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from e2e_data.commands import Kind, Outcome
 from reports.cli import reconcile, report
 from reports.reconcile import reconcile as judge
+from reports.rundir import RunDirectory
 from tests.histories import Fate, History, keys_of, tiny_pool
 
 SURE = keys_of(tiny_pool()[0], Kind.PAYMENT, Outcome.SETTLED)
@@ -74,22 +76,22 @@ def test_a_run_that_was_judged_is_not_judged_again(tmp_path):
 def test_a_report_tells_what_changed_since_the_run_before_and_goes_on_telling_it(tmp_path):
     """Written again when there are later runs, it is the same to the byte."""
 
-    def judged(name, hour, fates=None):
-        directory = History(tmp_path / name, fates).directory
-        assert invoke(reconcile, directory.path).exit_code == (20 if fates else 0)
-        at_ns = directory.record().epoch_utc_ns + hour * 3_600_000_000_000
+    def moved(directory, hours):
+        at_ns = directory.record().epoch_utc_ns + hours * 3_600_000_000_000
         directory.write_record(directory.record().model_copy(update={"epoch_utc_ns": at_ns}))
-        assert invoke(report, directory.path).exit_code == 0
-        return directory.path
 
-    judged("first", -2, {SURE[0]: Fate.LOST})
-    second = judged("second", -1)
-    before = [(second / name).read_bytes() for name in FILES]
+    first = History(tmp_path / "first", {SURE[0]: Fate.LOST}).directory
+    assert invoke(reconcile, first.path).exit_code == 20
+    assert "No earlier run" in (first.path / "report.html").read_text()
+    moved(first, -1)
+    second = History(tmp_path / "second").directory
+    assert invoke(reconcile, second.path).exit_code == 0
+    before = [(second.path / name).read_bytes() for name in FILES]
     assert b"| gone | lost in the platform (invariant 1) | 1 case |" in before[1]
-    judged("later", 0)
-    assert invoke(report, second).exit_code == 0
-    assert [(second / name).read_bytes() for name in FILES] == before
-    assert "No earlier run" in (tmp_path / "first" / "report.html").read_text()
+    assert b"Another verdict" in before[0]
+    moved(RunDirectory(shutil.copytree(second.path, tmp_path / "later")), 1)
+    assert invoke(report, second.path).exit_code == 0
+    assert [(second.path / name).read_bytes() for name in FILES] == before
 
 
 @pytest.mark.parametrize(

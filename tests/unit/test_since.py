@@ -123,9 +123,9 @@ def test_no_run_is_called_faster_or_slower():
     assert "proves no difference in speed" in found.caveat
     assert "paystorm compare" in found.caveat
     assert "not shown to be fit last time: its figures do not count" in found.caveat
-    for text in (to_html(BAD, found), to_markdown(BAD.judgement, 0, found)):
-        assert "faster" not in text
-        assert "slower" not in text.replace("Slowest", "")
+    text = to_markdown(BAD.judgement, 0, found)
+    assert "faster" not in text
+    assert "slower" not in text
 
 
 def test_what_surrounded_the_runs_and_differs_is_listed():
