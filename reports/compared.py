@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote
 
 from e2e_data.exits import Exit
 from e2e_data.problems import Problems
@@ -15,7 +14,7 @@ from reports.differences import Answer, Difference, Sample, decide
 from reports.hdr import Histogram
 from reports.judgement import Judgement, PhaseRow, Status
 from reports.latencies import Distribution
-from reports.latency_log import FILE_NAME, read_log
+from reports.latency_log import FILE_NAME, of_phase, read_log
 from reports.likeness import differing, differing_settings, pool_of, surroundings
 from reports.results import read_judgement
 from reports.rundir import RunDirectory, RunRecord
@@ -59,12 +58,7 @@ class JudgedRun:
 
     def distribution(self, latency: Latency, phase: str) -> Distribution:
         """Return a latency over all channels and kinds of a phase."""
-        whole, prefix = Histogram(), f"{quote(phase, safe='')}/"
-        for tag, histogram in self.histograms.items():
-            if tag.startswith(prefix) and tag.endswith(f"/{latency}"):
-                whole.add(histogram)
-        rows = (row for row in self.judgement.latencies if row.phase == phase)
-        return Distribution(whole, sum(row.censored for row in rows if row.latency == latency))
+        return of_phase(self.histograms, self.judgement, phase, latency)
 
     def errors(self, phase: str) -> int:
         """Return how many commands of a phase ended as an error."""

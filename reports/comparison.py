@@ -26,8 +26,8 @@ from reports.drawing import (
     say_nothing,
     sentence,
 )
-from reports.figures import CUSTOMERS
 from reports.hostile import visible
+from reports.latencies import WAITED_FOR
 from reports.page import environment, table
 from reports.quantities import NOTHING, count, counted, measured, significant
 from reports.tables import text_frame
@@ -198,7 +198,7 @@ def _overlay(phase: str, base: Sequence[JudgedRun], new: Sequence[JudgedRun]) ->
                 for run in runs
                 if (found := run.distribution(latency, phase)).histogram.count
             ]
-            for latency in CUSTOMERS
+            for latency in WAITED_FOR
         },
         most=CURVES_MAX,
         key=f"percentiles-{phase}",

@@ -26,6 +26,7 @@ from reports.drawing import (
 )
 from reports.hostile import visible
 from reports.judgement import LatencyRow
+from reports.latencies import WAITED_FOR
 from reports.quantities import duration, figure, milliseconds
 from reports.results import Results
 from reports.slos import Latency
@@ -33,7 +34,6 @@ from reports.time_axis import Axis, name_phases, panels
 from reports.timeline import Event, Second
 
 _SHARES = {"p50": 0.5, "p99": 0.99}
-CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
 QUEUES_MAX = 4
 """Queues, and series of a metric, that are shown, the highest: more could not be told apart."""
 NAME_LETTERS, BESIDE_LETTERS = 22, 14
@@ -57,7 +57,7 @@ def drawings(results: Results) -> tuple[Drawing, ...]:
     with drawing_style():
         return (
             _story(results, axis),
-            curves.percentiles({name: list(_curves(results, name)) for name in CUSTOMERS}),
+            curves.percentiles({name: list(_curves(results, name)) for name in WAITED_FOR}),
             curves.throughput(results.metrics, axis),
         )
 

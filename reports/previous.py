@@ -7,14 +7,17 @@ Only small files are read, of few neighbours; a neighbour that is broken, or no 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from e2e_data.problems import Problems
-from reports.judgement import Judgement
+from reports.hdr import Histogram
+from reports.judgement import Judgement, LatencyRow
+from reports.latencies import WAITED_FOR
+from reports.latency_log import FILE_NAME, of_phase, read_log
 from reports.likeness import differing_settings, pool_of, surroundings
 from reports.quantities import count
 from reports.results import SUMMARY, read_judgement
@@ -22,6 +25,8 @@ from reports.rundir import RunDirectory, RunRecord
 
 NEIGHBOURS_MAX = 200
 """Directories that are looked at, those that began last before the run first: names tell."""
+ALL = "all"
+"""The channel and the kind of what is over all of them."""
 BYTES_MAX, MANIFEST_BYTES_MAX = 8 << 20, 64 << 20
 """A larger file is none of ours; a manifest has a few hundred bytes for each shard."""
 
@@ -35,12 +40,38 @@ class Told:
     began_utc_ns: int
     surroundings: dict[str, str]
     judgement: Judgement
+    whole: tuple[LatencyRow, ...] = ()
+    """What customers wait for, over all channels and kinds of each phase; empty where that is not known."""
 
     @classmethod
-    def of(cls, directory: RunDirectory, record: RunRecord, judgement: Judgement) -> Told:
+    def of(
+        cls,
+        directory: RunDirectory,
+        record: RunRecord,
+        judgement: Judgement,
+        histograms: Mapping[str, Histogram],
+    ) -> Told:
         """Take of a run what is set beside another."""
         name = directory.path.resolve().name
-        return cls(name, record.epoch_utc_ns, surroundings(record), judgement)
+        return cls(
+            name,
+            record.epoch_utc_ns,
+            surroundings(record),
+            judgement,
+            whole_phases(judgement, histograms),
+        )
+
+
+def whole_phases(
+    judgement: Judgement, histograms: Mapping[str, Histogram]
+) -> tuple[LatencyRow, ...]:
+    """Return a row for each phase over all its channels and kinds; none without histograms."""
+    return tuple(
+        of_phase(histograms, judgement, phase.name, latency).row(latency, phase.name, ALL, ALL)
+        for latency in WAITED_FOR
+        for phase in judgement.phases
+        if histograms
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +84,17 @@ class LookedBack:
     """The later ones among the earlier runs that cannot be set beside it, with why; the latest first."""
 
 
-def look_back(directory: RunDirectory, record: RunRecord, judgement: Judgement) -> LookedBack:
-    """Find the latest earlier run of the same plan and pool that was judged and ended in good order."""
-    now = Told.of(directory, record, judgement)
+def look_back(
+    directory: RunDirectory,
+    record: RunRecord,
+    judgement: Judgement,
+    histograms: Mapping[str, Histogram],
+) -> LookedBack:
+    """Find the latest earlier run of the same plan and pool that was judged and ended in good order.
+
+    `histograms` are the run's, by the tags of its latency log.
+    """
+    now = Told.of(directory, record, judgement, histograms)
     pool, passed_over = _pool(directory), list[str]()
     for path in _earlier(directory.path.resolve(), record):
         found = _comparable(RunDirectory(path), pool, record)
@@ -128,9 +167,18 @@ def _comparable(there: RunDirectory, pool: tuple[str, ...] | None, record: RunRe
             return "cannot be read"
         if pool_of(there) != pool:
             return "had another pool"
-        return Told.of(there, earlier, read_judgement(there))
+        return Told.of(there, earlier, read_judgement(there), _histograms(there))
     except (Problems, OSError) as error:
         return f"cannot be read ({type(error).__name__})"
+
+
+def _histograms(directory: RunDirectory) -> dict[str, Histogram]:
+    """Read a run's latency log; empty where it cannot be read, since the judgement has percentiles, too."""
+    path = directory.latency / FILE_NAME
+    try:
+        return read_log(path) if _is_small(path) else {}
+    except Problems:
+        return {}
 
 
 def _is_small(path: Path, bytes_max: int = BYTES_MAX) -> bool:

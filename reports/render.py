@@ -9,7 +9,7 @@ from reports.plain import to_json
 from reports.previous import look_back
 from reports.results import SUMMARY, Results, write_tables
 from reports.rundir import RunDirectory
-from reports.since import since
+from reports.since import NO_EARLIER, since
 
 
 def write_all(directory: RunDirectory, results: Results) -> None:
@@ -28,7 +28,9 @@ def write_all(directory: RunDirectory, results: Results) -> None:
 def write_reports(directory: RunDirectory, results: Results) -> None:
     """Write junit.xml, report.md and report.html, each atomically; they tell of the run before, too."""
     record, judgement = results.record, results.judgement
-    changed = since(None if record is None else look_back(directory, record, judgement))
+    changed = NO_EARLIER
+    if record is not None:
+        changed = since(look_back(directory, record, judgement, results.histograms))
     directory.write("junit.xml", to_junit(judgement))
     markdown = to_markdown(judgement, results.last_seen_s, changed)
     directory.write("report.md", markdown.encode())

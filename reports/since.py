@@ -7,6 +7,7 @@ more than the seconds within one would let one believe, so that nothing here cal
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,14 +16,15 @@ from typing import TypeVar
 import pandas as pd
 
 from reports.answers import Answer, Tone, headline
-from reports.judgement import Check, Finding, Judgement, Status
+from reports.judgement import Check, Finding, Judgement, LatencyRow, Status
+from reports.latencies import WAITED_FOR
 from reports.likeness import differing
-from reports.previous import LookedBack, Told
+from reports.previous import ALL, LookedBack, Told
 from reports.quantities import NOTHING, count, counted, measured, significant
+from reports.slos import Latency
 from reports.tables import percentile, share, text_frame
 
 QUESTION = "What changed since last time?"
-SHOWN: tuple[str, ...] = ("response", "completion")
 PERCENTILES = ("p50", "p95", "p99")
 PASSED_MAX = 3
 """Runs that were passed over and are named."""
@@ -61,10 +63,8 @@ NO_EARLIER = Since(
 )
 
 
-def since(looked: LookedBack | None) -> Since:
-    """Set a run beside the one before it; None where nothing is known of where it lies."""
-    if looked is None:
-        return NO_EARLIER
+def since(looked: LookedBack) -> Since:
+    """Set a run beside the one before it."""
     if looked.then is None:
         return replace(NO_EARLIER, passed_over=_passed_over(looked.passed_over))
     then, now = looked.then, looked.now
@@ -75,7 +75,7 @@ def since(looked: LookedBack | None) -> Since:
         ("Findings", found),
         ("Checks with another answer, and every objective", _checks(*both)),
         ("Commands sent per second", _rates(*both)),
-        ("Latencies in milliseconds, last time → this time", _latencies(*both)),
+        ("Latencies in milliseconds, last time → this time", _latencies(then, now)),
         ("Commands by class", _classes(*both)),
         ("Errors", _errors(*both)),
     )
@@ -249,19 +249,17 @@ def _rates(then: Judgement, now: Judgement) -> pd.DataFrame:
     return text_frame(rows, ("Phase", *BEFORE_NOW))
 
 
-def _latencies(then: Judgement, now: Judgement) -> pd.DataFrame:
-    """Return Latency, Phase, Channel, Kind, percentiles of both in ms, and the change of the last."""
-    was, is_now = (
-        {
-            (row.latency, row.phase, row.channel, row.kind): row
-            for row in told.latencies
-            if row.latency in SHOWN
-        }
-        for told in (then, now)
-    )
+def _latencies(then: Told, now: Told) -> pd.DataFrame:
+    """Return Latency, Phase, Channel, Kind, percentiles of both in ms, and the change of the last.
+
+    A phase of several channels or kinds has a row for all of them first, where both runs tell it.
+    """
+    was, is_now = map(_by_place, (then, now))
     rows = []
-    for key in _keys(was, is_now):
+    for key in sorted(_keys(was, is_now), key=lambda key: WAITED_FOR.index(key[0])):
         both = [told.get(key) for told in (was, is_now)]
+        if ALL in key and None in both:
+            continue
         cells = [
             _from_to(*(NOTHING if row is None else percentile(row, name) for row in both))
             for name in PERCENTILES
@@ -270,8 +268,17 @@ def _latencies(then: Judgement, now: Judgement) -> pd.DataFrame:
             row and not row.censored and row.percentiles_ms.get(PERCENTILES[-1]) for row in both
         ]
         rows.append((*key, *cells, _ratio(*(end or None for end in ends))))
-    rows.sort(key=lambda row: SHOWN.index(row[0]))
     return text_frame(rows, ("Latency", "Phase", "Channel", "Kind", *PERCENTILES, "Change of p99"))
+
+
+def _by_place(run: Told) -> dict[tuple[Latency, str, str, str], LatencyRow]:
+    """Return the rows of what customers wait for, phase by phase."""
+    parts = [row for row in run.judgement.latencies if row.latency in WAITED_FOR]
+    many = Counter((row.latency, row.phase) for row in parts)
+    whole = [row for row in run.whole if many[row.latency, row.phase] > 1]
+    order = {name: number for number, name in enumerate(dict.fromkeys(row.phase for row in parts))}
+    rows = sorted([*whole, *parts], key=lambda row: order[row.phase])
+    return {(row.latency, row.phase, row.channel, row.kind): row for row in rows}
 
 
 def _from_to(was: str, is_now: str) -> str:

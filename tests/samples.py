@@ -32,7 +32,7 @@ from reports.judgement import (
     SloResult,
     Status,
 )
-from reports.previous import LookedBack, Told
+from reports.previous import LookedBack, Told, whole_phases
 from reports.results import Results
 from reports.seconds import HEAT, METRICS
 from reports.slos import Latency
@@ -85,6 +85,7 @@ def looked_back(then: Results, now: Results) -> LookedBack:
             (1_795_176_000 + 3600 * hour) * 1_000_000_000,
             {"machine": f"host-{hour}", "paystorm": f"0.{hour + 1}.0", "python": "3.11.7"},
             results.judgement,
+            whole_phases(results.judgement, results.histograms),
         )
         for hour, results in enumerate((then, now))
     )

@@ -17,7 +17,7 @@ from reports.foreign import to_page as to_foreign_page
 from reports.html import to_html
 from reports.locust_csv import LocustRun, read_locust
 from reports.server_metrics import COLUMNS
-from reports.since import since
+from reports.since import NO_EARLIER, since
 from tests import samples
 from tests.chromium import chromium, complaints  # noqa: F401 - the fixture `browser`
 from tests.judged_runs import write_judged
@@ -112,7 +112,9 @@ def pages(tmp_path_factory):
 
 def _since(named, name):
     """Return what changed from the good run to another; the good one is the first."""
-    return since(samples.looked_back(named["good"], named[name]) if name != "good" else None)
+    if name == "good":
+        return NO_EARLIER
+    return since(samples.looked_back(named["good"], named[name]))
 
 
 def _server() -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from reports.previous import NEIGHBOURS_MAX, look_back
 from reports.results import read_judgement
 from reports.rundir import RunDirectory
-from tests.judged_runs import PLAN, write_judged
+from tests.judged_runs import COMMANDS, PLAN, write_judged
 
 
 def written(path, at=1, **changed):
@@ -26,7 +26,7 @@ def written(path, at=1, **changed):
 
 def looked(directory):
     """Look back from a run."""
-    return look_back(directory, directory.record(), read_judgement(directory))
+    return look_back(directory, directory.record(), read_judgement(directory), {})
 
 
 def then(directory):
@@ -130,8 +130,20 @@ def test_broken_neighbours_do_no_harm(tmp_path, name):
     assert then(own) == sound.name
 
 
+def test_without_its_latency_log_a_run_tells_no_phase_as_a_whole(tmp_path):
+    """It is set beside the next one all the same: its judgement has the percentiles of each part."""
+    there = written(tmp_path / "a", 1)
+    own = written(tmp_path / "b", 2)
+    assert [row.count for row in looked(own).then.whole] == [COMMANDS, COMMANDS]
+    for content in (*BROKEN, b"Tag=a/b/c/response,0,1,inf,AAAA"):
+        shutil.rmtree(there.latency)
+        there.latency.mkdir()
+        _break(there.latency / "latencies.hlog", content)
+        assert looked(own).then.whole == (), content
+
+
 def _break(path, content):
-    path.unlink()
+    path.unlink(missing_ok=True)
     if content is None:
         path.mkdir()
     elif content == "pipe":

@@ -36,9 +36,9 @@ def judged(sample, **fields):
 
 def test_a_first_run_says_so_in_a_line():
     """No table, no caveat; and what was passed over, with how many more."""
-    assert since(None) is NO_EARLIER
     looked = samples.looked_back(GOOD, GOOD)
     names = tuple(f"run {number} was not judged" for number in range(PASSED_MAX + 2))
+    assert since(LookedBack(looked.now)) == NO_EARLIER
     found = since(LookedBack(looked.now, None, names))
     assert (found.answer.word, found.tables, found.caveat) == ("No earlier run", (), "")
     assert found.passed_over == (*names[:PASSED_MAX], "and 2 earlier runs more")
@@ -102,6 +102,21 @@ def test_latencies_stand_side_by_side():
     )
     assert found["completion", "payments", "MQ"][2:] == ("537 → > 6,739", "—")
     assert {row[0] for row in found} == {"response", "completion"}
+
+
+def test_a_phase_of_several_channels_has_a_row_for_all_of_them():
+    """First of its phase, of all samples together; left out where one of the runs cannot tell it."""
+    found = [row[:4] for row in rows(changed(GOOD, BAD), "Latencies") if row[0] == "response"]
+    at = found.index(("response", "payments", "all", "all"))
+    assert found[at + 1] == ("response", "payments", "HTTP", "payment")
+    assert [row[1] for row in found].count("accounts") == 1
+    told = {row[:3]: row[4] for row in rows(changed(GOOD, BAD), "Latencies")}
+    whole, http, kafka = (
+        float(told["response", "payments", channel].split()[0])
+        for channel in ("all", "HTTP", "KAFKA")
+    )
+    assert http < whole < kafka
+    assert "all" not in {row[2] for row in rows(changed(replace(GOOD, histograms={}), BAD), "Lat")}
 
 
 def test_what_only_one_run_has_stands_beside_nothing():
