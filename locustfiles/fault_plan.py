@@ -32,11 +32,7 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
             wrong.append(
                 f"faults: {one.title}: that can be done to the embedded sandbox alone; leave --host out"
             )
-        if one.do == "kill" and one.to == "broker":
-            wrong.append(
-                "faults: kill the broker: the sandbox's keeps its messages in memory; pause it"
-            )
-        elif one.do in TO_PROCESSES and parts.get(one.to, "http") not in {*used, "http"}:
+        if one.do in TO_PROCESSES and parts.get(one.to, "http") not in {*used, "http"}:
             wrong.append(f"faults: {one.title}: the plan sends nothing over {parts[one.to]}")
     wrong += [
         f"faults: {name}: the plan sends nothing over it" for name in sorted(on_wire(plan) - used)

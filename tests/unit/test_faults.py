@@ -84,8 +84,7 @@ AT = "phase='payments',at_s=1,for_s=1"
     [
         ("{do='kill'," + AT + "}", False, "can be done to the embedded sandbox alone"),
         ("{do='slow',ms=5," + AT + "}", False, "can be done to the embedded sandbox alone"),
-        ("{do='kill',to='broker'," + AT + "}", True, "keeps its messages in memory; pause it"),
-        ("{do='pause',to='broker'," + AT + "}", True, "the plan sends nothing over kafka"),
+        ("{do='kill',to='broker'," + AT + "}", True, "the plan sends nothing over kafka"),
         ("{do='reset',channel='kafka'," + AT + "}", True, "past any proxy"),
     ],
 )
