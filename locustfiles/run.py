@@ -315,7 +315,8 @@ class Run:
             dropped=dropped,
             pending_now=len(self.tracker.pending),
             in_hand_now=(self.dealer.work.in_hand if self.dealer.work else 0)
-            + len(self.tracker.set_aside),
+            + len(self.tracker.set_aside)
+            + tally.retrying,
             users_now=self.users_now(),
             waiting_now=tally.waiting,
             retried=tally.retried,
