@@ -378,6 +378,10 @@ def check_transaction(row, command):
     assert (row["currency"], row["description"]) == (command.account.currency, command.description)
 
 
+def region_of(transit_number):
+    return POOL.config.regions[int(transit_number[0]) - 1]
+
+
 def check_payment(row, command):
     to = command.beneficiary
     assert row["debit_amount"] == exact(command.amount_minor, command.account.currency)
@@ -390,6 +394,10 @@ def check_payment(row, command):
     assert row["beneficiary_transit_number"] == to.transit_number
     assert row["beneficiary_bank_name"] == to.bank_name
     assert row["description"] == command.description
+    assert row["beneficiary_region"] == region_of(to.transit_number)
+    assert (
+        row["to_other_region"] == str(row["beneficiary_region"] != command.account.region).lower()
+    )
     assert row["debit_account_id"] == static_account_id(row["customer_id"])
 
 
