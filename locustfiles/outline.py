@@ -32,6 +32,8 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         markup=False,
         soft_wrap=True,
     )
+    for region, address in plan.http.regions.items():
+        console.print(f"region {region}: {address}", markup=False, soft_wrap=True)
     found = forecast(plan, pool)
     table = Table("phase", "sends", "commands", "arrivals", "about")
     for one in found.phases:

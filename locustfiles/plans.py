@@ -296,20 +296,31 @@ def _pool_faults(table: object) -> tuple[str, ...]:
 
 
 def _names_faults(plan: Plan | None) -> list[str]:
-    """Name the regions of SLOs, and the currencies of the budget, that the pool does not have."""
+    """Name regions, and currencies of the budget, that the pool does not have."""
     if plan is None:
         return []
     config = plan.pool.config()
     regions, currencies = config.regions, config.currencies
-    return [
-        f"slos: region {slo.region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
-        for slo in plan.slos
-        if slo.region is not None and slo.region not in regions
-    ] + [
-        f"budget.moved: {currency} is none of the pool's currencies: {', '.join(currencies)}"
-        for currency in plan.budget.moved
-        if currency not in currencies
-    ]
+    named = [("slos", slo.region) for slo in plan.slos if slo.region is not None]
+    named += [("http.regions", region) for region in plan.http.regions]
+    named += [("mq.regions", region) for region in plan.mq.regions]
+    crossing = [slo for slo in plan.slos if slo.to_other_region is not None and not regions]
+    return (
+        [
+            "slos: to_other_region is asked, and the pool has no regions: set pool.regions"
+            for _ in crossing[:1]
+        ]
+        + [
+            f"{where}: region {region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
+            for where, region in named
+            if region not in regions
+        ]
+        + [
+            f"budget.moved: {currency} is none of the pool's currencies: {', '.join(currencies)}"
+            for currency in plan.budget.moved
+            if currency not in currencies
+        ]
+    )
 
 
 def _document(source: str) -> dict[str, Any]:
