@@ -225,6 +225,10 @@ class Shard:
         """The accounts' regions, by name; all empty without regions."""
         return np.array([self.config.region_of(one) for one in self.transit.tolist()], object)
 
+    def region_number(self, account: int) -> int:
+        """Return which of the configured regions an account is in, from 1; 0 without regions."""
+        return self.transit.item(account) // 100 if self.config.regions else 0
+
     @cached_property
     def to_other_region(self) -> NDArray[np.bool_]:
         """For each command, whether it is a payment whose beneficiary is in another region."""

@@ -137,8 +137,16 @@ class Plan(Part):
         return Mix.of(phase.channels or self.channels)
 
     def slos_of(self, phase: str) -> tuple[Slo, ...]:
-        """Return the SLOs that are about a phase, or about all."""
-        return tuple(slo for slo in self.slos if slo.phase in (None, phase))
+        """Return the SLOs that are about anything that a phase sends."""
+        planned = self.phases[phase]
+        channels = self.mix(planned).channels
+        return tuple(
+            slo
+            for slo in self.slos
+            if slo.phase in (None, phase)
+            and slo.kind in (None, *planned.sends)
+            and slo.channel in (None, *channels)
+        )
 
     @property
     def channels_used(self) -> tuple[Channel, ...]:

@@ -116,9 +116,14 @@ class Slo(BaseModel):
         return self.throughput_above_per_s is None and not self._unseen
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether it is about some of a phase's commands alone."""
+        return any(getattr(self, name) is not None for name in NARROWER)
+
+    @property
     def _unseen(self) -> list[str]:
         """What of it is not told apart while the run is on."""
-        seen = ("kind",) if self.latency is not None else ()
+        seen = ("channel", "kind", "region") if self.latency is not None else ()
         scope = (name for name in NARROWER if name not in seen)
         unseen = [name for name in scope if getattr(self, name) is not None]
         if self.recovered_within_s is not None:

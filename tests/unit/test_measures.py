@@ -291,6 +291,8 @@ def test_what_was_given_up_is_known_by_the_second():
          "while a run is on, label is not told apart"),
         ({"errors_below_percent": 1, "region": "a", "to_other_region": True, "abort_after_s": 9},
          "while a run is on, region, to_other_region is not told apart"),
+        ({"latency": "response", "percentile": 9, "below_ms": 9, "to_other_region": True,
+          "abort_after_s": 9}, "while a run is on, to_other_region is not told apart"),
         ({"latency": "lag", "percentile": 9, "below_ms": 9, "abort_after_s": 9},
          "while a run is on, latency lag is not told apart"),
         ({"errors_below_percent": 1, "kind": "payment", "abort_after_s": 9},

@@ -95,7 +95,7 @@ def test_regions_are_told_apart():
         "To other regions": "1,080",
         "Their completion p99": "95.5 ms",
     }
-    assert (south["Errors"], south["Their completion p99"]) == ("0.25 %", "—")
+    assert (south["Errors"], south["Their completion p99"]) == ("0.250 %", "—")
 
 
 @pytest.mark.parametrize("name", ["<h3>By label</h3>", "<h3>By region</h3>", "<h3>Behaviours</h3>"])
