@@ -322,7 +322,7 @@ def _record(
         completion_deadline_s=plan.completion_deadline_s,
         slos=plan.slos,
         fitness=plan.fitness,
-        server=plan.server.metrics if plan.server else (),
+        server=plan.server.metrics if plan.server and plan.server.prometheus else (),
         key=ids.key.hex(),
         nonce=ids.nonce,
         laps=settings.pool.laps,

@@ -49,6 +49,20 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         console.print(line, markup=False, soft_wrap=True)
     for slo in plan.slos:
         console.print(f"asked: {slo.title}", markup=False, soft_wrap=True)
+    for line in _asked_of_monitoring(plan):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _asked_of_monitoring(plan: Plan) -> Iterator[str]:
+    """Yield what is asked of the platform's own metrics, and whether it can be."""
+    if plan.server is None:
+        return
+    missing = (
+        "" if plan.server.prometheus else ", once server.prometheus says where that is exported"
+    )
+    for metric in plan.server.metrics:
+        for title in metric.titles.values():
+            yield f"asked: {title}{missing}"
 
 
 def _drawn(found: Forecast) -> Iterator[str]:
