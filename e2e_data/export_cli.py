@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,10 +34,10 @@ class Choices:
 
     platform: Platform
     host: str
-    regions: dict[str, str]
-    """Region -> its own address."""
     reply_to: str | None
     made: datetime
+    regions: dict[str, str] = field(default_factory=dict)
+    """Region -> its own address."""
 
 
 FORMATS: dict[str, Callable[[Choices], Format]] = {
@@ -116,8 +116,8 @@ def export_command(
     """Write a pool as files for other tools, with ids that `pool show --ids` explains."""
     now = datetime.now(UTC)
     pool = Pool.open(directory)
-    addresses = _address(host), _regions(region_hosts, pool)
-    chosen = Choices(load_platform(adapter), *addresses, reply_to, now)
+    regions = _regions(region_hosts, pool)
+    chosen = Choices(load_platform(adapter), _address(host), reply_to, now, regions)
     day = _first_day(first_day or now, pool)
     check_room(out, OPTION)
     started_s = time.monotonic()

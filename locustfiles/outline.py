@@ -32,8 +32,8 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         markup=False,
         soft_wrap=True,
     )
-    for region, address in plan.http.regions.items():
-        console.print(f"region {region}: {address}", markup=False, soft_wrap=True)
+    for line in _regions(plan, pool):
+        console.print(line, markup=False, soft_wrap=True)
     found = forecast(plan, pool)
     table = Table("phase", "sends", "commands", "arrivals", "about")
     for one in found.phases:
@@ -51,6 +51,17 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         console.print(f"asked: {slo.title}", markup=False, soft_wrap=True)
     for line in _asked_of_monitoring(plan):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _regions(plan: Plan, pool: Pool) -> Iterator[str]:
+    """Yield where a region's commands go, of each that has an address of its own."""
+    for region in pool.config.regions:
+        own = [plan.http.regions[region]] if region in plan.http.regions else []
+        own += (
+            ["IBM MQ at " + ", ".join(plan.mq.regions[region])] if region in plan.mq.regions else []
+        )
+        if own:
+            yield f"region {region}: {'; '.join(own)}"
 
 
 def _asked_of_monitoring(plan: Plan) -> Iterator[str]:

@@ -215,9 +215,7 @@ class RegionRow:
     accounts: int
     payments: int
     settled: int
-    """Payments that were settled."""
     sent: int
-    """Commands, of all kinds."""
     rate_per_s: float | None
     """Commands sent per second, from when the first was intended to when the last was sent."""
     failed: int
@@ -228,7 +226,6 @@ class RegionRow:
     completion_p99_ms: float | None
     to_other_region: int
     """Payments whose beneficiary is in another region than the account."""
-    to_other_settled: int
     to_other_completion_p99_ms: float | None
 
 

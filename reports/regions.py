@@ -19,7 +19,7 @@ class _Region:
     """One region's counts and latencies."""
 
     def __init__(self) -> None:
-        self.accounts = self.payments = self.settled = self.to_other = self.to_other_settled = 0
+        self.accounts = self.payments = self.settled = self.to_other = 0
         self.tried = self.sent = self.failed = 0
         self.first_ns, self.last_ns = 2**63 - 1, 0
         self.latencies, self.of_others = Latencies(), Latencies()
@@ -55,7 +55,6 @@ class _Region:
             response_p99_ms=response.percentile_ms(99),
             completion_p99_ms=completion.percentile_ms(99),
             to_other_region=self.to_other,
-            to_other_settled=self.to_other_settled,
             to_other_completion_p99_ms=_of(self.of_others.over("completion")).percentile_ms(99),
         )
 
@@ -79,7 +78,6 @@ class Regions:
             one.payments += int(own.sum())
             one.settled += int((settled & own).sum())
             one.to_other += int((to_other & own).sum())
-            one.to_other_settled += int((to_other & settled & own).sum())
             one.add(tried[tried["region"] == name])
 
     def rows(self) -> Iterator[RegionRow]:

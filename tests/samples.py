@@ -68,7 +68,6 @@ def region_row(name, accounts, payments, settled, *, sent, failed, to_other) -> 
         response_p99_ms=19.5,
         completion_p99_ms=81.0,
         to_other_region=to_other,
-        to_other_settled=to_other - failed,
         to_other_completion_p99_ms=None if failed else 95.5,
     )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from e2e_data.problems import Problems
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
+from locustfiles.outline import show
 from locustfiles.plans import load_plan
 from locustfiles.regional import completions_of, lines_of
 from locustfiles.settings import read_settings
@@ -80,6 +83,20 @@ def test_faults_on_a_wire_with_several_addresses_are_refused():
     fault = 'faults=[{do="latency",channel="http",ms=5,phase="payments",at_s=1,for_s=1}]'
     problems = problems_of(lambda: read_settings(parse(*SETTINGS, "--set", fault), str(HOST)))
     assert [one for one in problems if "put through one proxy" in one]
+
+
+def test_a_plan_shows_where_each_region_is():
+    """Over HTTP and IBM MQ; a region without an address of its own goes where all else goes."""
+    console = Console(width=200, file=io.StringIO())
+    changes = [
+        'pool.regions=["north","south","east"]',
+        f'http.regions={{north="{NORTH}",south="{SOUTH}"}}',
+        'mq.regions={north=["mq.north"]}',
+    ]
+    show(load_plan("smoke", changes), "http://all:80", console)
+    shown = console.file.getvalue()
+    assert f"region north: {NORTH}; IBM MQ at mq.north(1414)\nregion south: {SOUTH}\n" in shown
+    assert "region east" not in shown
 
 
 # -- gates ----------------------------------------------------------------------------------------
