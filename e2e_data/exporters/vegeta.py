@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import orjson
 
@@ -69,14 +70,21 @@ class Vegeta(Format):
         # A request with places in it is written like any other, and is a template then.
         request = HttpRequest("POST", PATHS[kind], http_headers(_PLACE, _PLACE))
         ids = (batch.command_ids, batch.correlation_ids)
-        quoted = {host: text(host)[1:-1] for host in set(hosts)}
         encoded = [_base64(body.encode()) for body in bodies]
-        as_json = zip(map(quoted.__getitem__, hosts), *ids, encoded, strict=True)
-        as_text = zip(hosts, *ids, bodies, strict=True)
         return (
-            list(map(_json(request, _PLACE, _PLACE).__mod__, as_json)),
-            list(map(_text(request, _PLACE, _PLACE).__mod__, as_text)),
+            _filled(partial(_json, request), hosts, zip(*ids, encoded, strict=True)),
+            _filled(partial(_text, request), hosts, zip(*ids, bodies, strict=True)),
         )
+
+
+def _filled(
+    write: Callable[[str, str], str], hosts: Sequence[str], rows: Iterable[tuple[str, ...]]
+) -> list[str]:
+    """Put each row into the places of what is written for its host."""
+    fill = {host: write(host.replace("%", "%%"), _PLACE).__mod__ for host in set(hosts)}
+    if len(fill) == 1:
+        return list(map(fill[hosts[0]], rows))
+    return [fill[host](row) for host, row in zip(hosts, rows, strict=True)]
 
 
 def _json(request: HttpRequest, host: str, body: str) -> str:
