@@ -250,11 +250,12 @@ def shipped_plans() -> list[str]:
     )
 
 
-def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
+def load_plan(source: str, settings: Sequence[str] = (), *, own_pool: bool = True) -> Plan:
     """Read the plan `source`, a shipped one's name or a file, changed by `settings`.
 
     A setting is "path.to.value=VALUE" with VALUE in TOML, such as
-    "phases.payments.rate_per_s=500". Raises Problems with everything that is wrong.
+    "phases.payments.rate_per_s=500". Raises Problems with everything that is wrong; where another pool than
+    its own is played, whoever opens that one asks for `names_faults`.
     """
     document = _document(source)
     problems = [fault for text in settings if (fault := _apply(document, text))]
@@ -266,7 +267,9 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
         problems += of_validation(f"plan {source}", error).problems
         if all(item["loc"] for item in error.errors()):
             problems += (f"plan {source}: {fault}" for fault in _hidden_faults(document))
-    problems += _pool_faults(document.get("pool", {})) or _names_faults(plan)
+    problems += _pool_faults(document.get("pool", {})) or (
+        names_faults(plan, plan.pool.config()) if plan is not None and own_pool else ()
+    )
     if problems or plan is None:
         raise Problems(problems)
     return plan
@@ -303,11 +306,8 @@ def _pool_faults(table: object) -> tuple[str, ...]:
     return ()
 
 
-def _names_faults(plan: Plan | None) -> list[str]:
-    """Name regions, and currencies of the budget, that the pool does not have."""
-    if plan is None:
-        return []
-    config = plan.pool.config()
+def names_faults(plan: Plan, config: PoolConfig) -> list[str]:
+    """Name regions, and currencies of the budget, that the pool that is played does not have."""
     regions, currencies = config.regions, config.currencies
     named = [("slos", slo.region) for slo in plan.slos if slo.region is not None]
     named += [("http.regions", region) for region in plan.http.regions]

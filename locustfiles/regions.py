@@ -20,9 +20,6 @@ def main_origin(plan: Plan, host: str | None) -> Origin | None:
 
 def check(plan: Plan, regions: Sequence[str], *, hosted: bool) -> Iterator[str]:
     """Yield what is wrong with the addresses of a pool's `regions`; `hosted`: there is a --host."""
-    for slo in plan.slos:
-        if slo.region is not None and slo.region not in regions:
-            yield f"slos: the pool that is played has no region {slo.region!r}"
     yield from _missing("http", plan.http.regions, regions, "--host", given=hosted)
     has_hosts = bool(plan.mq.hosts)
     yield from _missing("mq", plan.mq.regions, regions, "mq.hosts", given=has_hosts)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from locustfiles.options import OF_THE_PLAN, OPTIONS, given
 from locustfiles.pacing import Even
 from locustfiles.plan_parts.allowed import refused
 from locustfiles.plan_parts.phase import Phase
-from locustfiles.plans import Plan, load_plan
+from locustfiles.plans import Plan, load_plan, names_faults
 from locustfiles.sandboxed import sandboxed
 from reports.rundir import RunDirectory
 
@@ -133,6 +134,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
     if plan is not None and pool is not None:
         hosted = host not in (None, "", EMBEDDED)
         problems += regions.check(plan, pool.config.regions, hosted=hosted)
+        problems += names_faults(plan, pool.config) if values["--pool"] else []
     if plan is not None:
         problems += _too_few(plan, options.num_users or plan.users, workers)
         problems += mq_target.check(plan, embedded=origin is None)
@@ -228,19 +230,20 @@ def plan_for(
     `allow` names, and to those of the plan. The pool keeps its size where it
     is given (`fixed_pool`) or set by hand. Raises Problems.
     """
-    plan = load_plan(source, changes)
+    load = partial(load_plan, source, own_pool=not fixed_pool)
+    plan = load(changes)
     if channels is not None or allow:
         changes = [*changes, *(_shares(plan, channels) if channels is not None else ())]
         changes += [f"allow={json.dumps([*plan.allow, *allow])}"]
-        plan = load_plan(source, changes)
+        plan = load(changes)
     phase = list(plan.phases)[-1]
     shorthand = _shorthand(phase, rate, duration)
     if not shorthand:
         return plan
-    plan = load_plan(source, [*changes, *shorthand])
+    plan = load([*changes, *shorthand])
     if fixed_pool or any(change.partition("=")[0].strip() == "pool.accounts" for change in changes):
         return plan
-    return load_plan(source, [*changes, *shorthand, *_pool_size(plan, plan.phases[phase])])
+    return load([*changes, *shorthand, *_pool_size(plan, plan.phases[phase])])
 
 
 def _shares(plan: Plan, channels: str) -> list[str]:

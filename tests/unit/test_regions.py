@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from e2e_data.config import load
+from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.http_settings import HttpSettings
@@ -50,6 +52,22 @@ def test_all_that_is_wrong_with_addresses_is_said_at_once():
     for region in ("north", "east"):
         assert f"mq.regions: {region} has no address: give it one, or mq.hosts" in told
     assert len(problems) == 6
+
+
+def test_regions_are_those_of_the_pool_that_is_played(tmp_path):
+    """With --pool they are its own, whatever the plan's pool has; what it has not is named."""
+    Pool.generate(load("smoke", {"regions": ["north", "south"]}), 7, tmp_path / "pool", jobs=1)
+    chosen = ("--plan", "smoke", "--pool", str(tmp_path / "pool"))
+    both = ("--set", f'http.regions={{north="{NORTH}",south="{SOUTH}"}}')
+    gates = read_settings(parse(*chosen, *both), None).gates(HOST)
+    assert str(gates.of("south").origin) == SOUTH
+    asked = ("--set", 'slos=[{errors_below_percent=1,region="west"}]')
+    others = ("--set", f'http.regions={{west="{NORTH}"}}')
+    problems = problems_of(lambda: read_settings(parse(*chosen, *asked, *others), str(HOST)))
+    assert problems == (
+        "slos: region 'west' is none of the pool's: north, south",
+        "http.regions: region 'west' is none of the pool's: north, south",
+    )
 
 
 def test_a_host_is_for_the_regions_without_an_address():
