@@ -102,7 +102,11 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "labels": labels,
         "patterns": patterns,
         "without_patterns": tables.without_patterns(judgement),
-        "regions": table("The pool by region", tables.regions(judgement), counts=True),
+        "regions": table(
+            "Regions: what belongs to each, and how it went there",
+            tables.regions(judgement),
+            counts=True,
+        ),
         "errors": table("Errors, the most frequent first", breakdown_tables.errors(judgement)),
         "rejections": table(
             "Rejected, by reason", breakdown_tables.rejections(judgement), counts=True

@@ -54,6 +54,25 @@ PHASES = (("accounts", 0, 12, 300), ("opening credits", 12, 24, 300), ("payments
 """Name, first and last second, commands sent."""
 
 
+def region_row(name, accounts, payments, settled, *, sent, failed, to_other) -> RegionRow:
+    """Return how a region of a run of a minute fared."""
+    return RegionRow(
+        region=name,
+        accounts=accounts,
+        payments=payments,
+        settled=settled,
+        sent=sent,
+        rate_per_s=sent / 60,
+        failed=failed,
+        error_percent=100 * failed / sent,
+        response_p50_ms=4.2,
+        response_p99_ms=19.5,
+        completion_p99_ms=81.0,
+        to_other_region=to_other,
+        to_other_completion_p99_ms=None if failed else 95.5,
+    )
+
+
 def _sample(
     judgement: Judgement, timeline: tuple[list[Second], list[Event]], slow: float
 ) -> Results:
@@ -130,7 +149,10 @@ def special() -> Results:
         ),
         flagged=131,
         patterns=(PatternRow("velocity", 124, 93, 5066, 38),),
-        regions=(RegionRow("north", 120, 2160, 2000), RegionRow("south", 180, 3240, 2900)),
+        regions=(
+            region_row("north", 120, 2160, 2000, sent=2400, failed=0, to_other=1080),
+            region_row("south", 180, 3240, 2900, sent=3600, failed=9, to_other=1620),
+        ),
     )
     return _sample(judgement, (_rows(held_up=0), _events()), 1.0)
 
