@@ -297,21 +297,6 @@ class SearchRow:
     steps: tuple[StepRow, ...]
     """In their order."""
 
-    @property
-    def told(self) -> str:
-        """What was found, in words."""
-        said = []
-        if self.highest_per_s is not None:
-            said.append(
-                f"{self.highest_per_s}/s held in {self.held} of {self.tries} tries "
-                f"(confidence {self.confidence_percent:.0f} %)"
-            )
-        if self.too_high_per_s is not None:
-            said.append(f"{self.too_high_per_s}/s did not: {self.missed}")
-        elif said:
-            said.append("no higher rate was tried")
-        return "; ".join(said)
-
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
