@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
 from gevent import get_hub
 
 from e2e_data import manifest as manifests
@@ -338,7 +339,12 @@ def _record(
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": machine.python_version(), "machine": machine.platform()}
+    versions = {
+        "python": machine.python_version(),
+        "machine": machine.platform(),
+        "cores": str(psutil.cpu_count()),
+        "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
+    }
     for library in LIBRARIES:
         try:
             versions[library] = metadata.version(library)

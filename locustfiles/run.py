@@ -84,7 +84,7 @@ class Run:
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
         self.facts = FactCounts(pool.shard_counts)
-        self.vigil = Vigil(pool, ids)
+        self.vigil = Vigil(pool, ids, sends_all=not service.shared and service.term == 1)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
@@ -315,7 +315,8 @@ class Run:
             dropped=dropped,
             pending_now=len(self.tracker.pending),
             in_hand_now=(self.dealer.work.in_hand if self.dealer.work else 0)
-            + len(self.tracker.set_aside),
+            + len(self.tracker.set_aside)
+            + tally.retrying,
             users_now=self.users_now(),
             waiting_now=tally.waiting,
             retried=tally.retried,

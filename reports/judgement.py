@@ -327,6 +327,8 @@ class FaultRow:
     """From its beginning until it showed; None where it never did."""
     recovered_ms: float | None
     """From its end until it was as before; None where that was not seen."""
+    disturbed_ms: float
+    """From its end until the last disturbance that was seen; it did not recover before."""
     answered_percent: float | None
     """Of what was answered before in as long a time; None where too little was."""
     response_p99_before_ms: float | None

@@ -138,6 +138,11 @@ class RunDirectory:
         return self.path / "pool"
 
     @property
+    def manifest(self) -> Path:
+        """What the pool is made again from."""
+        return self.pool / "manifest.json"
+
+    @property
     def steps(self) -> Path:
         """Where the steps of searches are."""
         return self.path / "steps.jsonl"

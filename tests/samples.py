@@ -32,6 +32,7 @@ from reports.judgement import (
     SloResult,
     Status,
 )
+from reports.previous import LookedBack, Told, whole_phases
 from reports.results import Results
 from reports.seconds import HEAT, METRICS
 from reports.slos import Latency
@@ -93,6 +94,24 @@ def bad() -> Results:
     """Return a run that lost and doubled money, missed SLOs, and kept its users waiting."""
     warning = Event(58_000_000_000, "warning", "payments", "arrivals are overdue")
     return _sample(_bad(), (_rows(held_up=37), [*_events(), warning]), 6.0)
+
+
+def looked_back(then: Results, now: Results) -> LookedBack:
+    """Return a run and the one an hour before it, made by another version on another machine."""
+    runs = (
+        Told(
+            results.judgement.run_id,
+            (1_795_176_000 + 3600 * hour) * 1_000_000_000,
+            {"machine": f"host-{hour}", "paystorm": f"0.{hour + 1}.0", "python": "3.11.7"},
+            results.judgement,
+            whole_phases(results.judgement, results.histograms),
+        )
+        for hour, results in enumerate((then, now))
+    )
+    before, after = runs
+    return LookedBack(
+        after, before, ("20261120T124500Z-c0ffee did not end in good order (failed)",)
+    )
 
 
 def special() -> Results:

@@ -185,6 +185,11 @@ class KafkaSettings(_Table):
         }
 
     @property
+    def is_encrypted(self) -> bool:
+        """Whether nobody between us and the brokers can read anything."""
+        return self.tls is not None or "SSL" in str(self.librdkafka.get("security.protocol", ""))
+
+    @property
     def observed(self) -> list[str]:
         """The topics that tell of commands."""
         return [topic for topic in (self.events, self.dead_letters) if topic is not None]
