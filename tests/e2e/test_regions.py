@@ -125,7 +125,7 @@ def test_commands_go_to_their_region_and_the_books_of_all_are_judged_together(
         assert row["sent"] > 0
         assert row["rate_per_s"] > 0
         assert row["response_p50_ms"] > 0
-        assert row["failed"] == 0
+        assert row["error_percent"] == 0
         assert 0 < row["to_other_region"] <= row["payments"]
     assert sum(row["sent"] for row in rows.values()) == summary["commands"]
     assert {slo["status"] for slo in summary["slos"]} == {"holds"}
