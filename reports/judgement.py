@@ -217,10 +217,8 @@ class RegionRow:
     settled: int
     sent: int
     rate_per_s: float | None
-    """Commands sent per second, from when the first was intended to when the last was sent."""
-    failed: int
-    """Commands that were sent, or could not be, without a right outcome."""
     error_percent: float | None
+    """Of what was sent, or could not be, without a right outcome."""
     response_p50_ms: float | None
     response_p99_ms: float | None
     completion_p99_ms: float | None
