@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import platform as machine
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
 from gevent import get_hub
 
 from e2e_data import manifest as manifests
@@ -19,11 +20,9 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target
+from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target, regional
 from locustfiles.backlogs import Backlogs
-from locustfiles.channels.faults import NotSentError, UnansweredError
-from locustfiles.channels.gate import Gate
-from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, RunClock
 from locustfiles.completions import PollingSource
@@ -35,6 +34,7 @@ from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
+from locustfiles.probing import open_gates
 from locustfiles.resumed import Resumed
 from locustfiles.run import Run
 from locustfiles.settings import Settings
@@ -45,8 +45,6 @@ from reports.grants import GrantLog
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.timeline import VIOLATION
 
-PROBE_S = 5
-PROBE_BYTES = 16 * 1024
 COLLECTED = 50_000, 10, 100
 """After so many new objects the garbage collector looks through them: a few times a second at most.
 After ten times it looks through what had survived, too, and hardly ever through everything: that stops
@@ -62,7 +60,7 @@ class Launched:
     run: Run | None
     """What sends in this process; None where a fleet does."""
     record: RunRecord
-    gate: Gate
+    gates: Gates
     sandbox: EmbeddedSandbox | None
     book: str | None
     """The database to read the book from; None where statements are asked for."""
@@ -72,58 +70,11 @@ class Launched:
 
     def let_go(self) -> None:
         """End what was started for the run."""
-        self.gate.close()
+        self.gates.close()
         self.backlogs.close()
         self.faults.close()
         if self.sandbox is not None:
             self.sandbox.stop()
-
-
-def probe(gate: Gate, platform: Platform) -> None:
-    """Make sure that the platform is there. Raises Problems that say what is, and what to do."""
-    origin, connection = gate.origin, gate.connect(PROBE_S)
-    try:
-        answer = connection.request(platform.http_probe(), peek_bytes=PROBE_BYTES)
-    except NotSentError as error:
-        raise Problems(
-            [
-                f"nothing answers at {origin} ({error}): start the platform, correct --host, or "
-                "leave --host out to use the embedded sandbox"
-            ]
-        ) from error
-    except UnansweredError as error:
-        raise Problems(
-            [f"{origin} does not answer as a web server does ({error}): check --host"]
-        ) from error
-    finally:
-        connection.close()
-    if not platform.is_recognised(answer):
-        path = platform.http_probe().path
-        raise Problems(
-            [
-                f"{origin} is not the payments platform of the adapter {type(platform).__name__}: "
-                f"GET {path} answered {answer.status} {answer.body[:60]!r}; check --host, or name "
-                "your platform's adapter with --platform"
-            ]
-        )
-
-
-def open_gate(
-    origin: Origin,
-    platform: Platform,
-    http: HttpSettings,
-    timeout_s: float,
-    allow: Sequence[str] = (),
-) -> Gate:
-    """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, http, timeout_s, allow)
-    try:
-        gate.open()
-        probe(gate, platform)
-    except BaseException:
-        gate.close()
-        raise
-    return gate
 
 
 def launch(settings: Settings, *, fleet: bool = False) -> Launched:
@@ -144,8 +95,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             undoing.callback(wire.close)
             settings = replace(settings, plan=plan)
         plan = settings.plan
-        gate = open_gate(origin, settings.platform, plan.http, plan.timeout_s, plan.allow)
-        undoing.callback(gate.close)
+        gates = open_gates(settings.gates(origin), settings.platform)
+        undoing.callback(gates.close)
         kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
@@ -157,7 +108,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             fleet=fleet,
             resumed=resumed,
         )
-        run = None if fleet else _sender(settings, director, record, gate)
+        run = None if fleet else _sender(settings, director, record, gates)
         director.queues = backlogs = Backlogs.of(
             settings.plan, lambda note: director.event("warning", "", note)
         )
@@ -165,7 +116,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         faults.start()
         undoing.pop_all()
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox, settings.book, backlogs, faults)
+    return Launched(director, run, record, gates, sandbox, settings.book, backlogs, faults)
 
 
 def _embedded(settings: Settings) -> EmbeddedSandbox:
@@ -178,7 +129,7 @@ def _embedded(settings: Settings) -> EmbeddedSandbox:
     return EmbeddedSandbox(options, services, apart=fault_plan.apart(plan))
 
 
-def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gate) -> Run:
+def _sender(settings: Settings, director: Director, record: RunRecord, gates: Gates) -> Run:
     """Make what sends in this process, and have it directed here. Raises Problems."""
     again = f"-{record.masters}" if record.masters > 1 else ""
     directory, clock = director.directory, director.clock
@@ -190,7 +141,7 @@ def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gat
         service,
     )
     direct(run, director)
-    _connect(run, gate)
+    _connect(run, gates)
     return run
 
 
@@ -253,13 +204,19 @@ def direct(run: Run, director: Director) -> None:
     run.hand.stock()
 
 
-def _connect(run: Run, gate: Gate) -> None:
+def _connect(run: Run, gates: Gates) -> None:
     """Give a run the lines that its plan sends over, and a source of completions."""
-    run.lines = {Channel.HTTP: HttpLine(gate)}
+    regions = run.pool.config.regions
+    run.lines = {Channel.HTTP: regional.lines_of(regions, gates.of, HttpLine)}
     if mq_target.sends(run.plan):
         run.lines[Channel.MQ] = mq_launch.line(run)
-    run.completions = PollingSource(
-        run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
+    run.completions = regional.completions_of(
+        regions,
+        gates.of,
+        lambda gate: PollingSource(
+            run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
+        ),
+        lambda place: run.tracker.pending[place].card,
     )
     if kafka_plan.sends(run.plan):
         run.lines[Channel.KAFKA] = kafka_launch.line(run)
@@ -287,7 +244,8 @@ def audit_of(launched: Launched, users: int) -> Audit:
     workers = f", {record.workers} workers" if record.workers else ""
     audit.write(
         "start" if record.masters == 1 else "resume",
-        f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}, "
+        f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}"
+        f"{''.join(f', {name} to {host}' for name, host in record.regions.items())}, "
         f"{len(director.pool):,} commands, {users} users{workers}",
     )
     director.audit = audit.write
@@ -309,7 +267,7 @@ def sees_directory(order: Mapping[str, Any]) -> bool:
 
 def serve(
     order: Mapping[str, Any], directory: RunDirectory, worker: str, platform: Platform
-) -> tuple[Run, Gate]:
+) -> tuple[Run, Gates]:
     """Make a worker's part of the run that `order` describes, which writes to `directory`.
 
     Raises ValueError or KeyError where it is no order, and Problems for a pool that is another here.
@@ -325,10 +283,11 @@ def serve(
     platform = plan.padding.of(platform, pool)
     run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
     clock.offset = run.agent.offset
-    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s, plan.allow)
-    gate.open()
-    _connect(run, gate)
-    return run, gate
+    origin, regions = Origin.parse(record.host), pool.config.regions
+    gates = Gates(origin, plan.http, plan.timeout_s, plan.allow, regions)
+    gates.open()
+    _connect(run, gates)
+    return run, gates
 
 
 def keep_for_good() -> None:
@@ -364,12 +323,13 @@ def _record(
         completion_deadline_s=plan.completion_deadline_s,
         slos=plan.slos,
         fitness=plan.fitness,
-        server=plan.server.metrics if plan.server else (),
+        server=plan.server.metrics if plan.server and plan.server.prometheus else (),
         key=ids.key.hex(),
         nonce=ids.nonce,
         laps=settings.pool.laps,
         shards=ids.shards,
         host=str(origin),
+        regions=settings.plan.http.regions,
         embedded_sandbox=settings.origin is None,
         workers=settings.workers,
         platform=settings.platform_spec,
@@ -379,7 +339,12 @@ def _record(
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": machine.python_version(), "machine": machine.platform()}
+    versions = {
+        "python": machine.python_version(),
+        "machine": machine.platform(),
+        "cores": str(psutil.cpu_count()),
+        "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
+    }
     for library in LIBRARIES:
         try:
             versions[library] = metadata.version(library)

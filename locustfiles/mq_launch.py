@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 
 import gevent
 
+from locustfiles import regional
 from locustfiles.channels.mq_access import Desk
 from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Session
+from locustfiles.channels.mq_settings import MqSettings
+from locustfiles.lines import Line
 from locustfiles.mq_sender import MqLine
-from locustfiles.plans import Plan
 from locustfiles.run import Run
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,7 @@ LOOK_S = 1.0
 """How often the depths of the queues are asked for."""
 
 
-def line(run: Run) -> MqLine:
+def line(run: Run) -> Line:
     """Open the way over IBM MQ in a process that sends. Raises Problems."""
     said: set[str] = set()
 
@@ -32,15 +34,16 @@ def line(run: Run) -> MqLine:
         log.warning("IBM MQ: %s", note)
         run.dealer.warned(run.phase_name, f"IBM MQ: {note}")
 
-    return MqLine(run, warn)
+    mq = run.plan.mq
+    regions = run.pool.config.regions
+    return regional.lines_of(regions, mq.hosts_of, lambda at: MqLine(run, mq.at(at), warn))
 
 
 class Depths:
     """How many messages there are on the command, reply and backout queues, looked up each second."""
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, mq: MqSettings, say: Callable[[str], None]) -> None:
         """Begin. Raises Problems where the binding or a secret is missing."""
-        mq = plan.mq
         queues = (mq.command_queue, mq.reply_queue, mq.backout_queue)
         self._queues = tuple(queue for queue in queues if queue is not None)
         self._say = say

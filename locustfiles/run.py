@@ -373,8 +373,9 @@ class Run:
     def measure(self, turn: Turn, at_ns: int) -> None:
         """Count the response time of a command that was answered `at_ns`, for whoever directs the run."""
         if self.measured:
-            took_ns = at_ns - turn.arrival.intended_ns
-            self.figures.add(turn.phase, turn.card.kind, took_ns, turn.channel)
+            card, took_ns = turn.card, at_ns - turn.arrival.intended_ns
+            region = card.shard.region_number(card.account)
+            self.figures.add(turn.phase, card.kind, took_ns, turn.channel, region)
 
     def hold_back(self, seconds: float) -> None:
         """Have a user wait as the platform asked, unless the phase ends before.

@@ -209,12 +209,24 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """What of the pool belongs to one region."""
+    """What of the pool belongs to one region, and how it went there."""
 
     region: str
     accounts: int
     payments: int
     settled: int
+    sent: int
+    rate_per_s: float | None
+    """Commands sent per second, from when the first was intended to when the last was sent."""
+    failed: int
+    """Commands that were sent, or could not be, without a right outcome."""
+    error_percent: float | None
+    response_p50_ms: float | None
+    response_p99_ms: float | None
+    completion_p99_ms: float | None
+    to_other_region: int
+    """Payments whose beneficiary is in another region than the account."""
+    to_other_completion_p99_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)

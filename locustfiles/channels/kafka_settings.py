@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -108,6 +108,17 @@ class KafkaSettings(_Table):
     sasl: Sasl | None = None
     librdkafka: dict[str, str | int | float | bool] = {}
     """Any other setting of librdkafka; the value of a secret one is its name, env: or file:."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_regions(cls, value: object) -> object:
+        if isinstance(value, Mapping) and "regions" in value:
+            msg = (
+                "regions: Kafka has one bootstrap for all regions, since a fleet reads the events of "
+                "all as one consumer group: leave regions out; [http] and [mq] take them"
+            )
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
     def _fitting(self) -> KafkaSettings:

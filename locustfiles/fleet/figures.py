@@ -30,6 +30,9 @@ BATCH = 4096
 Counts = NDArray[np.int64]
 Scope = tuple[int, int, int]
 """Phase, kind and channel."""
+InRegion = tuple[int, int, int, int]
+"""The same and the region: its number among the pool's, from 1, or 0 without regions."""
+REGIONS_MAX = 9
 
 
 def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -60,22 +63,29 @@ class Figures:
     """A worker's own: cumulative over its part of the run."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Scope, array[int]] = defaultdict(lambda: array("q"))
-        self._counts: dict[Scope, Counts] = {}
-        self._sums_ns: Counter[Scope] = Counter()
+        self._waiting: dict[InRegion, array[int]] = defaultdict(lambda: array("q"))
+        self._counts: dict[InRegion, Counts] = {}
+        self._sums_ns: Counter[InRegion] = Counter()
         self._sequence = 0
 
-    def add(self, phase: int, kind: Kind, took_ns: int, channel: Channel = Channel.HTTP) -> None:
+    def add(
+        self,
+        phase: int,
+        kind: Kind,
+        took_ns: int,
+        channel: Channel = Channel.HTTP,
+        region: int = 0,
+    ) -> None:
         """Count a response time; filled into buckets in batches."""
-        waiting = self._waiting[phase, kind, channel]
+        waiting = self._waiting[phase, kind, channel, region]
         waiting.append(took_ns)
         if len(waiting) >= BATCH:
-            self._fill((phase, int(kind), int(channel)))
+            self._fill((phase, int(kind), int(channel), region))
 
     def snapshot(self, worker: str, term: int) -> dict[str, Any]:
         """Return all that was counted, as msgpack can carry it."""
         for scope in list(self._waiting):
-            self._fill((scope[0], int(scope[1]), int(scope[2])))
+            self._fill((scope[0], int(scope[1]), int(scope[2]), scope[3]))
         self._sequence += 1
         return {
             "worker": worker,
@@ -87,7 +97,7 @@ class Figures:
             ],
         }
 
-    def _fill(self, scope: Scope) -> None:
+    def _fill(self, scope: InRegion) -> None:
         waiting = self._waiting.pop(scope)
         counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
         times_ns = np.maximum(np.array(waiting, dtype=np.int64), 0)
@@ -111,8 +121,8 @@ class Responses:
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     sequence: int
-    scopes: Mapping[Scope, tuple[NDArray[np.int64], Counts]]
-    sums_ns: Mapping[Scope, int]
+    scopes: Mapping[InRegion, tuple[NDArray[np.int64], Counts]]
+    sums_ns: Mapping[InRegion, int]
     facts: Mapping[About, int]
     outcomes: Outcomes
 
@@ -120,12 +130,14 @@ class _Snapshot:
     def read(cls, raw: Mapping[str, Any]) -> Self:
         """Read what `Figures.snapshot` made. Raises ValueError, KeyError or TypeError."""
         scopes, sums_ns = {}, {}
-        for phase, kind, channel, sum_ns, indices, counts in raw["scopes"]:
+        for phase, kind, channel, region, sum_ns, indices, counts in raw["scopes"]:
             filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
             many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
             if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
                 raise ValueError("buckets that are none")
-            scope = int(phase), int(Kind(kind)), int(Channel(channel))
+            if region not in range(REGIONS_MAX + 1):
+                raise ValueError("a region that is none")
+            scope = int(phase), int(Kind(kind)), int(Channel(channel)), int(region)
             scopes[scope], sums_ns[scope] = (filled, many), int(sum_ns)
         facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
         return cls(int(raw["sequence"]), scopes, sums_ns, facts, outcomes)
@@ -154,19 +166,36 @@ class FleetFigures:
         return sorted({worker for worker, _ in self._of})
 
     def counts(
-        self, worker: str | None = None, phase: int | None = None, kind: Kind | None = None
+        self,
+        worker: str | None = None,
+        phase: int | None = None,
+        kind: Kind | None = None,
+        channel: Channel | None = None,
+        region: int | None = None,
     ) -> Counts:
-        """Return the counts of one worker, or of all; of a phase, a kind, or all of them."""
+        """Return the counts of one worker, or of all; of a phase, kind, channel and region, or of all."""
+        wanted = phase, kind, channel, region
         return _summed(
             part
             for (name, _), one in self._of.items()
-            for (number, kind_number, _), part in one.scopes.items()
-            if worker in (None, name) and phase in (None, number) and kind in (None, kind_number)
+            for scope, part in one.scopes.items()
+            if worker in (None, name)
+            and all(want in (None, own) for want, own in zip(wanted, scope, strict=True))
         )
 
     def responses(self) -> dict[Scope, Responses]:
         """Return the response times of all workers, by scope."""
         found: dict[Scope, Responses] = {}
+        for (*scope, _), part in self.responses_by_region().items():
+            phase, kind, channel = scope
+            whole = found.setdefault((phase, kind, channel), Responses(np.zeros_like(part.counts)))
+            whole.counts += part.counts
+            whole.sum_ns += part.sum_ns
+        return found
+
+    def responses_by_region(self) -> dict[InRegion, Responses]:
+        """Return the response times of all workers, by scope and region."""
+        found: dict[InRegion, Responses] = {}
         for one in self._of.values():
             for scope, (filled, many) in one.scopes.items():
                 if scope not in found:
