@@ -157,6 +157,9 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             fleet=fleet,
             resumed=resumed,
         )
+        director.command_id = lambda lap, shard, index: record.ids.command_ids(lap, shard, [index])[
+            0
+        ]
         run = None if fleet else _sender(settings, director, record, gate)
         director.queues = backlogs = Backlogs.of(
             settings.plan, lambda note: director.event("warning", "", note)
@@ -248,7 +251,7 @@ def direct(run: Run, director: Director) -> None:
         run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     run.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
-    director.refresh, director.oldest = refresh, run.oldest
+    director.refresh = refresh
     # Before anything is due: what is made later makes the first commands late.
     run.hand.stock()
 

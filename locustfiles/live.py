@@ -13,8 +13,8 @@ import numpy as np
 
 from e2e_data.commands import Channel, Kind, Outcome
 from locustfiles.director import Director
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import percentile_ms
-from locustfiles.fleet.messages import Counts
 from locustfiles.metrics import View
 from locustfiles.phases import State
 from locustfiles.plan_parts.phase import Phase

@@ -25,11 +25,12 @@ from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import End
 from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
-from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
+from locustfiles.fleet.messages import Ask, Bound, Slice
 from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
@@ -324,6 +325,7 @@ class Run:
             lag_us=max(self.lag_ns, 0) // 1000,
             cpu_permille=round(max(self.cpu_percent, 0) * 10),
             memory_kb=self.memory_kb,
+            oldest=self.tracker.oldest(),
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -350,16 +352,6 @@ class Run:
             now = work.counts(self.clock.now_ns())
         due, overdue, dropped = (a + b for a, b in zip(self._finished_arrivals, now, strict=True))
         return due, overdue, dropped
-
-    def oldest(self) -> str:
-        """Describe the pending command that was sent first."""
-        oldest = self.tracker.oldest()
-        if oldest is None:
-            return "none"
-        (lap, shard, index), pending = oldest
-        age_s = (self.clock.now_ns() - pending.sent_ns) / SECOND_NS
-        command_id = self.ids.command_ids(lap, shard, [index])[0]
-        return f"{pending.kind.label} {command_id}, sent {age_s:.1f} s ago"
 
     # -- the users' side ------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import percentile_ms
-from locustfiles.fleet.messages import Counts
 from locustfiles.profiles import SECOND_NS
 from reports.slos import Slo
 

@@ -11,9 +11,9 @@ import pytest
 from e2e_data import config
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.pool import Pool
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.facts import About
 from locustfiles.fleet.figures import Figures, FleetFigures
-from locustfiles.fleet.messages import Counts
 from locustfiles.fleet.outcomes import Case, Outcomes
 from locustfiles.live import picture
 from locustfiles.metrics import View

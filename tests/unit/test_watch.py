@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from e2e_data.commands import Kind
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import BUCKETS, bucket_of
-from locustfiles.fleet.messages import Counts
 from locustfiles.profiles import SECOND_NS
 from locustfiles.watch import Watch
 from reports.slos import Slo
