@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import platform as machine
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
-from locustfiles.clock import AlignedClock, RunClock
+from locustfiles.clock import AlignedClock, Clock, RunClock
 from locustfiles.completions import PollingSource
 from locustfiles.control import user_name
 from locustfiles.director import Director
@@ -35,14 +33,16 @@ from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
+from locustfiles.recording import record_of
 from locustfiles.resumed import Resumed
 from locustfiles.run import Run
 from locustfiles.settings import Settings
 from locustfiles.takeover import last_ns, take_over
+from locustfiles.tracing import Tracing
 from locustfiles.work import LOCAL, Service
 from reports.audit import Audit
 from reports.grants import GrantLog
-from reports.rundir import PhaseRecord, RunDirectory, RunRecord
+from reports.rundir import RunDirectory, RunRecord
 from reports.timeline import VIOLATION
 
 PROBE_S = 5
@@ -51,7 +51,6 @@ COLLECTED = 50_000, 10, 100
 """After so many new objects the garbage collector looks through them: a few times a second at most.
 After ten times it looks through what had survived, too, and hardly ever through everything: that stops
 the process for a tenth of a second."""
-LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +185,35 @@ def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gat
     again = f"-{record.masters}" if record.masters > 1 else ""
     directory, clock = director.directory, director.clock
     service = Service(directory.name, LOCAL + again, record.masters)
-    platform = settings.plan.padding.of(settings.platform, settings.pool)
-    run = Run(
-        *(settings.plan, settings.pool, platform, record.ids, directory, clock),
-        settings.users,
-        service,
+    run = _run(
+        *(settings.plan, settings.pool, settings.platform, record, directory, clock),
+        *(settings.users, service, settings.tracing),
     )
     direct(run, director)
     _connect(run, gate)
+    return run
+
+
+def _run(
+    plan: Plan,
+    pool: Pool,
+    platform: Platform,
+    record: RunRecord,
+    directory: RunDirectory,
+    clock: Clock,
+    users: int,
+    service: Service,
+    tracing: Tracing | None,
+) -> Run:
+    """Make a process's part of a run, with the plan's layers over the platform's adapter."""
+    platform = plan.padding.of(platform, pool)
+    platform = tracing.of(platform) if tracing is not None else platform
+    run = Run(plan, pool, platform, record.ids, directory, clock, users, service)
+    if tracing is not None:
+        # Its packages are there only where they are asked for.
+        from locustfiles.traces import Traces
+
+        run.traces = Traces(tracing, run)
     return run
 
 
@@ -208,7 +228,7 @@ def _anew(settings: Settings, origin: Origin) -> _Begun:
     manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
     ids = Ids.fresh(settings.pool.config.shard_count)
-    record = _record(settings, directory, ids, clock, origin)
+    record = record_of(settings, directory, ids, clock, origin)
     directory.write_record(record)
     return directory, record, clock, None
 
@@ -311,7 +331,11 @@ def sees_directory(order: Mapping[str, Any]) -> bool:
 
 
 def serve(
-    order: Mapping[str, Any], directory: RunDirectory, worker: str, platform: Platform
+    order: Mapping[str, Any],
+    directory: RunDirectory,
+    worker: str,
+    platform: Platform,
+    tracing: Tracing | None = None,
 ) -> tuple[Run, Gate]:
     """Make a worker's part of the run that `order` describes, which writes to `directory`.
 
@@ -325,8 +349,8 @@ def serve(
     pool = pool.lapped(record.laps)
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
-    platform = plan.padding.of(platform, pool)
-    run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
+    users = int(order["users"])
+    run = _run(plan, pool, platform, record, directory, clock, users, service, tracing)
     clock.offset = run.agent.offset
     gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s, plan.allow)
     gate.open()
@@ -343,49 +367,3 @@ def keep_for_good() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTED)
-
-
-def _record(
-    settings: Settings, directory: RunDirectory, ids: Ids, clock: RunClock, origin: Origin
-) -> RunRecord:
-    plan = settings.plan
-    return RunRecord(
-        run_id=directory.name,
-        plan_name=plan.name,
-        plan=plan.model_dump(mode="json"),
-        phases=tuple(
-            PhaseRecord(
-                name=name,
-                sends=phase.sends,
-                weights=phase.kind_weights,
-                completion_deadline_s=phase.completion_deadline_s,
-                warm_up_s=phase.warm_up_s,
-                search_from_per_s=int(phase.from_per_s) if phase.profile == "search" else 0,
-            )
-            for name, phase in plan.phases.items()
-        ),
-        completion_deadline_s=plan.completion_deadline_s,
-        slos=plan.slos,
-        fitness=plan.fitness,
-        server=plan.server.metrics if plan.server else (),
-        key=ids.key.hex(),
-        nonce=ids.nonce,
-        laps=settings.pool.laps,
-        shards=ids.shards,
-        host=str(origin),
-        embedded_sandbox=settings.origin is None,
-        workers=settings.workers,
-        platform=settings.platform_spec,
-        versions=_versions(),
-        epoch_utc_ns=clock.epoch_utc_ns,
-    )
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": machine.python_version(), "machine": machine.platform()}
-    for library in LIBRARIES:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = "not installed"
-    return versions

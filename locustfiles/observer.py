@@ -23,7 +23,8 @@ from locustfiles.fleet.figures import FleetFigures
 from locustfiles.launch import Launched
 from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
-from locustfiles.options import OPTIONS, given
+from locustfiles.options import OPTIONS, OTEL, given
+from locustfiles.tracing import ENABLED
 from locustfiles.webhook import alert_of, post, url_of
 from locustfiles.worker import LAUNCHED_BY
 
@@ -64,6 +65,8 @@ class Observer:
             # The workers that this process starts log as it does.
             os.environ[LOG_FORMAT] = "json"
             use_json(self._context)
+        if getattr(options, OTEL, False):
+            os.environ[ENABLED] = "true"
         reference = given(options, "--webhook")
         if reference and self._conductor is not None:
             self._webhook = url_of(reference)

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gevent.event import Event
@@ -46,6 +46,10 @@ from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
 from reports.rundir import RunDirectory
 
+if TYPE_CHECKING:
+    # Its packages are there only where they are asked for.
+    from locustfiles.traces import Traces
+
 log = logging.getLogger(__name__)
 
 AHEAD_NS = 2 * SECOND_NS
@@ -65,6 +69,8 @@ class Run:
     _left_ns = 0
     """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
+    traces: Traces | None = None
+    """Of its attempts, where they are asked for."""
 
     def __init__(
         self,
@@ -337,6 +343,8 @@ class Run:
 
     def _count(self, rows: NDArray[np.void]) -> None:
         self.vigil.facts(rows)
+        if self.traces is not None:
+            self.traces.facts(rows)
         if self.measured:
             self.facts.take(rows)
 
