@@ -32,6 +32,7 @@ from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Slice
 from locustfiles.fleet.outcomes import Outcomes
+from locustfiles.fleet.took import Took
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
@@ -70,7 +71,6 @@ class Run:
     """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
     traces: Traces | None = None
-    """Of its attempts, where they are asked for."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Run:
         self.service = service
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
-        self.facts = FactCounts(pool.shard_counts)
+        self.counted = FactCounts(pool.shard_counts), Took(pool.shard_counts)
         self.vigil = Vigil(pool, ids)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
@@ -336,17 +336,18 @@ class Run:
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that was counted here, as msgpack can carry it."""
-        service = self.service
-        figures = self.figures.snapshot(service.worker, service.term)
-        outcomes = self.outcomes.packed()
-        return {**figures, "facts": self.facts.packed(), "outcomes": outcomes, "run": service.run}
+        figures = self.figures.snapshot(self.service.worker, self.service.term)
+        facts, took = (each.packed() for each in self.counted)
+        more = {"facts": facts, "took": took, "outcomes": self.outcomes.packed()}
+        return {**figures, **more, "run": self.service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:
         self.vigil.facts(rows)
         if self.traces is not None:
             self.traces.facts(rows)
         if self.measured:
-            self.facts.take(rows)
+            for each in self.counted:
+                each.take(rows)
 
     @property
     def phase_name(self) -> str:
