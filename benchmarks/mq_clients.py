@@ -180,7 +180,7 @@ class Users:
         return pay
 
     def _use(self, call: Callable[[Session], object]) -> None:
-        with self._links.one(WAIT_S) as link:
+        with self._links.one() as link:
             if link.use(call) is None:
                 raise LookupError("there is nothing left to get")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 
 import gevent
@@ -15,13 +15,14 @@ from e2e_data.ids import Ids
 from e2e_data.mq import MqMessage
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
+from locustfiles.channels.deadlines import NEVER_NS, Deadlines
 from locustfiles.channels.mq_binding import Binding, load
-from locustfiles.channels.mq_faults import NoReplyError, NotPutError, of_put
+from locustfiles.channels.mq_faults import InDoubtError, NoReplyError, NotPutError, of_put
 from locustfiles.channels.mq_lanes import Inline, OsThread
 from locustfiles.channels.mq_links import Link, Links, Patience
 from locustfiles.channels.mq_reader import WAIT_MS, Reader
 from locustfiles.channels.mq_reasons import MqError
-from locustfiles.channels.mq_replies import Awaited, Ledger, Replies
+from locustfiles.channels.mq_replies import Awaited, Ledger, OverdueError, Replies
 from locustfiles.channels.mq_session import Got, Login, Put, Session
 from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.channels.mq_structs import NO_ID, UNLIMITED
@@ -58,6 +59,15 @@ class Desk:
         return Link(self.connect, lane, self.patience)
 
 
+class _Late(Enum):
+    """What a user was waiting for when its time was over."""
+
+    NOT_FREE = auto()
+    NOT_CONNECTED = auto()
+    NOT_TAKEN = auto()
+    NO_REPLY = auto()
+
+
 class MqAccess:
     """Puts commands and tells their replies to whoever waits."""
 
@@ -83,6 +93,7 @@ class MqAccess:
         self._shared = shared
         self._expiry = UNLIMITED if settings.expiry_s is None else round(10 * settings.expiry_s)
         self._links = Links(self._desk.link, settings.connections)
+        self._deadlines = Deadlines(timeout_s)
         self._readers: list[Reader] = []
         self._turn = 0
         self._is_cut = False
@@ -129,22 +140,43 @@ class MqAccess:
         Raises NotSentError where nothing was put, and UnansweredError where that is not known, or no
         reply came in time.
         """
-        until_s = time.monotonic() + self._timeout_s
+        now_ns = self._deadlines.now_ns()
+        awaited.due_ns = now_ns + self._deadlines.timeout_ns
+        self._deadlines.watch(awaited)
         self.replies.expect(message.correl_id, awaited)
+        late = _Late.NOT_FREE
         try:
-            with self._links.one(self._timeout_s) as link:
-                self._put(link, message, reply_to, until_s)
+            with self._links.one() as link:
+                late = _Late.NOT_CONNECTED
+                link.connect()
+                late = _Late.NOT_TAKEN
+                self._put(link, message, reply_to)
+                late = _Late.NO_REPLY
                 if self.settings.replies == "own-get":
-                    self._get(link, message.correl_id, until_s)
-            if not awaited.answered.wait(max(until_s - time.monotonic(), 0)):
-                raise NoReplyError(f"{self._timeout_s:g} s")
+                    self._get_within(link, message.correl_id, awaited)
+            awaited.answered.wait()
+        except OverdueError:
+            raise self._overdue(late, message.correl_id) from None
         except NotPutError:
             self.replies.forget(message.correl_id)
             raise
         finally:
             awaited.give_up()
 
-    def _put(self, link: Link, message: MqMessage, reply_to: str, until_s: float) -> None:
+    def _overdue(self, late: _Late, correl_id: bytes) -> NotPutError | InDoubtError | NoReplyError:
+        """Return what it means that the time is over, by what was waited for."""
+        if late is _Late.NO_REPLY:
+            return NoReplyError(f"{self._timeout_s:g} s")
+        if late is _Late.NOT_TAKEN:
+            return InDoubtError("no answer of the queue manager in time")
+        self.replies.forget(correl_id)
+        if late is _Late.NOT_CONNECTED:
+            return NotPutError("no connection in time")
+        return NotPutError(
+            f"all {len(self._links)} connections were in use for {self._timeout_s:g} s"
+        )
+
+    def _put(self, link: Link, message: MqMessage, reply_to: str) -> None:
         settings = self.settings
         put = Put(
             body=message.body,
@@ -161,19 +193,24 @@ class MqAccess:
             if settings.syncpoint:
                 session.commit()
 
-        link.connect_until(until_s)
         try:
-            link.use_until(until_s, call)
+            link.use(call)
         except MqError as error:
             raise of_put(error, syncpoint=settings.syncpoint) from error
 
-    def _get(self, link: Link, correl_id: bytes, until_s: float) -> None:
-        """Get one's own replies until the final one, or the time is over."""
-        queue = self.settings.reply_queue
+    def _get_within(self, link: Link, correl_id: bytes, awaited: Awaited) -> None:
+        """Get one's own replies until the final one. Raises NoReplyError where the time is over before.
+
+        No deadline ends a get: it might take its message along.
+        """
+        queue, due_ns = self.settings.reply_queue, awaited.due_ns
+        awaited.due_ns = NEVER_NS
         while correl_id in self.replies:
-            left_ms = round(1000 * (until_s - time.monotonic()))
+            left_ms = round((due_ns - self._deadlines.now_ns()) / 1e6)
             if left_ms <= 0:
-                return
+                if awaited.answered.is_set():
+                    return
+                raise NoReplyError(f"{self._timeout_s:g} s")
             try:
                 found = link.use(partial(_get_own, queue, [correl_id], min(left_ms, WAIT_MS)))
             except MqError as error:

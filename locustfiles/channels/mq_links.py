@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import gevent
-from gevent.queue import Empty, LifoQueue
+from gevent.queue import LifoQueue
 
-from locustfiles.channels.mq_faults import InDoubtError, NotPutError
 from locustfiles.channels.mq_lanes import Lane
 from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Session
@@ -125,17 +124,6 @@ class Link:
         self._session = self._session or lane.run(self._connect)
         return self.use(call)
 
-    def connect_until(self, until_s: float) -> None:
-        """See to it that there is a connection. Raises NotPutError where there is none in time."""
-        if self._session is None:
-            with _ending(until_s, NotPutError("no connection in time")):
-                self.connect()
-
-    def use_until(self, until_s: float, call: Callable[[Session], Made]) -> Made:
-        """Make a call. Raises MqError, and InDoubtError where it takes longer than it may."""
-        with _ending(until_s, InDoubtError("no answer of the queue manager in time")):
-            return self.use(call)
-
     def close(self) -> None:
         """Let go of the connection; a call that still runs ends first, and nobody waits for it."""
         session, self._session = self._session, None
@@ -156,21 +144,6 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-@contextmanager
-def _ending(until_s: float, error: Exception) -> Iterator[None]:
-    """End a block that takes longer than `until_s`, by the monotonic clock, and raise `error`."""
-    timeout = gevent.Timeout(max(until_s - time.monotonic(), 0.001))
-    timeout.start()
-    try:
-        yield
-    except gevent.Timeout as found:
-        if found is not timeout:
-            raise
-        raise error from None
-    finally:
-        timeout.close()
-
-
 class Links:
     """A bounded number of links, handed out one at a time; those used last are used first."""
 
@@ -178,17 +151,14 @@ class Links:
         self._all = [make() for _ in range(size)]
         self._free: LifoQueue[Link] = LifoQueue(items=list(reversed(self._all)))
 
-    @contextmanager
-    def one(self, timeout_s: float) -> Iterator[Link]:
-        """Wait for a link that is free, and have it until the end of the block.
+    def __len__(self) -> int:
+        """Return how many there are, handed out or not."""
+        return len(self._all)
 
-        Raises NotPutError where none is in time.
-        """
-        try:
-            link = self._free.get(timeout=timeout_s)
-        except Empty:
-            told = f"all {len(self._all)} connections were in use for {timeout_s:g} s"
-            raise NotPutError(told) from None
+    @contextmanager
+    def one(self) -> Iterator[Link]:
+        """Wait for a link that is free, and have it until the end of the block."""
+        link = self._free.get()
         try:
             yield link
         finally:

@@ -16,12 +16,15 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gevent import getcurrent
 from gevent.event import Event
+from greenlet import greenlet
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.ids import REPLAY_ATTEMPT, Correlation, Ids
 from e2e_data.mq import MqReply, Reply, without_headers
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion, Platform
+from locustfiles.channels.deadlines import NEVER_NS
 from locustfiles.channels.mq_session import Got
 
 Place = tuple[int, int, int]
@@ -77,7 +80,11 @@ class Counts:
     """Commands that were found on the backout queue."""
 
 
-@dataclass(slots=True)
+class OverdueError(Exception):
+    """What its user is waiting for takes longer than it may."""
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Awaited:
     """A command whose reply is to come."""
 
@@ -95,10 +102,17 @@ class Awaited:
     length: int = 0
     is_on_wire: bool = True
     """Whether a user waits."""
+    due_ns: int = NEVER_NS
+    """When the user's time is over, by the clock of the deadlines."""
+    user: greenlet = field(default_factory=getcurrent)
+
+    def expire(self) -> None:
+        """Have the user go on with an OverdueError, wherever it waits."""
+        self.user.throw(OverdueError)
 
     def give_up(self) -> None:
         """Take in that its user waits no more: the reply will be late."""
-        self.is_on_wire = False
+        self.is_on_wire, self.due_ns = False, NEVER_NS
 
 
 class Replies:

@@ -50,8 +50,7 @@ class Got(NamedTuple):
     md: Descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """A message to put."""
 
     body: bytes

@@ -93,8 +93,12 @@ class Connection:
         if connected is None:
             return _BROKEN
         self._number = number = self._number + 1 & 0xFFFFFFFF
+        frame = CALL.pack(8 + len(body), number, verb) + body
         try:
-            connected.sendall(CALL.pack(8 + len(body), number, verb) + body)
+            # Mostly it is sent at once, and gevent's `sendall` takes longer than the sending.
+            sent = connected.send(frame)
+            if sent < len(frame):
+                connected.sendall(frame[sent:])
         except BaseException:
             # Perhaps a part of the frame is sent: nothing can follow it.
             self.close()

@@ -8,10 +8,11 @@ from reports.render import write_all
 from reports.rundir import RunDirectory
 from tests import samples
 
+NAMES = ("report.md", "junit.xml", "summary.json", "findings.json")
+
 
 @pytest.mark.parametrize("sample", ["good", "bad", "special", "empty"])
-@pytest.mark.parametrize("name", ["report.md", "junit.xml", "summary.json", "findings.json"])
-def test_report(sample, name, golden, tmp_path):
-    run = getattr(samples, sample)()
-    write_all(RunDirectory(tmp_path), run)
-    golden(f"{sample}/{name}", (tmp_path / name).read_bytes())
+def test_report(sample, golden, tmp_path):
+    write_all(RunDirectory(tmp_path), getattr(samples, sample)())
+    for name in NAMES:
+        golden(f"{sample}/{name}", (tmp_path / name).read_bytes())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_data.commands import Kind
@@ -52,6 +52,7 @@ def test_what_is_beyond_a_day_or_below_nothing_is_kept_at_the_edge():
     assert (histogram.at_rank(1), histogram.at_rank(2)) == (0, HIGHEST_NS)
 
 
+@settings(max_examples=20)  # Their decoder goes through 39,000 buckets one by one.
 @given(VALUES)
 def test_the_library_reads_what_we_write(values):
     """HdrHistogram's decoder finds the same counts and percentiles."""

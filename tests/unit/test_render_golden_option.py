@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,11 @@ def _pytest(directory, *options):
     (directory / "test_one.py").write_text("def test_it(golden): golden('a.txt', b'now\\n')\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
     command += [f"--rootdir={directory}", str(directory), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=directory)
+    # Plugins, the measuring of coverage and what else the outer pytest has are not asked here.
+    environment = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=directory, env=environment
+    )
 
 
 def test_a_missing_file_fails_and_says_how_to_make_it(tmp_path):

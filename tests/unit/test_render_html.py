@@ -16,6 +16,7 @@ from reports.judgement import Class, FaultRow
 from reports.time_axis import Axis
 from reports.timeline import Event
 from tests import samples
+from tests.pages import page_of
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 SCRIPT = "<script>alert(1)</script>"
@@ -54,13 +55,9 @@ class Page(HTMLParser):
         return sum(found == tag for found, _ in self.tags)
 
 
-def _html(sample):
-    return to_html(sample)
-
-
-@pytest.fixture(scope="module", params=["good", "bad", "special", "empty", "bare"])
+@pytest.fixture(params=["good", "bad", "special", "empty", "bare"])
 def html(request):
-    return _html(getattr(samples, request.param)())
+    return page_of(request.param)
 
 
 def test_every_tag_is_closed_and_ids_are_unique(html):
@@ -112,7 +109,7 @@ def test_landmarks_and_the_order_of_the_questions(html):
 
 
 def test_the_same_run_gives_the_same_bytes():
-    assert _html(samples.bad()) == _html(samples.bad())
+    assert to_html(samples.bad()) == page_of("bad")
 
 
 def test_what_came_over_the_network_stays_text():
@@ -132,7 +129,7 @@ def test_what_came_over_the_network_stays_text():
         facts={SCRIPT: SCRIPT, "host": "https://bank.example/?a=<b>"},
         classes={SCRIPT: {SCRIPT: 3}},
     )
-    html = _html(replace(sample, judgement=judgement))
+    html = to_html(replace(sample, judgement=judgement))
     page = Page(html)
     assert page.open == []
     assert page.count("script") == 0
@@ -145,10 +142,10 @@ def test_what_came_over_the_network_stays_text():
 def test_classes_that_do_not_add_up_are_told():
     sample = samples.good()
     judgement = replace(sample.judgement, classes={Class.SETTLED: {"payment": 5999}})
-    assert "add up to 5,999 commands, but the pool has 6,000" in _html(
+    assert "add up to 5,999 commands, but the pool has 6,000" in to_html(
         replace(sample, judgement=judgement)
     )
-    assert "do not rely on" not in _html(sample)
+    assert "do not rely on" not in page_of("good")
 
 
 def test_a_long_run_makes_no_long_file():
@@ -156,13 +153,12 @@ def test_a_long_run_makes_no_long_file():
     run = samples.good()
     day = pd.concat([run.metrics.assign(t_s=run.metrics["t_s"] + 90 * n) for n in range(960)])
     sample = replace(run, metrics=day)
-    assert len(_html(sample)) < 400_000
+    assert len(to_html(sample)) < 400_000
 
 
 def test_a_user_s_own_settings_of_matplotlib_change_nothing():
-    expected = _html(samples.good())
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path"}):
-        assert _html(samples.good()) == expected
+        assert to_html(samples.good()) == page_of("good")
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#14181f", "#1b212b"])
@@ -196,7 +192,7 @@ def fleet():
 
 def test_the_story_of_a_fleet_has_its_workers_and_queues():
     """Workers coming and going and queue depths are on the same axis, and told in words."""
-    html = _html(fleet())
+    html = to_html(fleet())
     story = re.search(r"<figure>\s*<h3>The run.{1,5}s story</h3>(.*?)</figure>", html, re.S)[1]
     page = Page(story)
     assert page.open == []
@@ -204,7 +200,7 @@ def test_the_story_of_a_fleet_has_its_workers_and_queues():
     assert "COMMAND.QUEUE at most 49" in page.text
     assert page.count("script") == 0
     assert SCRIPT in page.text
-    assert "workers" not in re.search(r"<figcaption>Each.*?</figcaption>", _html(samples.bad()))[0]
+    assert "workers" not in re.search(r"<figcaption>Each.*?</figcaption>", page_of("bad"))[0]
 
 
 def test_events_of_a_run_are_marked_and_routine_is_not():
@@ -219,7 +215,7 @@ def test_events_of_a_run_are_marked_and_routine_is_not():
 
 def test_the_heat_map_is_one_small_picture():
     """Cells are pixels, not paths: a day's map stays a few kilobytes."""
-    html = _html(samples.good())
+    html = page_of("good")
     (picture,) = re.findall(r'href="data:image/png;base64,\s*([^"]*)"', html)
     assert 100 < len(picture) < 30_000
 
@@ -234,7 +230,7 @@ def test_faults_are_bands_of_their_own_and_a_table():
         completed_after=9, during={"refused": 7}, after={}, cascades=("MQ",),
     )  # fmt: skip
     judgement = replace(run.judgement, faults=(fault,), retried=2)
-    page = Page(_html(replace(run, judgement=judgement)))
+    page = Page(to_html(replace(run, judgement=judgement)))
     for text in (f"refuse {SCRIPT}", "after 120 ms", "not seen", "7 refused", "Orange bands"):
         assert text in page.text
     assert "2 attempts were made again" in page.text
