@@ -264,7 +264,7 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.wake()
         if director.needs_figures:
-            director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
+            director.figures.take(run.snapshot())
 
     run.deliver = deliver
     if director.needs_figures:

@@ -172,7 +172,7 @@ def test_the_report_is_served_apart_from_everything(site, tmp_path):
     (tmp_path / "report.html").write_text("<p>the report")
     (tmp_path / "summary.json").write_text(SUMMARY)
     observer = observer_of(site.environment)
-    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path))
+    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path), figures=None)
     observer._launched = SimpleNamespace(director=director, run=None)
     answer = site.get("/payments/report")
     assert answer.text == "<p>the report"
