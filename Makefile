@@ -40,7 +40,7 @@ demo: $(VENV)/.run
 
 test: lint
 	@$(BIN)/coverage erase
-	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-properties test-integration $(PARTS)
+	@$(MAKE) $(SIDE_BY_SIDE) test-properties test-integration $(firstword $(PARTS)) test-unit $(wordlist 2,9,$(PARTS))
 	@$(MAKE) --no-print-directory test-alone
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
@@ -51,8 +51,9 @@ lint: $(VENV)/.test
 	$(call timed,types,$(BIN)/mypy)
 
 # Each suite in a process of its own, since some tests import Locust, which patches the libraries.
-# Those that need no time of their own to be right run side by side.
-SIDE_BY_SIDE := --no-print-directory --jobs 2 --output-sync=target
+# Those that need no time of their own to be right run side by side, three on two cores: half of them
+# mostly wait for what they started.
+SIDE_BY_SIDE := --no-print-directory --jobs 3 --output-sync=target
 
 test-fast: $(VENV)/.test
 	@$(BIN)/coverage erase

@@ -47,7 +47,6 @@ def _check_bounds(shard: Shard, found: Faults) -> bool:
         "label": (0, len(Label)),
         "beneficiary_name": (0, words.NAMES),
         "beneficiary_account": (0, BENEFICIARY_ACCOUNTS),
-        "beneficiary_transit": (1, config.transit_numbers + 1),
         "beneficiary_bank": (0, words.BANKS),
         "value_day": (0, config.value_days + 1),
     }
@@ -61,12 +60,13 @@ def _check_bounds(shard: Shard, found: Faults) -> bool:
     for name, (least, end) in bounds.items():
         column = getattr(shard, name)
         check(f"{name} is from {least} to {end - 1}", name, (column < least) | (column >= end))
-    region, transit = np.divmod(shard.transit, 100 if config.regions else 1000)
-    wrong = (transit < 1) | (transit > config.transit_numbers)
-    check(f"transit is from 1 to {config.transit_numbers}", "transit", wrong)
-    if config.regions:
-        rule = f"the first digit of transit is a region's, from 1 to {len(config.regions)}"
-        check(rule, "transit", (region < 1) | (region > len(config.regions)))
+    for name in ("transit", "beneficiary_transit"):
+        region, transit = np.divmod(getattr(shard, name), 100 if config.regions else 1000)
+        wrong = (transit < 1) | (transit > config.transit_numbers)
+        check(f"{name} is from 1 to {config.transit_numbers}", name, wrong)
+        if config.regions:
+            rule = f"the first digit of {name} is a region's, from 1 to {len(config.regions)}"
+            check(rule, name, (region < 1) | (region > len(config.regions)))
     payments = shard.range_of(Kind.PAYMENT)
     before = (shard.original >= payments.start) & (shard.original < np.array(payments))
     check("original is -1 or an earlier payment", "original", ~before & (shard.original != -1))

@@ -53,7 +53,7 @@ def account_columns(draw: Draw, roles: Roles) -> Columns:
     unit = 10 ** np.array(config.digits, dtype=np.int64)[currency]
     return {
         "currency": currency,
-        "transit": _transit_numbers(draw),
+        "transit": transit_numbers(draw, count, Stream.TRANSIT, Stream.REGION),
         "account_type": tables.weighted(
             draw.draws(Stream.ACCOUNT_TYPE, count), config.account_types.weights
         ),
@@ -63,13 +63,13 @@ def account_columns(draw: Draw, roles: Roles) -> Columns:
     }
 
 
-def _transit_numbers(draw: Draw) -> Int64s:
-    config, count = draw.config, draw.accounts
-    number = 1 + draw.below(Stream.TRANSIT, count, config.transit_numbers)
+def transit_numbers(draw: Draw, count: int, number: Stream, region: Stream) -> Int64s:
+    """Draw transit numbers, with regions those of any region; each from a stream of its own."""
+    config = draw.config
+    drawn = 1 + draw.below(number, count, config.transit_numbers)
     if not config.regions:
-        return number
-    region = 1 + draw.below(Stream.REGION, count, len(config.regions))
-    return 100 * region + number
+        return drawn
+    return 100 * (1 + draw.below(region, count, len(config.regions))) + drawn
 
 
 def limit_columns(config: PoolConfig, balance_minor: Int64s, unit: Int64s) -> dict[str, Int64s]:

@@ -111,7 +111,7 @@ class PoolConfig(Part):
         }
 
     def region_of(self, transit: int) -> str:
-        """Return the region of an account by its transit number; empty without regions."""
+        """Return the region of a transit number; empty without regions."""
         return self.regions[transit // 100 - 1] if self.regions else ""
 
     def accounts_in(self, shard: int) -> int:

@@ -92,9 +92,18 @@ def _what(command: Command, config: PoolConfig) -> Iterator[str]:
         yield _line(
             "to", f"{to.name}, {to.account_number}, transit {to.transit_number}, {to.bank_name}"
         )
+        if config.regions:
+            yield _line("crosses regions", _crossing(command, config))
         yield _line("value date", f"the run's first day + {command.value_day}")
     if command.description:
         yield _line("for", command.description)
+
+
+def _crossing(command: Command, config: PoolConfig) -> str:
+    assert command.beneficiary is not None
+    there = config.region_of(int(command.beneficiary.transit_number))
+    here = command.account.region
+    return f"no: within {here}" if there == here else f"yes: from {here} to {there}"
 
 
 def _band(command: Command, config: PoolConfig) -> str:

@@ -134,8 +134,7 @@ def _log_uniform(side: int) -> Distribution:
     )
 
 
-def _transit(sampled: Sampled) -> Values:
-    transit = sampled.shard.transit
+def _transit(sampled: Sampled, transit: Values) -> Values:
     return (transit % 100 if sampled.config.regions else transit) - 1
 
 
@@ -223,7 +222,11 @@ DISTRIBUTIONS = (
     _share(SIDES, lambda c: c.opening_balance.below_break_percent * MILLION // 100, _below_break),
     _log_uniform(0),
     _log_uniform(1),
-    _even("transit numbers of accounts", lambda c: c.transit_numbers, _transit),
+    _even(
+        "transit numbers of accounts",
+        lambda c: c.transit_numbers,
+        lambda s: _transit(s, s.shard.transit),
+    ),
     _even(REGIONS, lambda c: len(c.regions), lambda s: s.shard.transit // 100 - 1),
     _even(
         "funding credits per account",
@@ -264,7 +267,12 @@ DISTRIBUTIONS = (
     _even(
         "transit numbers of beneficiaries",
         lambda c: c.transit_numbers,
-        lambda s: s.shard.beneficiary_transit - 1,
+        lambda s: _transit(s, s.shard.beneficiary_transit),
+    ),
+    _even(
+        "beneficiaries by region",
+        lambda c: len(c.regions),
+        lambda s: s.shard.beneficiary_transit // 100 - 1,
     ),
     _even("value days", lambda c: c.value_days + 1, lambda s: s.shard.value_day),
     _share("payments of hot accounts", lambda c: millionths(c.hot_payment_share), _hot),

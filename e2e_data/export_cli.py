@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,10 +36,12 @@ class Choices:
     host: str
     reply_to: str | None
     made: datetime
+    regions: dict[str, str] = field(default_factory=dict)
+    """Region -> its own address."""
 
 
 FORMATS: dict[str, Callable[[Choices], Format]] = {
-    "vegeta": lambda chosen: Vegeta(chosen.platform, chosen.host),
+    "vegeta": lambda chosen: Vegeta(chosen.platform, chosen.host, chosen.regions),
     "mq": lambda chosen: Mq(chosen.platform, chosen.reply_to or REPLY_QUEUE, chosen.made),
     "kafka": lambda chosen: Kafka(chosen.platform, chosen.reply_to or EVENTS_TOPIC, chosen.made),
     "csv": lambda chosen: Tables(),  # noqa: ARG005 - a table is for no platform
@@ -76,6 +78,13 @@ NEXT_STEPS = {
     help="Where Vegeta sends to.",
 )
 @click.option(
+    "--region-host",
+    "region_hosts",
+    multiple=True,
+    metavar="REGION=URL",
+    help="Where Vegeta sends a region's commands to, instead; may be repeated.",
+)
+@click.option(
     "--reply-to",
     metavar="NAME",
     help=f"Where messages ask to be answered: {REPLY_QUEUE} for mq, {EVENTS_TOPIC} for kafka.",
@@ -99,14 +108,16 @@ def export_command(
     form: str,
     out: Path,
     host: str,
+    region_hosts: tuple[str, ...],
     reply_to: str | None,
     first_day: datetime | None,
     adapter: str | None,
 ) -> None:
     """Write a pool as files for other tools, with ids that `pool show --ids` explains."""
     now = datetime.now(UTC)
-    chosen = Choices(load_platform(adapter), _address(host), reply_to, now)
     pool = Pool.open(directory)
+    regions = _regions(region_hosts, pool)
+    chosen = Choices(load_platform(adapter), _address(host), reply_to, now, regions)
     day = _first_day(first_day or now, pool)
     check_room(out, OPTION)
     started_s = time.monotonic()
@@ -133,7 +144,27 @@ def export_command(
     )
 
 
-def _address(url: str) -> str:
+def _regions(texts: Sequence[str], pool: Pool) -> dict[str, str]:
+    """Read REGION=URL. Raises Problems with all that are none, or name no region of the pool."""
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for text in texts:
+        region, _, url = text.partition("=")
+        if region not in pool.config.regions:
+            has = ", ".join(pool.config.regions) or "it has none"
+            problems.append(
+                f"--region-host {text}: {region!r} is none of the pool's regions: {has}"
+            )
+        try:
+            found[region] = _address(url, f"--region-host {region}=")
+        except Problems as wrong:
+            problems += wrong.problems
+    if problems:
+        raise Problems(problems)
+    return found
+
+
+def _address(url: str, option: str = "--host ") -> str:
     """Return an address without its last slash. Raises Problems for anything else."""
     try:
         parts = urlsplit(url)
@@ -141,7 +172,7 @@ def _address(url: str) -> str:
     except ValueError:
         whole = False
     if not whole or parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
-        raise Problems([f"--host {url}: give an address such as http://127.0.0.1:8080"])
+        raise Problems([f"{option}{url}: give an address such as http://127.0.0.1:8080"])
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -20,7 +20,7 @@ from e2e_data.shard import Counts, Shard
 from e2e_data.tally import Tally
 from e2e_data.vocabulary import vocabulary
 
-VERSION = 2
+VERSION = 3
 """Changes when the same configuration and seed would give another pool, or the file's form does."""
 FILE_NAME = "manifest.json"
 LIBRARIES = ("faker", "numpy", "pyarrow")
@@ -65,6 +65,8 @@ class Metrics(_Record):
     limit_based_share: Share
     regions: dict[str, int]
     """Region -> its accounts."""
+    to_other_region_share: Share
+    """Payments whose beneficiary is in another region than the account, of all payments."""
     labels: dict[str, int]
     """Label -> payments with it, for those that there are."""
     hot_share: Share
@@ -94,6 +96,7 @@ class Metrics(_Record):
             below_break_share=share(sum(tally.drawn[SIDES][:1]), config.accounts),
             limit_based_share=share(tally.limit_based, config.accounts),
             regions=dict(zip(config.regions, tally.drawn[REGIONS], strict=True)),
+            to_other_region_share=share(tally.to_other_region, tally.payments),
             labels={label.text: tally.labels[label] for label in Label if tally.labels[label]},
             hot_share=share(tally.payments_hot, tally.payments),
             fx_share=share(tally.fx, sum(tally.labels[: Label.UNKNOWN_ACCOUNT])),
@@ -127,7 +130,7 @@ class Manifest(_Record):
     """All that is needed to make a pool again and to notice a difference."""
 
     format: Literal["paystorm pool"] = "paystorm pool"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     config: PoolConfig
     seed: Annotated[int, Field(ge=0, le=tables.SEED_MAX)]
     libraries: dict[str, str]

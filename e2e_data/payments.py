@@ -11,7 +11,7 @@ import numpy as np
 from e2e_data import labels, money, tables
 from e2e_data import vocabulary as words
 from e2e_data.boundary import Boundary, boundary_payments
-from e2e_data.columns import Columns
+from e2e_data.columns import Columns, transit_numbers
 from e2e_data.commands import Label
 from e2e_data.config import PoolConfig
 from e2e_data.config_checks import REPORTABLE_UNITS
@@ -100,8 +100,9 @@ def _details(draw: Draw, total: int) -> Columns:
         "description": draw.below(Stream.PAYMENT_DESCRIPTION, total, words.PAYMENT_TEXTS),
         "beneficiary_name": draw.below(Stream.BENEFICIARY_NAME, total, words.NAMES),
         "beneficiary_account": draw.below(Stream.BENEFICIARY_ACCOUNT, total, BENEFICIARY_ACCOUNTS),
-        "beneficiary_transit": 1
-        + draw.below(Stream.BENEFICIARY_TRANSIT, total, config.transit_numbers),
+        "beneficiary_transit": transit_numbers(
+            draw, total, Stream.BENEFICIARY_TRANSIT, Stream.BENEFICIARY_REGION
+        ),
         "beneficiary_bank": draw.below(Stream.BENEFICIARY_BANK, total, words.BANKS),
         "value_day": draw.below(Stream.VALUE_DAY, total, config.value_days + 1),
     }

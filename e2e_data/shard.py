@@ -221,6 +221,28 @@ class Shard:
         return np.stack(columns, axis=1)
 
     @cached_property
+    def regions(self) -> NDArray[np.object_]:
+        """The accounts' regions, by name; all empty without regions."""
+        return np.array([self.config.region_of(one) for one in self.transit.tolist()], object)
+
+    def region_number(self, account: int) -> int:
+        """Return which of the configured regions an account is in, from 1; 0 without regions."""
+        return self.transit.item(account) // 100 if self.config.regions else 0
+
+    @cached_property
+    def to_other_region(self) -> NDArray[np.bool_]:
+        """For each command, whether it is a payment whose beneficiary is in another region."""
+        across = np.zeros(len(self), np.bool_)
+        if self.config.regions:
+            rows = self.slice_of(Kind.PAYMENT)
+            own = self.transit[self.account_number[rows]] // 100
+            across[rows] = own != self.beneficiary_transit // 100
+            # What is sent for a replay is its original.
+            replays = np.flatnonzero(self.original >= 0)
+            across[rows.start + replays] = across[self.original[replays]]
+        return across
+
+    @cached_property
     def _accounts(self) -> tuple[Account, ...]:
         limits = self.limits_minor.tolist()
         return tuple(

@@ -71,6 +71,7 @@ def _shares(found: Pool) -> Table:
         },
         "payments that exchange": metrics.fx_share,
         **({"payments of hot accounts": metrics.hot_share} if config.hot_payment_share else {}),
+        **({"payments to another region": metrics.to_other_region_share} if config.regions else {}),
         "payments whose outcome is known beforehand": metrics.determined_share,
         "expected rejections, of all payments": metrics.certain_reject_share,
         "expected rejections, of limit-based accounts' payments": (

@@ -65,6 +65,7 @@ class Stream(IntEnum):
     HOSTILE = 29
     FLAVOUR = 30
     REPLAY = 31
+    BENEFICIARY_REGION = 32
 
 
 def words(seed: int, shard: int, stream: Stream, count: int) -> NDArray[np.uint64]:

@@ -39,6 +39,8 @@ class Tally(BaseModel):
     """Payments of hot accounts."""
     labels: Numbers
     """Payments by Label."""
+    to_other_region: int
+    """Payments whose beneficiary is in another region than the account."""
     fx: int
     """Payments, not hostile, that credit another currency."""
     certain_rejects: int
@@ -80,6 +82,7 @@ def tally_of(shard: Shard, sampled: Sampled | None = None) -> Tally:
         payments_limit_based=_true(limited),
         payments_hot=_true(s.roles.hot[s.account]) if shard.config.hot_payment_share else 0,
         labels=tuple(np.bincount(s.label, minlength=len(Label)).tolist()),
+        to_other_region=_true(shard.to_other_region),
         fx=_true(s.exchanged[plain]),
         certain_rejects=_true(rejects),
         certain_rejects_limit_based=_true(rejects & limited),
@@ -102,6 +105,7 @@ def empty_tally(config: PoolConfig) -> Tally:
         payments_limit_based=0,
         payments_hot=0,
         labels=(0,) * len(Label),
+        to_other_region=0,
         fx=0,
         certain_rejects=0,
         certain_rejects_limit_based=0,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from e2e_data.commands import Channel
+from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.channels.origin import Origin, locate
 from locustfiles.fault_plan import on_wire
 from locustfiles.plan_parts.allowed import Address
@@ -14,7 +16,7 @@ from locustfiles.plans import Plan
 def addresses_of(plan: Plan, origin: Origin | None) -> Iterator[Address]:
     """Yield where commands go, given where the platform listens over HTTP; None: it is embedded."""
     if origin is not None:
-        yield Address(origin.host, origin.port, "--host")
+        yield from _platform(plan.http, origin)
     proxy = locate(plan.http.proxy)[0] if plan.http.proxy else None
     if proxy is not None:
         yield Address(proxy.host, proxy.port, "http.proxy")
@@ -26,5 +28,19 @@ def addresses_of(plan: Plan, origin: Origin | None) -> Iterator[Address]:
     if api is not None:
         yield Address(api.host, api.port, "wire.toxiproxy")
     if Channel.MQ in plan.channels_used:
-        for name, number in plan.mq.listeners:
-            yield Address(name, number, "mq.hosts")
+        yield from _queue_managers(plan.mq)
+
+
+def _queue_managers(mq: MqSettings) -> Iterator[Address]:
+    regions = {f"mq.regions.{region}": hosts for region, hosts in mq.regions.items()}
+    for purpose, hosts in {"mq.hosts": mq.hosts, **regions}.items():
+        for name, number in mq.at(hosts).listeners:
+            yield Address(name, number, purpose)
+
+
+def _platform(http: HttpSettings, origin: Origin) -> Iterator[Address]:
+    if str(origin) not in http.regions.values():
+        yield Address(origin.host, origin.port, "--host")
+    for region in http.regions:
+        own = http.origin_of(region, origin)
+        yield Address(own.host, own.port, f"http.regions.{region}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from locustfiles import kafka_launch, mq_launch, mq_target
@@ -20,15 +21,18 @@ class Backlogs:
         """Begin to look; `say` is told what cannot be seen. Raises Problems."""
         several: list[Looks] = []
         if mq_target.sends(plan):
-            several.append(mq_launch.Depths(plan, say))
+            several += [mq_launch.Depths(one, say) for one in plan.mq.everywhere]
         lag = kafka_launch.lag(plan, say)
         if lag is not None:
             several.append(lag)
         return cls(several)
 
     def __call__(self) -> dict[str, int]:
-        """Return what waits, by the places' names."""
-        return {name: count for each in self._several for name, count in each().items()}
+        """Return what waits, by the places' names; queues of one name in several regions as one."""
+        waits: Counter[str] = Counter()
+        for each in self._several:
+            waits.update(each())
+        return dict(waits)
 
     def close(self) -> None:
         """Look no more."""

@@ -18,6 +18,8 @@ from locustfiles.control import COMMANDS, ask, await_answer
 from locustfiles.mq_target import reached_by
 from locustfiles.options import DEFAULT_PLAN, OPTIONS
 from locustfiles.plan_parts.allowed import Address, refused
+from locustfiles.plans import names_faults
+from locustfiles.regions import main_origin
 from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import changes_of, plan_for, workers_wanted
 from reports.rundir import RunDirectory
@@ -114,9 +116,13 @@ def run(
         from locustfiles.outline import show
 
         given = Pool.open(Path(pool)).lapped(chosen.pool.laps) if pool else None
+        wrong = names_faults(chosen, given.config) if given else []
+        if wrong:
+            raise Problems(wrong)
         chosen = chosen.model_copy(update={"users": users or chosen.users})
-        chosen = chosen if host or values["channels"] else sandboxed(chosen)
-        show(chosen, host, Console(highlight=False), given)
+        there = main_origin(chosen, host)
+        chosen = chosen if there or values["channels"] else sandboxed(chosen)
+        show(chosen, str(there) if there else None, Console(highlight=False), given)
         return
     _become_locust(host, users, values, otel=otel)
 

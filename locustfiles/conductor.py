@@ -43,11 +43,11 @@ from locustfiles.launch import (
     keep_for_good,
     launch,
     manifest_of,
-    open_gate,
     order_of,
 )
 from locustfiles.options import as_allowed
 from locustfiles.phases import State
+from locustfiles.probing import open_gates
 from locustfiles.pulse import Beat, Listener, Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import Settings, read_settings
@@ -113,9 +113,8 @@ class Conductor:
         options.spawn_rate = options.spawn_rate or min(settings.users, SPAWN_RATE_MAX)
         self._fixed = argparse.Namespace(**vars(options))
         if options.headless and settings.origin:
-            plan, platform = settings.plan, settings.platform
-            open_gate(settings.origin, platform, plan.http, plan.timeout_s, plan.allow).close()
-            kafka_launch.ready(plan)
+            open_gates(settings.gates(settings.origin), settings.platform).close()
+            kafka_launch.ready(settings.plan)
         self._gather_fleet(settings)
         gevent.signal_handler(signal.SIGINT, self._on_signal, "SIGINT")
         if options.headless:
@@ -297,7 +296,7 @@ class Conductor:
 
                 take_sql_snapshot(launched.book, director.platform, ids, directory)
             else:
-                take_snapshot(launched.gate.site, director.platform, ids, directory)
+                take_snapshot(launched.gates.sites, director.platform, ids, directory)
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
@@ -30,6 +29,7 @@ from locustfiles.watch import Watch
 from reports.grants import GrantLog
 from reports.lines import LineLog
 from reports.rundir import RunDirectory
+from reports.slos import Slo
 from reports.steps import read_steps
 from reports.timeline import Event as TimelineEvent
 from reports.timeline import Second
@@ -75,7 +75,7 @@ class Director:
         """Tells how many messages there are on the queues that commands go over."""
         self.command_id: Callable[[int, int, int], str] = "{}:{}:{}".format
         """Names a command by its lap, shard and index."""
-        self.watch = Watch(plan.slos)
+        self.watch = Watch(plan.slos, plan.slos_of)
         """Looks at the SLOs that may end the run."""
         self.figures = FleetFigures()
         """The response times of all that send."""
@@ -355,8 +355,10 @@ class Director:
         warm_ns = round(self.plan.phases[name].warm_up_s * SECOND_NS) if name else 0
         return name if self.machine.sent_for_ns(self.clock.now_ns()) >= warm_ns else ""
 
-    def _took(self, phase: str, kind: Kind | None) -> NDArray[np.int64]:
-        return self.figures.counts(phase=list(self.plan.phases).index(phase), kind=kind)
+    def _took(self, phase: str, slo: Slo) -> NDArray[np.int64]:
+        number, regions = list(self.plan.phases).index(phase), self.pool.config.regions
+        region = None if slo.region is None else 1 + regions.index(slo.region)
+        return self.figures.counts(None, number, slo.kind, slo.channel, region)
 
     @property
     def _lead_ns(self) -> int:

@@ -18,7 +18,7 @@ from e2e_data.problems import Problems
 
 START_S = 30
 
-_PORTS = {"http": "--http-port", "mq": "--mq-port"}
+_PORTS = {"http": "--http-port", "mq": "--mq-port", "kafka": "--kafka-port"}
 """What a sandbox announces, and the option that has it there again."""
 
 
@@ -127,7 +127,8 @@ class EmbeddedSandbox:
             part = self._begin("queue manager", "--mq-only", "--mq-port", "0", *store)
             there += ["--mq-at", part.announced["mq"], *services["mq"]]
         if "kafka" in services:
-            part = self._begin("broker", "--kafka-only", "--kafka-port", "0")
+            store = ["--kafka-store", str(place / "records")]
+            part = self._begin("broker", "--kafka-only", "--kafka-port", "0", *store)
             there += ["--kafka-at", part.announced["kafka"], *services["kafka"]]
         self._begin("platform", "--http-port", "0", *options, *book, *there)
 

@@ -10,6 +10,9 @@ from locustfiles.director import Director
 log = logging.getLogger(__name__)
 
 
+NOT_ASKED = "the plan asks for metrics of the platform, and nobody said where they are: set server.prometheus"
+
+
 def end(director: Director) -> None:
     """Write down where topics end, and what the platform's own monitoring saw of the run."""
     kafka_launch.end(director.plan, director.directory)
@@ -24,6 +27,9 @@ def _take_server_metrics(director: Director) -> None:
 
     server, clock = director.plan.server, director.clock
     assert server is not None
+    if server.prometheus is None:
+        director.event("warning", note=NOT_ASKED)
+        return
     table, problems = fetch(server, clock.epoch_utc_ns, clock.now_ns())
     write_server_metrics(director.directory, table)
     for problem in problems:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from locustfiles import kafka_plan
 from locustfiles.plan_parts.faults import TO_PLATFORM, TO_PROCESSES, TO_WIRE
 from locustfiles.plans import Plan
+from locustfiles.toxiproxy import is_here
 
 NEEDS_SANDBOX = (*TO_PROCESSES, *TO_PLATFORM)
 
@@ -32,18 +34,16 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
             wrong.append(
                 f"faults: {one.title}: that can be done to the embedded sandbox alone; leave --host out"
             )
-        if one.do == "kill" and one.to == "broker":
-            wrong.append(
-                "faults: kill the broker: the sandbox's keeps its messages in memory; pause it"
-            )
-        elif one.do in TO_PROCESSES and parts.get(one.to, "http") not in {*used, "http"}:
+        if one.do in TO_PROCESSES and parts.get(one.to, "http") not in {*used, "http"}:
             wrong.append(f"faults: {one.title}: the plan sends nothing over {parts[one.to]}")
     wrong += [
         f"faults: {name}: the plan sends nothing over it" for name in sorted(on_wire(plan) - used)
     ]
-    if "kafka" in on_wire(plan):
+    if "kafka" in on_wire(plan) and kafka_plan.settings_of(plan).is_encrypted:
+        wrong.append("faults: on kafka: behind a proxy nobody would have its certificate")
+    if "kafka" in on_wire(plan) and not is_here(plan.wire.toxiproxy):
         wrong.append(
-            "faults: kafka: brokers tell their clients their own addresses, past any proxy; "
-            "put faults on http or mq"
+            f"faults: on kafka: Toxiproxy at {plan.wire.toxiproxy} must be on this machine, since "
+            "brokers are reached through this process"
         )
     return wrong

@@ -14,6 +14,7 @@ import gevent
 from gevent import Greenlet
 
 from e2e_data.problems import Problems
+from locustfiles import kafka_hop
 from locustfiles.channels.origin import Origin
 from locustfiles.director import Director
 from locustfiles.embedded import EmbeddedSandbox
@@ -46,6 +47,8 @@ def proxied(plan: Plan, origin: Origin) -> tuple[Plan, Origin, Toxiproxy]:
             there = wire.proxy("mq", f"{host}:{port}").replace(":", "(") + ")"
             mq = plan.mq.model_copy(update={"hosts": (there,)})
             plan = plan.model_copy(update={"mq": mq})
+        if "kafka" in on_wire(plan):
+            plan = kafka_hop.through(plan, wire)
     except BaseException:
         wire.close()
         raise

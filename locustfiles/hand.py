@@ -26,8 +26,7 @@ from locustfiles.mix import Mix
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
 DEALT = 1024
-"""Cards made at a time, at most: one costs a third of what it does among 64, and all of them take
-some milliseconds of the event loop."""
+"""Cards made at a time, at most: one costs a third of what it does among 64; all take milliseconds."""
 LAP = 0
 """Laps are in the shards' numbers: `Ids.parted` takes them apart."""
 
@@ -130,9 +129,14 @@ class Card(NamedTuple):
         return self.lease is not None and self.lease.returned
 
     def keep(self) -> None:
-        """Keep its lease until nothing more will come of it: it waits for another command."""
+        """Keep its lease until nothing more will come of it: it is to be sent later, or again."""
         if self.lease is not None:
             self.lease.aside.add(self.position)
+
+    def let_go(self) -> None:
+        """Undo `keep`."""
+        if self.lease is not None:
+            self.lease.aside.discard(self.position)
 
     def put_back(self) -> None:
         """Let it be drawn again, here or elsewhere: it was surely not sent."""
@@ -145,8 +149,7 @@ class Card(NamedTuple):
             self.lease.done(self.position)
 
 
-_card = partial(tuple.__new__, Card)
-"""Makes a card of all its fields: many thousands a second."""
+_card = partial(tuple.__new__, Card)  # many thousands a second
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +17,9 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target
+from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target, regional
 from locustfiles.backlogs import Backlogs
-from locustfiles.channels.faults import NotSentError, UnansweredError
-from locustfiles.channels.gate import Gate
-from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import AlignedClock, Clock, RunClock
 from locustfiles.completions import PollingSource
@@ -33,6 +31,7 @@ from locustfiles.fleet.messages import Ask
 from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
+from locustfiles.probing import open_gates
 from locustfiles.recording import record_of
 from locustfiles.resumed import Resumed
 from locustfiles.run import Run
@@ -45,8 +44,6 @@ from reports.grants import GrantLog
 from reports.rundir import RunDirectory, RunRecord
 from reports.timeline import VIOLATION
 
-PROBE_S = 5
-PROBE_BYTES = 16 * 1024
 COLLECTED = 50_000, 10, 100
 """After so many new objects the garbage collector looks through them: a few times a second at most.
 After ten times it looks through what had survived, too, and hardly ever through everything: that stops
@@ -61,7 +58,7 @@ class Launched:
     run: Run | None
     """What sends in this process; None where a fleet does."""
     record: RunRecord
-    gate: Gate
+    gates: Gates
     sandbox: EmbeddedSandbox | None
     book: str | None
     """The database to read the book from; None where statements are asked for."""
@@ -71,58 +68,11 @@ class Launched:
 
     def let_go(self) -> None:
         """End what was started for the run."""
-        self.gate.close()
+        self.gates.close()
         self.backlogs.close()
         self.faults.close()
         if self.sandbox is not None:
             self.sandbox.stop()
-
-
-def probe(gate: Gate, platform: Platform) -> None:
-    """Make sure that the platform is there. Raises Problems that say what is, and what to do."""
-    origin, connection = gate.origin, gate.connect(PROBE_S)
-    try:
-        answer = connection.request(platform.http_probe(), peek_bytes=PROBE_BYTES)
-    except NotSentError as error:
-        raise Problems(
-            [
-                f"nothing answers at {origin} ({error}): start the platform, correct --host, or "
-                "leave --host out to use the embedded sandbox"
-            ]
-        ) from error
-    except UnansweredError as error:
-        raise Problems(
-            [f"{origin} does not answer as a web server does ({error}): check --host"]
-        ) from error
-    finally:
-        connection.close()
-    if not platform.is_recognised(answer):
-        path = platform.http_probe().path
-        raise Problems(
-            [
-                f"{origin} is not the payments platform of the adapter {type(platform).__name__}: "
-                f"GET {path} answered {answer.status} {answer.body[:60]!r}; check --host, or name "
-                "your platform's adapter with --platform"
-            ]
-        )
-
-
-def open_gate(
-    origin: Origin,
-    platform: Platform,
-    http: HttpSettings,
-    timeout_s: float,
-    allow: Sequence[str] = (),
-) -> Gate:
-    """Let ourselves in, and make sure that the platform is there. Raises Problems."""
-    gate = Gate(origin, http, timeout_s, allow)
-    try:
-        gate.open()
-        probe(gate, platform)
-    except BaseException:
-        gate.close()
-        raise
-    return gate
 
 
 def launch(settings: Settings, *, fleet: bool = False) -> Launched:
@@ -143,8 +93,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             undoing.callback(wire.close)
             settings = replace(settings, plan=plan)
         plan = settings.plan
-        gate = open_gate(origin, settings.platform, plan.http, plan.timeout_s, plan.allow)
-        undoing.callback(gate.close)
+        gates = open_gates(settings.gates(origin), settings.platform)
+        undoing.callback(gates.close)
         kafka_launch.ready(settings.plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
@@ -156,10 +106,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             fleet=fleet,
             resumed=resumed,
         )
-        director.command_id = lambda lap, shard, index: record.ids.command_ids(lap, shard, [index])[
-            0
-        ]
-        run = None if fleet else _sender(settings, director, record, gate)
+        director.command_id = record.ids.command_id
+        run = None if fleet else _sender(settings, director, record, gates)
         director.queues = backlogs = Backlogs.of(
             settings.plan, lambda note: director.event("warning", "", note)
         )
@@ -167,7 +115,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         faults.start()
         undoing.pop_all()
     keep_for_good()
-    return Launched(director, run, record, gate, sandbox, settings.book, backlogs, faults)
+    return Launched(director, run, record, gates, sandbox, settings.book, backlogs, faults)
 
 
 def _embedded(settings: Settings) -> EmbeddedSandbox:
@@ -180,7 +128,7 @@ def _embedded(settings: Settings) -> EmbeddedSandbox:
     return EmbeddedSandbox(options, services, apart=fault_plan.apart(plan))
 
 
-def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gate) -> Run:
+def _sender(settings: Settings, director: Director, record: RunRecord, gates: Gates) -> Run:
     """Make what sends in this process, and have it directed here. Raises Problems."""
     again = f"-{record.masters}" if record.masters > 1 else ""
     directory, clock = director.directory, director.clock
@@ -190,7 +138,7 @@ def _sender(settings: Settings, director: Director, record: RunRecord, gate: Gat
         *(settings.users, service, settings.tracing),
     )
     direct(run, director)
-    _connect(run, gate)
+    _connect(run, gates)
     return run
 
 
@@ -276,13 +224,19 @@ def direct(run: Run, director: Director) -> None:
     run.hand.stock()
 
 
-def _connect(run: Run, gate: Gate) -> None:
+def _connect(run: Run, gates: Gates) -> None:
     """Give a run the lines that its plan sends over, and a source of completions."""
-    run.lines = {Channel.HTTP: HttpLine(gate)}
+    regions = run.pool.config.regions
+    run.lines = {Channel.HTTP: regional.lines_of(regions, gates.of, HttpLine)}
     if mq_target.sends(run.plan):
         run.lines[Channel.MQ] = mq_launch.line(run)
-    run.completions = PollingSource(
-        run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
+    run.completions = regional.completions_of(
+        regions,
+        gates.of,
+        lambda gate: PollingSource(
+            run.platform, gate.connect, run.clock.now_ns, run.tracker.completed
+        ),
+        lambda place: run.tracker.pending[place].card,
     )
     if kafka_plan.sends(run.plan):
         run.lines[Channel.KAFKA] = kafka_launch.line(run)
@@ -310,7 +264,8 @@ def audit_of(launched: Launched, users: int) -> Audit:
     workers = f", {record.workers} workers" if record.workers else ""
     audit.write(
         "start" if record.masters == 1 else "resume",
-        f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}, "
+        f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}"
+        f"{''.join(f', {name} to {host}' for name, host in record.regions.items())}, "
         f"{len(director.pool):,} commands, {users} users{workers}",
     )
     director.audit = audit.write
@@ -336,7 +291,7 @@ def serve(
     worker: str,
     platform: Platform,
     tracing: Tracing | None = None,
-) -> tuple[Run, Gate]:
+) -> tuple[Run, Gates]:
     """Make a worker's part of the run that `order` describes, which writes to `directory`.
 
     Raises ValueError or KeyError where it is no order, and Problems for a pool that is another here.
@@ -352,10 +307,11 @@ def serve(
     users = int(order["users"])
     run = _run(plan, pool, platform, record, directory, clock, users, service, tracing)
     clock.offset = run.agent.offset
-    gate = Gate(Origin.parse(record.host), plan.http, plan.timeout_s, plan.allow)
-    gate.open()
-    _connect(run, gate)
-    return run, gate
+    origin, regions = Origin.parse(record.host), pool.config.regions
+    gates = Gates(origin, plan.http, plan.timeout_s, plan.allow, regions)
+    gates.open()
+    _connect(run, gates)
+    return run, gates
 
 
 def keep_for_good() -> None:

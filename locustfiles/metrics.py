@@ -141,8 +141,10 @@ def _outcome(code: int) -> str:
 
 
 def _responses(view: View) -> Samples:
-    for (phase, kind, channel), responses in view.figures.responses().items():
-        yield _scope(view, phase, channel, kind), responses
+    regions = ("", *view.director.pool.config.regions)
+    for (phase, kind, channel, region), responses in view.figures.responses_by_region().items():
+        name = regions[region] if region < len(regions) else "other"
+        yield (*_scope(view, phase, channel, kind), name), responses
 
 
 def _total(name: str, unit: float = 1) -> Callable[[View], Samples]:
@@ -200,6 +202,12 @@ def _findings(view: View) -> Samples:
         yield (str(check["invariant"]),), sum(found["count"] for found in check["findings"])
 
 
+def _region_errors(view: View) -> Samples:
+    for row in (view.verdict or {}).get("regions", ()):
+        if row["error_percent"] is not None:
+            yield (str(row["region"]),), row["error_percent"] / 100
+
+
 def _exit_code(view: View) -> Samples:
     return [] if view.verdict is None else [((), view.verdict["exit"])]
 
@@ -241,7 +249,7 @@ MEASURES = (
         _facts(Fact.BLOCKED),
     ),
     Measure(
-        *("paystorm_response_seconds", _H, SCOPE),
+        *("paystorm_response_seconds", _H, (*SCOPE, "region")),
         "From a command's intended time to its acknowledgement: no coordinated omission.",
         _responses,
     ),
@@ -326,6 +334,11 @@ MEASURES = (
         *("paystorm_findings", _G, ("invariant",)),
         "Commands or accounts that violate an invariant.",
         _findings,
+    ),
+    Measure(
+        *("paystorm_region_error_ratio", _G, ("region",)),
+        "Of a region's commands those without a right outcome, as the verdict has it.",
+        _region_errors,
     ),
     Measure("paystorm_exit_code", _G, (), "The verdict as an exit code.", _exit_code),
 )

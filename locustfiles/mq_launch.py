@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from locustfiles import regional
 from locustfiles.channels.mq_access import Desk
 from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Session
+from locustfiles.channels.mq_settings import MqSettings
+from locustfiles.lines import Line
 from locustfiles.looks import Looks, UnseenError
 from locustfiles.mq_sender import MqLine
-from locustfiles.plans import Plan
 from locustfiles.run import Run
 
 log = logging.getLogger(__name__)
 
 
-def line(run: Run) -> MqLine:
+def line(run: Run) -> Line:
     """Open the way over IBM MQ in a process that sends. Raises Problems."""
     said: set[str] = set()
 
@@ -28,15 +30,16 @@ def line(run: Run) -> MqLine:
         log.warning("IBM MQ: %s", note)
         run.dealer.warned(run.phase_name, f"IBM MQ: {note}")
 
-    return MqLine(run, warn)
+    mq = run.plan.mq
+    regions = run.pool.config.regions
+    return regional.lines_of(regions, mq.hosts_of, lambda at: MqLine(run, mq.at(at), warn))
 
 
 class Depths(Looks):
     """How many messages there are on the command, reply and backout queues."""
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, mq: MqSettings, say: Callable[[str], None]) -> None:
         """Begin. Raises Problems where the binding or a secret is missing."""
-        mq = plan.mq
         queues = (mq.command_queue, mq.reply_queue, mq.backout_queue)
         self._queues = tuple(queue for queue in queues if queue is not None)
         self._link = Desk.of(mq, log.debug).link()

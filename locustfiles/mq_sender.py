@@ -17,6 +17,7 @@ from locustfiles import retries
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.mq_access import MqAccess
 from locustfiles.channels.mq_replies import Awaited
+from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.lines import ABORTED
 from locustfiles.retries import Tried
 from locustfiles.run import Run
@@ -41,14 +42,14 @@ class UnexpectedReplyError(Exception):
 class MqLine:
     """The way over IBM MQ: all users of a process share its connections and its reader."""
 
-    def __init__(self, run: Run, warn: Callable[[str], None]) -> None:
+    def __init__(self, run: Run, mq: MqSettings, warn: Callable[[str], None]) -> None:
         """Connect, and begin to read replies. Raises Problems with all that is not there.
 
         `warn` gets what people should know of the run.
         """
         self._warn = warn
         self.access = MqAccess(
-            run.plan.mq,
+            mq,
             run.platform,
             run.ids,
             run.tracker,

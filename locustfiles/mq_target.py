@@ -28,7 +28,7 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
     if not sends(plan):
         return []
     mq, problems = plan.mq, []
-    named = mq.connection_name or mq.ccdt
+    named = mq.connection_name or mq.ccdt or ", ".join(mq.regions)
     if embedded and named:
         problems.append(
             f"mq: {named} is named, but without --host the platform is the embedded sandbox, which has "
@@ -52,8 +52,9 @@ def with_sandbox(plan: Plan, address: str | None) -> Plan:
     """Return a plan that sends to the embedded sandbox's queue manager at `address`, if there is one."""
     if address is None:
         return plan
-    there = {
+    there: dict[str, object] = {
         "hosts": (address,),
+        "regions": {},
         "queue_manager": QUEUE_MANAGER,
         "channel": CHANNEL,
         "user": None,

@@ -32,6 +32,8 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         markup=False,
         soft_wrap=True,
     )
+    for line in _regions(plan, pool):
+        console.print(line, markup=False, soft_wrap=True)
     found = forecast(plan, pool)
     table = Table("phase", "sends", "commands", "arrivals", "about")
     for one in found.phases:
@@ -47,6 +49,31 @@ def show(plan: Plan, host: str | None, console: Console, pool: Pool | None = Non
         console.print(line, markup=False, soft_wrap=True)
     for slo in plan.slos:
         console.print(f"asked: {slo.title}", markup=False, soft_wrap=True)
+    for line in _asked_of_monitoring(plan):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _regions(plan: Plan, pool: Pool) -> Iterator[str]:
+    """Yield where a region's commands go, of each that has an address of its own."""
+    for region in pool.config.regions:
+        own = [plan.http.regions[region]] if region in plan.http.regions else []
+        own += (
+            ["IBM MQ at " + ", ".join(plan.mq.regions[region])] if region in plan.mq.regions else []
+        )
+        if own:
+            yield f"region {region}: {'; '.join(own)}"
+
+
+def _asked_of_monitoring(plan: Plan) -> Iterator[str]:
+    """Yield what is asked of the platform's own metrics, and whether it can be."""
+    if plan.server is None:
+        return
+    missing = (
+        "" if plan.server.prometheus else ", once server.prometheus says where that is exported"
+    )
+    for metric in plan.server.metrics:
+        for title in metric.titles.values():
+            yield f"asked: {title}{missing}"
 
 
 def _drawn(found: Forecast) -> Iterator[str]:

@@ -137,8 +137,16 @@ class Plan(Part):
         return Mix.of(phase.channels or self.channels)
 
     def slos_of(self, phase: str) -> tuple[Slo, ...]:
-        """Return the SLOs that are about a phase, or about all."""
-        return tuple(slo for slo in self.slos if slo.phase in (None, phase))
+        """Return the SLOs that are about anything that a phase sends."""
+        planned = self.phases[phase]
+        channels = self.mix(planned).channels
+        return tuple(
+            slo
+            for slo in self.slos
+            if slo.phase in (None, phase)
+            and slo.kind in (None, *planned.sends)
+            and slo.channel in (None, *channels)
+        )
 
     @property
     def channels_used(self) -> tuple[Channel, ...]:
@@ -242,11 +250,12 @@ def shipped_plans() -> list[str]:
     )
 
 
-def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
+def load_plan(source: str, settings: Sequence[str] = (), *, own_pool: bool = True) -> Plan:
     """Read the plan `source`, a shipped one's name or a file, changed by `settings`.
 
     A setting is "path.to.value=VALUE" with VALUE in TOML, such as
-    "phases.payments.rate_per_s=500". Raises Problems with everything that is wrong.
+    "phases.payments.rate_per_s=500". Raises Problems with everything that is wrong; where another pool than
+    its own is played, whoever opens that one asks for `names_faults`.
     """
     document = _document(source)
     problems = [fault for text in settings if (fault := _apply(document, text))]
@@ -258,7 +267,9 @@ def load_plan(source: str, settings: Sequence[str] = ()) -> Plan:
         problems += of_validation(f"plan {source}", error).problems
         if all(item["loc"] for item in error.errors()):
             problems += (f"plan {source}: {fault}" for fault in _hidden_faults(document))
-    problems += _pool_faults(document.get("pool", {})) or _names_faults(plan)
+    problems += _pool_faults(document.get("pool", {})) or (
+        names_faults(plan, plan.pool.config()) if plan is not None and own_pool else ()
+    )
     if problems or plan is None:
         raise Problems(problems)
     return plan
@@ -295,21 +306,29 @@ def _pool_faults(table: object) -> tuple[str, ...]:
     return ()
 
 
-def _names_faults(plan: Plan | None) -> list[str]:
-    """Name the regions of SLOs, and the currencies of the budget, that the pool does not have."""
-    if plan is None:
-        return []
-    config = plan.pool.config()
+def names_faults(plan: Plan, config: PoolConfig) -> list[str]:
+    """Name regions, and currencies of the budget, that the pool that is played does not have."""
     regions, currencies = config.regions, config.currencies
-    return [
-        f"slos: region {slo.region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
-        for slo in plan.slos
-        if slo.region is not None and slo.region not in regions
-    ] + [
-        f"budget.moved: {currency} is none of the pool's currencies: {', '.join(currencies)}"
-        for currency in plan.budget.moved
-        if currency not in currencies
-    ]
+    named = [("slos", slo.region) for slo in plan.slos if slo.region is not None]
+    named += [("http.regions", region) for region in plan.http.regions]
+    named += [("mq.regions", region) for region in plan.mq.regions]
+    crossing = [slo for slo in plan.slos if slo.to_other_region is not None and not regions]
+    return (
+        [
+            "slos: to_other_region is asked, and the pool has no regions: set pool.regions"
+            for _ in crossing[:1]
+        ]
+        + [
+            f"{where}: region {region!r} is none of the pool's: {', '.join(regions) or 'it has none'}"
+            for where, region in named
+            if region not in regions
+        ]
+        + [
+            f"budget.moved: {currency} is none of the pool's currencies: {', '.join(currencies)}"
+            for currency in plan.budget.moved
+            if currency not in currencies
+        ]
+    )
 
 
 def _document(source: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def _series(
         "end": f"{(epoch_utc_ns + ended_ns) / 1e9:.3f}",
         "step": str(step_s),
     }
+    assert server.prometheus is not None, "whoever asks has an address"
     address = f"{server.prometheus.rstrip('/')}/api/v1/query_range?{urllib.parse.urlencode(query)}"
     answer = _json(address, server.token)
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform as machine
 from importlib import metadata
 
+import psutil
+
 from e2e_data.ids import Ids
 from locustfiles.channels.origin import Origin
 from locustfiles.clock import RunClock
@@ -37,12 +39,13 @@ def record_of(
         completion_deadline_s=plan.completion_deadline_s,
         slos=plan.slos,
         fitness=plan.fitness,
-        server=plan.server.metrics if plan.server else (),
+        server=plan.server.metrics if plan.server and plan.server.prometheus else (),
         key=ids.key.hex(),
         nonce=ids.nonce,
         laps=settings.pool.laps,
         shards=ids.shards,
         host=str(origin),
+        regions=settings.plan.http.regions,
         embedded_sandbox=settings.origin is None,
         workers=settings.workers,
         platform=settings.platform_spec,
@@ -52,7 +55,12 @@ def record_of(
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": machine.python_version(), "machine": machine.platform()}
+    versions = {
+        "python": machine.python_version(),
+        "machine": machine.platform(),
+        "cores": str(psutil.cpu_count()),
+        "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
+    }
     for library in LIBRARIES:
         try:
             versions[library] = metadata.version(library)

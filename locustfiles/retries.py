@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import NamedTuple
 
+from locustfiles.hand import Card
 from locustfiles.plan_parts.retries import IN_DOUBT, Why
 from locustfiles.run import Run
 from locustfiles.work import Turn
@@ -34,8 +36,28 @@ def next_after(run: Run, why: Why, before: int) -> Tried | None:
 def send(run: Run, turn: Turn, attempt: Attempt) -> None:
     """Make attempts until one was the last, or none may be made any more."""
     in_doubt = False
-    for before in count():
-        tried = attempt(turn, before, in_doubt)
+    tried = attempt(turn, 0, in_doubt)
+    if tried is not None:
+        with _awaited(run, turn.card):
+            _send_again(run, turn, attempt, tried)
+
+
+@contextmanager
+def _awaited(run: Run, card: Card) -> Iterator[None]:
+    """Have the phase, and the lease, wait for a command that is to be sent again."""
+    tally = run.tracker.tally
+    tally.retrying += 1
+    card.keep()
+    try:
+        yield
+    finally:
+        tally.retrying -= 1
+        card.let_go()
+
+
+def _send_again(run: Run, turn: Turn, attempt: Attempt, tried: Tried | None) -> None:
+    in_doubt = False
+    for before in count(1):
         if tried is None:
             return
         in_doubt |= tried.why in IN_DOUBT
@@ -49,6 +71,7 @@ def send(run: Run, turn: Turn, attempt: Attempt) -> None:
         if later is None:
             return
         turn = later
+        tried = attempt(turn, before, in_doubt)
 
 
 def _when_due(run: Run, turn: Turn, wait_s: float) -> Turn | None:

@@ -48,7 +48,6 @@ from reports.journal import Journal
 from reports.rundir import RunDirectory
 
 if TYPE_CHECKING:
-    # Its packages are there only where they are asked for.
     from locustfiles.traces import Traces
 
 log = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ class Run:
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
         self.counted = FactCounts(pool.shard_counts), Took(pool.shard_counts)
-        self.vigil = Vigil(pool, ids)
+        self.vigil = Vigil(pool, ids, sends_all=not service.shared and service.term == 1)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
@@ -322,7 +321,8 @@ class Run:
             dropped=dropped,
             pending_now=len(self.tracker.pending),
             in_hand_now=(self.dealer.work.in_hand if self.dealer.work else 0)
-            + len(self.tracker.set_aside),
+            + len(self.tracker.set_aside)
+            + tally.retrying,
             users_now=self.users_now(),
             waiting_now=tally.waiting,
             retried=tally.retried,
@@ -345,9 +345,8 @@ class Run:
         self.vigil.facts(rows)
         if self.traces is not None:
             self.traces.facts(rows)
-        if self.measured:
-            for each in self.counted:
-                each.take(rows)
+        for each in self.counted if self.measured else ():
+            each.take(rows)
 
     @property
     def phase_name(self) -> str:
@@ -373,8 +372,9 @@ class Run:
     def measure(self, turn: Turn, at_ns: int) -> None:
         """Count the response time of a command that was answered `at_ns`, for whoever directs the run."""
         if self.measured:
-            took_ns = at_ns - turn.arrival.intended_ns
-            self.figures.add(turn.phase, turn.card.kind, took_ns, turn.channel)
+            card, took_ns = turn.card, at_ns - turn.arrival.intended_ns
+            region = card.shard.region_number(card.account)
+            self.figures.add(turn.phase, card.kind, took_ns, turn.channel, region)
 
     def hold_back(self, seconds: float) -> None:
         """Have a user wait as the platform asked, unless the phase ends before.

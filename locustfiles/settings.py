@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,16 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import fault_plan, kafka_plan, mq_target
+from locustfiles import fault_plan, kafka_plan, mq_target, regions
 from locustfiles.addresses import addresses_of
-from locustfiles.channels.gate import Gate
+from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.options import OF_THE_PLAN, OPTIONS, given
 from locustfiles.pacing import Even
 from locustfiles.plan_parts.allowed import refused
 from locustfiles.plan_parts.phase import Phase
-from locustfiles.plans import Plan, load_plan
+from locustfiles.plans import Plan, load_plan, names_faults
 from locustfiles.sandboxed import sandboxed
 from locustfiles.tracing import Tracing, tracing_of
 from reports.rundir import RunDirectory
@@ -58,6 +59,11 @@ class Settings:
     """The run to go on with; its own record says everything else."""
     tracing: Tracing | None = None
     """What is recorded for OpenTelemetry; None for nothing."""
+
+    def gates(self, origin: Origin) -> Gates:
+        """Return the gates to the platform, which listens at `origin`. Raises Problems."""
+        plan, regions = self.plan, self.pool.config.regions
+        return Gates(origin, plan.http, plan.timeout_s, plan.allow, regions)
 
 
 def read_settings(options: argparse.Namespace, host: str | None) -> Settings:
@@ -125,16 +131,17 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
     with _collecting(problems):
         platform = load_platform(values["--platform"])
     with _collecting(problems):
-        origin = Origin.parse(host) if host and host != EMBEDDED else None
-        if plan is not None and origin is not None:
-            # Its certificates and secrets are read, so that what is missing is said now.
-            Gate(origin, plan.http, plan.timeout_s)
+        origin = _origin(plan, host)
     if plan is not None:
         problems += refused(addresses_of(plan, origin), plan.allow)
     with _collecting(problems):
         workers = workers_wanted(values["--workers"])
     if plan is not None and origin is None and values["--channels"] is None:
         plan = sandboxed(plan)
+    if plan is not None and pool is not None:
+        hosted = host not in (None, "", EMBEDDED)
+        problems += regions.check(plan, pool.config.regions, hosted=hosted)
+        problems += names_faults(plan, pool.config) if values["--pool"] else []
     if plan is not None:
         problems += _too_few(plan, options.num_users or plan.users, workers)
         problems += mq_target.check(plan, embedded=origin is None)
@@ -161,6 +168,18 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         book=values["--book"] or None,
         tracing=tracing,
     )
+
+
+def _origin(plan: Plan | None, host: str | None) -> Origin | None:
+    """Return where the platform listens; None for the embedded sandbox. Raises Problems."""
+    host = host if host != EMBEDDED else None
+    if plan is None:
+        return Origin.parse(host) if host else None
+    origin = regions.main_origin(plan, host)
+    if origin is not None:
+        # Its certificates and secrets are read, so that what is missing is said now.
+        Gates(origin, plan.http, plan.timeout_s)
+    return origin
 
 
 def _too_few(plan: Plan, users: int, workers: int) -> list[str]:
@@ -221,19 +240,20 @@ def plan_for(
     `allow` names, and to those of the plan. The pool keeps its size where it
     is given (`fixed_pool`) or set by hand. Raises Problems.
     """
-    plan = load_plan(source, changes)
+    load = partial(load_plan, source, own_pool=not fixed_pool)
+    plan = load(changes)
     if channels is not None or allow:
         changes = [*changes, *(_shares(plan, channels) if channels is not None else ())]
         changes += [f"allow={json.dumps([*plan.allow, *allow])}"]
-        plan = load_plan(source, changes)
+        plan = load(changes)
     phase = list(plan.phases)[-1]
     shorthand = _shorthand(phase, rate, duration)
     if not shorthand:
         return plan
-    plan = load_plan(source, [*changes, *shorthand])
+    plan = load([*changes, *shorthand])
     if fixed_pool or any(change.partition("=")[0].strip() == "pool.accounts" for change in changes):
         return plan
-    return load_plan(source, [*changes, *shorthand, *_pool_size(plan, plan.phases[phase])])
+    return load([*changes, *shorthand, *_pool_size(plan, plan.phases[phase])])
 
 
 def _shares(plan: Plan, channels: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -23,38 +24,49 @@ class Toxiproxy:
     def __init__(self, url: str, run: str) -> None:
         """Name what is made after `run`, so that several can share a Toxiproxy."""
         self._url, self._run = url.rstrip("/"), run
-        self._proxies: list[str] = []
+        self._proxies: dict[str, list[str]] = {}
+        """What was made, by the name that faults have for it."""
+        self.behind = ExitStack()
+        """What is behind the proxies and ends with them."""
 
     def proxy(self, name: str, upstream: str) -> str:
-        """Make a proxy to `upstream`, "host:port"; return where it listens. Raises Problems."""
-        full = f"{self._run}-{name}"
+        """Make a proxy to `upstream`, "host:port"; return where it listens. Raises Problems.
+
+        What is made under one name has its faults together.
+        """
+        mine = self._proxies.setdefault(name, [])
+        full = f"{self._run}-{name}" + (f"-{len(mine) + 1}" if mine else "")
         host = urlsplit(self._url).hostname or ""
         # On this machine nobody else shall reach the platform by it.
-        listen = "127.0.0.1:0" if host in _LOOPBACK else "0.0.0.0:0"
+        listen = "127.0.0.1:0" if is_here(self._url) else "0.0.0.0:0"
         made = self._ask("POST", "/proxies", {"name": full, "listen": listen, "upstream": upstream})
-        self._proxies.append(full)
+        mine.append(full)
         return f"{host}:{str(made['listen']).rpartition(':')[2]}"
 
     def begin(self, name: str, fault: Fault) -> None:
-        """Bring a fault on a proxy, both ways. Raises Problems."""
-        for stream in ("upstream", "downstream"):
-            toxic: dict[str, object] = {"name": stream, "stream": stream, "type": TO_WIRE[fault.do]}
-            toxic |= {"attributes": _attributes(fault)}
-            self._ask("POST", f"{self._path(name)}/toxics", toxic)
+        """Bring a fault on what was made under a name, both ways. Raises Problems."""
+        for path in self._paths(name):
+            for stream in ("upstream", "downstream"):
+                toxic: dict[str, object] = {"name": stream, "stream": stream}
+                toxic |= {"type": TO_WIRE[fault.do], "attributes": _attributes(fault)}
+                self._ask("POST", f"{path}/toxics", toxic)
 
     def end(self, name: str) -> None:
-        """Take every fault off a proxy. Raises Problems."""
-        for toxic in self._ask("GET", f"{self._path(name)}/toxics"):
-            self._ask("DELETE", f"{self._path(name)}/toxics/{quote(toxic['name'])}")
+        """Take every fault off what was made under a name. Raises Problems."""
+        for path in self._paths(name):
+            for toxic in self._ask("GET", f"{path}/toxics"):
+                self._ask("DELETE", f"{path}/toxics/{quote(toxic['name'])}")
 
     def close(self) -> None:
-        """Take the proxies away."""
-        for full in self._proxies:
-            self._ask("DELETE", f"/proxies/{quote(full)}")
-        self._proxies.clear()
+        """Take the proxies away, and what is behind them. Raises Problems."""
+        with self.behind:
+            for name in self._proxies:
+                for path in self._paths(name):
+                    self._ask("DELETE", path)
+            self._proxies.clear()
 
-    def _path(self, name: str) -> str:
-        return f"/proxies/{quote(f'{self._run}-{name}')}"
+    def _paths(self, name: str) -> list[str]:
+        return [f"/proxies/{quote(full)}" for full in self._proxies[name]]
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -73,6 +85,11 @@ class Toxiproxy:
                     f"no Toxiproxy answers at {self._url} ({why}): start it, or correct wire.toxiproxy"
                 ]
             ) from error
+
+
+def is_here(url: str) -> bool:
+    """Tell whether a Toxiproxy is on this machine, by the address of its API."""
+    return urlsplit(url).hostname in _LOOPBACK
 
 
 def _attributes(fault: Fault) -> dict[str, float | int]:

@@ -32,6 +32,8 @@ class Tally:
     """Requests that are on the wire now."""
     retried: int = 0
     """Attempts that were made again, under the same id."""
+    retrying: int = 0
+    """Commands that are being sent again now, or wait for it."""
     held_back: int = 0
     """Waits of users that the platform asked for (Retry-After)."""
 

@@ -21,7 +21,7 @@ from locustfiles.addressing import Attempt, address
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
-from locustfiles.launch import open_gate
+from locustfiles.probing import open_gate
 
 ANSWER_S = 10
 DECISION_S = 30

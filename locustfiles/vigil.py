@@ -6,9 +6,15 @@ and what it does not say may be. It looks about once a second, so a violation sh
 an outcome outside its command's set          wrong outcome
 an outcome after another one                  outcome taken back
 two events with different ids on one command  two events for one outcome
-more was settled than an account ever gets    overdrawn
+more was settled than an account had          overdrawn
 a reply that nobody can read                  unreadable reply
 a reply that came to another command          misdirected reply
+
+An account had, at most, the credits that were sent before a payment was observed settled: what is sent
+later cannot have paid for it. A process that sends everything knows them to the nanosecond; one of a
+fleet, or of a run that was resumed, does not know what others sent for an account before it: there, and
+of a shard that was forgotten once, only more than an account is ever credited with is surely too much.
+What was sent and is still under way counts as being there, which only the platform's book can tell.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,28 +55,40 @@ class _Watched:
     events: NDArray[np.uint64]
     """The lower half of the id of the event on each command; 0 for none yet."""
     account: NDArray[np.int32]
+    named: NDArray[np.int64]
+    """The command that each repeats; itself, of those that repeat none."""
     debit_minor: NDArray[np.int64]
     """What each command takes from its account; 0 of those that take nothing, or may take anything."""
+    credit_minor: NDArray[np.int64]
+    """What each command that was not sent yet will bring; 0 where all is taken to be there."""
     left_minor: NDArray[np.int64]
-    """What is left to each account of all that it is ever credited with."""
+    """What is left to each account of the credits that may be there."""
 
     @classmethod
-    def of(cls, shard: Shard) -> _Watched:
-        """Return a shard of which nothing was observed yet."""
+    def of(cls, shard: Shard, *, is_whole: bool) -> _Watched:
+        """Return a shard of which nothing was observed yet.
+
+        `is_whole` all that is sent of it will be seen here; otherwise all credits may be there.
+        """
         expected = shard.expected.copy()
         replays = replays_of(shard)
         expected[replays.rows] = expected[replays.originals]
         plain = shard.label < _HOSTILE
         paid = (shard.kind == Kind.PAYMENT) & plain & ~shard.limit_based[shard.account_number]
         credited = np.isin(shard.kind, (Kind.OPENING_CREDIT, Kind.FUNDING)) & plain
+        credit_minor = np.where(credited, shard.amount_minor, 0)
         left = np.zeros(shard.counts.account, np.int64)
-        np.add.at(left, shard.account_number[credited], shard.amount_minor[credited])
+        if not is_whole:
+            np.add.at(left, shard.account_number, credit_minor)
+            credit_minor[:] = 0
         return cls(
             expected=expected,
             outcomes=np.zeros(len(shard), np.uint8),
             events=np.zeros(len(shard), np.uint64),
             account=shard.account_number,
+            named=replays.named(len(shard)),
             debit_minor=np.where(paid, shard.amount_minor, 0),
+            credit_minor=credit_minor,
             left_minor=left,
         )
 
@@ -77,8 +96,11 @@ class _Watched:
 class Vigil:
     """Takes in what is written down, on any thread; `look` is for the one that the run is on."""
 
-    def __init__(self, pool: Pool, ids: Ids) -> None:
+    def __init__(self, pool: Pool, ids: Ids, *, sends_all: bool = False) -> None:
+        """Begin; a process that `sends_all`, from the run's beginning on, knows what accounts had."""
         self._pool, self._ids = pool, ids
+        self._sends_all = sends_all
+        self._forgotten = np.zeros(pool.shard_count if sends_all else 0, np.bool_)
         self.say: Callable[[str], None] = lambda _: None
         """Gets a sentence at the first violation of a kind, the tenth, the hundredth …"""
         self._shards: OrderedDict[int, _Watched] = OrderedDict()
@@ -101,7 +123,8 @@ class Vigil:
             rows = self._facts.popleft()
             fact, code = rows["fact"], rows["code"]
             invalid = (fact == Fact.ACKNOWLEDGED) & (code == Acknowledged.INVALID)
-            wanted = rows[(fact == Fact.COMPLETED) | (fact >= Fact.UNREADABLE) | invalid]
+            sent = (fact == Fact.SENT) & self._sends_all
+            wanted = rows[(fact == Fact.COMPLETED) | (fact >= Fact.UNREADABLE) | invalid | sent]
             for number in np.unique(wanted["shard"]).tolist():
                 self._look_at(number, wanted[wanted["shard"] == number])
         while self._events:
@@ -115,26 +138,42 @@ class Vigil:
         rows = rows[rows["index"] < len(shard.expected)]
         for row in rows[rows["fact"] >= Fact.UNREADABLE]:
             self._found(_WORDS[Fact(int(row["fact"]))], number, int(row["index"]))
-        rows = rows[rows["fact"] < Fact.UNREADABLE]
+        sent = rows[rows["fact"] == Fact.SENT]
+        rows = rows[(rows["fact"] < Fact.UNREADABLE) & (rows["fact"] != Fact.SENT)]
         index = rows["index"].astype(np.int64)
         told = np.where(rows["fact"] == Fact.COMPLETED, rows["code"], int(Outcome.INVALID))
         for at in index[(told & ~shard.expected[index]) != 0].tolist():
             self._found("wrong outcome", number, at)
-        before = shard.outcomes[np.unique(index)]
-        np.bitwise_or.at(shard.outcomes, index, told.astype(np.uint8))
         changed = np.unique(index)
+        before = shard.outcomes[changed]
+        np.bitwise_or.at(shard.outcomes, index, told.astype(np.uint8))
         after = shard.outcomes[changed]
         for at in changed[(after & _BOTH == _BOTH) & (before & _BOTH != _BOTH)].tolist():
             self._found("outcome taken back", number, at)
         newly = changed[(after & Outcome.SETTLED != 0) & (before & Outcome.SETTLED == 0)]
-        self._spend(shard, number, newly)
+        settled = rows[(told & Outcome.SETTLED != 0) & np.isin(index, newly)]
+        self._spend(shard, number, sent, settled)
 
-    def _spend(self, shard: _Watched, number: int, newly: NDArray[np.int64]) -> None:
-        """Take what was settled off what accounts ever get."""
-        paid = newly[shard.debit_minor[newly] != 0]
-        np.subtract.at(shard.left_minor, shard.account[paid], shard.debit_minor[paid])
-        for at in paid[shard.left_minor[shard.account[paid]] < 0].tolist():
+    def _spend(self, shard: _Watched, number: int, sent: Rows, settled: Rows) -> None:
+        """Add what was sent to what accounts have, and take off what was settled, in their order."""
+        brought, paid = _first(shard.named[sent["index"]], sent), _first(settled["index"], settled)
+        index = np.concatenate([brought[0], paid[0]]).astype(np.int64)
+        at_ns = np.concatenate([brought[1], paid[1]])
+        is_paid = np.arange(len(index)) >= len(brought[0])
+        moved = np.where(is_paid, -shard.debit_minor[index], shard.credit_minor[index])
+        index, at_ns, is_paid, moved = (one[moved != 0] for one in (index, at_ns, is_paid, moved))
+        # What is sent at the very moment may have been there.
+        order = np.lexsort((is_paid, at_ns, shard.account[index]))
+        index, is_paid, moved = index[order], is_paid[order], moved[order]
+        account = shard.account[index]
+        total = np.cumsum(moved)
+        firsts = np.flatnonzero(np.diff(account, prepend=-1))
+        lengths = np.diff(np.append(firsts, len(index)))
+        level = shard.left_minor[account] + total - np.repeat((total - moved)[firsts], lengths)
+        for at in index[is_paid & (level < 0)].tolist():
             self._found("overdrawn", number, at)
+        np.add.at(shard.left_minor, account, moved)
+        shard.credit_minor[index[~is_paid]] = 0
 
     def _look_at_events(self, number: int, rows: Rows) -> None:
         shard = self._watched(number)
@@ -147,9 +186,12 @@ class Vigil:
 
     def _watched(self, number: int) -> _Watched:
         if number not in self._shards:
-            self._shards[number] = _Watched.of(self._pool.shard(number))
+            is_whole = self._sends_all and not self._forgotten[number]
+            self._shards[number] = _Watched.of(self._pool.shard(number), is_whole=is_whole)
             if len(self._shards) > SHARDS_MAX:
-                self._shards.popitem(last=False)
+                forgotten, _ = self._shards.popitem(last=False)
+                if self._sends_all:
+                    self._forgotten[forgotten] = True
         self._shards.move_to_end(number)
         return self._shards[number]
 
@@ -158,3 +200,12 @@ class Vigil:
         if count in SAID_AT:
             command_id = self._ids.command_ids(0, shard, [index])[0]
             self.say(f"{kind}: {count:,} so far, the last is command {command_id}")
+
+
+def _first(
+    index: NDArray[np.integer[Any]], rows: Rows
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each command of some rows once, with the earliest of its times."""
+    order = np.lexsort((rows["at_ns"], index))
+    found, places = np.unique(index[order], return_index=True)
+    return found.astype(np.int64), rows["at_ns"][order][places]

@@ -9,13 +9,12 @@ looked at                          missed, or nobody answered       missed; at a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import percentile_ms
 from locustfiles.profiles import SECOND_NS
@@ -24,8 +23,8 @@ from reports.slos import Slo
 LOOK_BACK_S = 10
 """The last while, for an SLO without windows."""
 
-Took = Callable[[str, Kind | None], NDArray[np.int64]]
-"""Returns the response times of a phase and kind until now, as counts of `fleet.figures`' buckets."""
+Took = Callable[[str, Slo], NDArray[np.int64]]
+"""Returns the response times of what an SLO asks of a phase, as counts of `fleet.figures`' buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,9 @@ class _Watched:
 class Watch:
     """Looks at the SLOs that may end a run, about once a second."""
 
-    def __init__(self, slos: Iterable[Slo]) -> None:
+    def __init__(self, slos: Iterable[Slo], of_phase: Callable[[str], Collection[Slo]]) -> None:
+        """Watch those of `slos` that may end a run, each in the phases that it is `of_phase` for."""
+        self._of_phase = of_phase
         self._watched = [_Watched(slo) for slo in slos if slo.abort_after_s is not None]
         self._phase = ""
 
@@ -69,7 +70,7 @@ class Watch:
                 watched.looks.clear()
                 watched.missed_since_ns = None
         for watched in self._watched if phase else ():
-            if watched.slo.phase in (None, phase) and self._ends(watched, now_ns, counts, took):
+            if watched.slo in self._of_phase(phase) and self._ends(watched, now_ns, counts, took):
                 return watched.slo
         return None
 
@@ -90,7 +91,7 @@ class Watch:
 def look_of(slo: Slo, now_ns: int, phase: str, counts: Counts, took: Took) -> Look:
     """Look at what an SLO asks of a phase."""
     nothing = np.zeros(0, np.int64)
-    return Look(now_ns, counts, nothing if slo.latency is None else took(phase, slo.kind))
+    return Look(now_ns, counts, nothing if slo.latency is None else took(phase, slo))
 
 
 def missed(slo: Slo, looks: Sequence[Look]) -> bool:
@@ -101,7 +102,7 @@ def missed(slo: Slo, looks: Sequence[Look]) -> bool:
         return False
     answered = last.counts.acknowledged - first.counts.acknowledged
     if slo.latency is not None:
-        silent = last.counts.unanswered - first.counts.unanswered if slo.kind is None else 0
+        silent = 0 if slo.is_narrow else last.counts.unanswered - first.counts.unanswered
         return _is_slow(slo, last.took - first.took, silent)
     if slo.errors_below_percent is not None:
         # What nobody answered; whether an answer was right is found out when the run is judged.

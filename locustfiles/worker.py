@@ -28,7 +28,7 @@ from locust.runners import WorkerRunner
 
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
-from locustfiles.channels.gate import Gate
+from locustfiles.channels.gates import Gates
 from locustfiles.fleet.figures import KEY
 from locustfiles.fleet.messages import Answer
 from locustfiles.fleet.post import (
@@ -75,7 +75,7 @@ class _Part:
     """A worker's part of a run."""
 
     run: Run
-    gate: Gate
+    gates: Gates
     pulse: Pulse
     store: Store
     asking: gevent.Greenlet[..., None] | None = None
@@ -180,9 +180,9 @@ class Worker:
         self._joining = True
         try:
             directory = RunDirectory(Path(order["directory"])) if here else spool(order["manifest"])
-            run, gate = serve(order, directory, name, self._platform, self._tracing)
+            run, gates = serve(order, directory, name, self._platform, self._tracing)
             store = self._store(order, directory, here=here)
-            self._part = part = _Part(run, gate, Pulse(run, self._failed, store.store), store)
+            self._part = part = _Part(run, gates, Pulse(run, self._failed, store.store), store)
         except (ValueError, KeyError, OSError, Problems) as error:
             self._send(PROBLEM, {"problem": str(error)})
             return
@@ -278,7 +278,7 @@ class Worker:
                 break
         if part.asking is not None:
             part.asking.kill(block=False)
-        part.gate.close()
+        part.gates.close()
         self._part, self._closing = None, False
 
     def _store_last(self, part: _Part) -> None:

@@ -47,7 +47,7 @@ class GivenUp:
 def attempted_commands(judged: Judged) -> pd.DataFrame:
     """Return the commands of a shard that were sent, or that somebody tried to send, one row each.
 
-    Columns: phase, channel, kind, label, region; intended_ns, ready_ns, sent_ns, acknowledged_ns,
+    Columns: phase, channel, kind, label, region, to_other_region; intended_ns, ready_ns, sent_ns, acknowledged_ns,
     completed_ns (since the run's epoch, or NEVER); refused, sent, failed, wrong (lost, doubled, …).
     """
     evidence, seen = judged.evidence, judged.evidence.seen
@@ -57,7 +57,8 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
         "channel": seen.channel.astype(np.int64),
         "kind": shard.kind.astype(np.int64),
         "label": shard.label.astype(np.int64),
-        "region": _regions(judged),
+        "region": shard.regions[evidence.account],
+        "to_other_region": shard.to_other_region,
         "intended_ns": seen.intended_ns,
         "ready_ns": np.maximum(seen.intended_ns, seen.free_ns),
         "sent_ns": seen.sent_ns,
@@ -70,15 +71,6 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
     }
     tried: Bools = seen.sent_ns != NEVER
     return pd.DataFrame({name: column[tried] for name, column in columns.items()})
-
-
-def _regions(judged: Judged) -> np.ndarray:
-    shard = judged.evidence.shard
-    if not shard.config.regions:
-        return np.full(len(judged.classes), "", object)
-    regions = np.array([shard.config.region_of(int(number)) for number in shard.transit], object)
-    named: np.ndarray = regions[judged.evidence.account]
-    return named
 
 
 def began(events: Sequence[Event]) -> dict[str, int]:

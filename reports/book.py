@@ -10,6 +10,7 @@ import http.client
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import TypeVar
 
 import orjson
@@ -22,6 +23,8 @@ from e2e_data.platform import HttpRequest, Platform
 from e2e_data.problems import Problems
 from reports.rundir import RunDirectory
 from reports.site import Site
+
+_ACCOUNTS_FILE, _COMMANDS_FILE = "accounts.parquet", "commands.parquet"
 
 Row = TypeVar("Row", BookAccount, BookCommand)
 
@@ -66,11 +69,32 @@ Where none of several legs is on the command's account, the first is taken to be
 """
 
 
-def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirectory) -> int:
-    """Fetch both statements into `directory` and return their common sequence number.
+def take_snapshot(
+    sites: Sequence[Site], platform: Platform, ids: Ids, directory: RunDirectory
+) -> dict[str, int]:
+    """Fetch the statements of all `sites`, which together are the platform's book, into `directory`.
 
-    Raises Problems where they cannot be had, cannot be read, or never agree.
+    Returns the sequence number that both of each site have in common, by its address. Raises Problems where they cannot be had, cannot be read, never agree, or tell the same book twice.
     """
+    parts = [directory.book / f".{number}" for number, _ in enumerate(sites)]
+    try:
+        told = {}
+        for site, part in zip(sites, parts, strict=True):
+            part.mkdir(exist_ok=True)
+            told[str(site)] = _take(site, platform, ids, part)
+        _refuse_twice(sites, [part / _ACCOUNTS_FILE for part in parts])
+        for name in (_ACCOUNTS_FILE, _COMMANDS_FILE):
+            _join([part / name for part in parts], directory.book / name)
+    finally:
+        for part in parts:
+            rmtree(part, ignore_errors=True)
+    end = {"as_of": told, "taken_utc_ns": time.time_ns()}
+    directory.write("book/book.json", orjson.dumps(end))
+    return told
+
+
+def _take(site: Site, platform: Platform, ids: Ids, folder: Path) -> int:
+    """Fetch both statements of a site into a folder, and return their common sequence number."""
     for attempt in range(TRIES):
         if attempt:
             time.sleep(TRY_AGAIN_S)
@@ -78,7 +102,7 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             site,
             platform.accounts_statement,
             platform.read_account_row,
-            directory.book / "accounts.parquet",
+            folder / _ACCOUNTS_FILE,
             ACCOUNTS,
             lambda rows: account_table(rows, ids),
         )
@@ -86,13 +110,11 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             site,
             platform.commands_statement,
             platform.read_command_row,
-            directory.book / "commands.parquet",
+            folder / _COMMANDS_FILE,
             COMMANDS,
             lambda rows: command_table(rows, ids),
         )
         if accounts_as_of == commands_as_of:
-            end = {"as_of": accounts_as_of, "taken_utc_ns": time.time_ns()}
-            directory.write("book/book.json", orjson.dumps(end))
             return accounts_as_of
     raise Problems(
         [
@@ -100,6 +122,38 @@ def take_snapshot(site: Site, platform: Platform, ids: Ids, directory: RunDirect
             f"{commands_as_of} after {TRIES} tries; make sure that nobody else uses the platform"
         ]
     )
+
+
+def _refuse_twice(sites: Sequence[Site], parts: Sequence[Path]) -> None:
+    """Raise Problems where a customer's account is in the statements of two sites."""
+    seen: dict[str, Site] = {}
+    for site, part in zip(sites, parts, strict=True):
+        if len(parts) == 1:
+            return
+        accounts = pq.read_table(part, columns=["account_id"], filters=[("known", "==", True)])
+        for account in accounts["account_id"].to_pylist():
+            other = seen.setdefault(account, site)
+            if other is not site:
+                raise Problems(
+                    [
+                        f"{other} and {site} both tell of the account {account}: if they have one "
+                        "book, say so with one_book = true in the plan's table [http]"
+                    ]
+                )
+
+
+def _join(parts: Sequence[Path], whole: Path) -> None:
+    """Make one file of several of the same columns; of one it is that one."""
+    if len(parts) > 1:
+        joined = parts[0].with_suffix(".joined")
+        with pq.ParquetWriter(joined, pq.read_schema(parts[0]), compression="zstd") as writer:
+            for part in parts:
+                with pq.ParquetFile(part) as file:
+                    for batch in file.iter_batches(BATCH_ROWS):
+                        writer.write_batch(batch)
+        joined.replace(whole)
+    else:
+        parts[0].replace(whole)
 
 
 def _fetch(

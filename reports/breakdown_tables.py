@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.judgement import Judgement
-from reports.quantities import NOTHING, count, measured, milliseconds, moment
+from reports.quantities import NOTHING, count, counted, measured, milliseconds, moment
 from reports.tables import share, text_frame
 
 
@@ -32,6 +32,15 @@ def faults(judgement: Judgement) -> pd.DataFrame:
         *("p99 during", "Incidents", "Also disturbed"),
     )
     return text_frame(rows, columns)
+
+
+def faults_read(judgement: Judgement) -> str:
+    """Say how the table of faults counts, and how often commands were sent again."""
+    were = "was" if judgement.retried == 1 else "were"
+    return (
+        "Noticed counts from a fault's beginning, recovered from its end, until things were as before "
+        f"it. {counted(judgement.retried, 'attempt')} {were} made again under the same command id."
+    )
 
 
 def errors(judgement: Judgement) -> pd.DataFrame:

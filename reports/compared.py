@@ -7,17 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from e2e_data import manifest as manifests
 from e2e_data.exits import Exit
 from e2e_data.problems import Problems
 from reports.differences import Answer, Difference, Sample, decide
 from reports.hdr import Histogram
 from reports.judgement import Judgement, PhaseRow, Status
 from reports.latencies import Distribution
-from reports.latency_log import FILE_NAME, read_log
+from reports.latency_log import FILE_NAME, of_phase, read_log
+from reports.likeness import differing, differing_settings, pool_of, surroundings
 from reports.results import read_judgement
 from reports.rundir import RunDirectory, RunRecord
 from reports.slos import Latency
@@ -50,10 +48,9 @@ class JudgedRun:
         return cls(directory, directory.record(), read_judgement(directory), read_log(log))
 
     @cached_property
-    def pool(self) -> tuple[object, ...]:
+    def pool(self) -> tuple[str, ...]:
         """What makes two pools the same."""
-        manifest = manifests.read(self.directory.pool)
-        return (manifest.seed, *(entry.hash for entry in manifest.shards))
+        return pool_of(self.directory)
 
     def phase(self, name: str) -> PhaseRow | None:
         """Return how a phase went; None where it never began."""
@@ -61,12 +58,7 @@ class JudgedRun:
 
     def distribution(self, latency: Latency, phase: str) -> Distribution:
         """Return a latency over all channels and kinds of a phase."""
-        whole, prefix = Histogram(), f"{quote(phase, safe='')}/"
-        for tag, histogram in self.histograms.items():
-            if tag.startswith(prefix) and tag.endswith(f"/{latency}"):
-                whole.add(histogram)
-        rows = (row for row in self.judgement.latencies if row.phase == phase)
-        return Distribution(whole, sum(row.censored for row in rows if row.latency == latency))
+        return of_phase(self.histograms, self.judgement, phase, latency)
 
     def errors(self, phase: str) -> int:
         """Return how many commands of a phase ended as an error."""
@@ -186,7 +178,7 @@ def _differing(runs: Sequence[JudgedRun]) -> Iterator[str]:
     first = runs[0]
     for run in runs[1:]:
         path = run.directory.path
-        told = list(_paths(first.record.plan, run.record.plan, ""))
+        told = list(differing_settings(first.record.plan, run.record.plan))
         for where, was, is_now in told[:DIFFERENCES_MAX]:
             yield f"{path}: {where} is {is_now}, but {was} in {first.directory.path}"
         if len(told) > DIFFERENCES_MAX:
@@ -195,28 +187,20 @@ def _differing(runs: Sequence[JudgedRun]) -> Iterator[str]:
             yield f"{path}: the pool is not that of {first.directory.path}"
 
 
-def _paths(was: Any, is_now: Any, where: str) -> Iterator[tuple[str, object, object]]:
-    """Yield each setting that differs: its path and both values."""
-    if isinstance(was, dict) and isinstance(is_now, dict):
-        for name in sorted({*was, *is_now}):
-            path = f"{where}.{name}" if where else str(name)
-            yield from _paths(was.get(name), is_now.get(name), path)
-    elif was != is_now:
-        yield where, was, is_now
-
-
 def _environment(base: Sequence[JudgedRun], new: Sequence[JudgedRun]) -> Iterator[str]:
     """Say what else is not the same: versions, machine, address."""
-    told = [{**run.record.versions, "host": _host(run.record)} for run in (*base, *new)]
-    for name in sorted({key for facts in told for key in facts}):
-        was = sorted({facts.get(name, "not known") for facts in told[: len(base)]})
-        is_now = sorted({facts.get(name, "not known") for facts in told[len(base) :]})
-        if was != is_now:
-            yield f"{name}: {', '.join(was)} before, {', '.join(is_now)} now"
+    before, now = (_of_side(side) for side in (base, new))
+    for name, was, is_now in differing(before, now):
+        yield f"{name}: {was} before, {is_now} now"
 
 
-def _host(record: RunRecord) -> str:
-    return "the embedded sandbox" if record.embedded_sandbox else record.host
+def _of_side(runs: Sequence[JudgedRun]) -> dict[str, str]:
+    """Return what surrounded runs: for each name every value that it had."""
+    told = [surroundings(run.record) for run in runs]
+    names = {name for facts in told for name in facts}
+    return {
+        name: ", ".join(sorted({facts.get(name, "not known") for facts in told})) for name in names
+    }
 
 
 def _samples(

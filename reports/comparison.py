@@ -26,10 +26,11 @@ from reports.drawing import (
     say_nothing,
     sentence,
 )
-from reports.figures import CUSTOMERS
 from reports.hostile import visible
+from reports.latencies import WAITED_FOR
 from reports.page import environment, table
 from reports.quantities import NOTHING, count, counted, measured, significant
+from reports.tables import text_frame
 
 _HEADLINES: dict[Exit, tuple[str, Tone]] = {
     Exit.GOOD: ("No regression", "good"),
@@ -100,7 +101,7 @@ def differences(comparison: Comparison) -> pd.DataFrame:
         for one in comparison.differences
     ]
     columns = ("Status", "What", "Before", "Now", "Change", "Interval", "Matters from", "Note")
-    return pd.DataFrame(rows, columns=list(columns), dtype=object)
+    return text_frame(rows, columns)
 
 
 def paragraph(comparison: Comparison) -> str:
@@ -137,7 +138,7 @@ def _runs(base: Sequence[JudgedRun], new: Sequence[JudgedRun]) -> pd.DataFrame:
         for side, runs in zip(SIDES, (base, new), strict=True)
         for run in runs
     ]
-    return pd.DataFrame(rows, columns=["Side", "Run", "Verdict"], dtype=object)
+    return text_frame(rows, ("Side", "Run", "Verdict"))
 
 
 def _value(one: Difference, value: float) -> str:
@@ -197,7 +198,7 @@ def _overlay(phase: str, base: Sequence[JudgedRun], new: Sequence[JudgedRun]) ->
                 for run in runs
                 if (found := run.distribution(latency, phase)).histogram.count
             ]
-            for latency in CUSTOMERS
+            for latency in WAITED_FOR
         },
         most=CURVES_MAX,
         key=f"percentiles-{phase}",

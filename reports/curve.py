@@ -13,6 +13,7 @@ from reports.drawing import COLOURS, Drawing, drawing_style, inlined
 from reports.hostile import visible
 from reports.judgement import SearchRow, StepRow
 from reports.quantities import NOTHING, count, figure, moment, significant
+from reports.tables import text_frame
 
 _SIZE_IN = (10.0, 2.8)
 
@@ -52,7 +53,7 @@ def steps_table(searches: Sequence[SearchRow]) -> pd.DataFrame:
         for search in searches
         for step in search.steps
     ]
-    return pd.DataFrame(rows, columns=list(names), dtype=str)
+    return text_frame(rows, names)
 
 
 def _curve(search: SearchRow, steps: Sequence[StepRow], key: str) -> Drawing:

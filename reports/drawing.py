@@ -67,6 +67,8 @@ class Line:
     label: str
     colour: str
     dashes: str = "-"
+    told: str = ""
+    """What words call it, where its label is shortened."""
 
 
 @contextmanager

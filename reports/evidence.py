@@ -6,6 +6,7 @@ are expressions over columns. Shards are loaded in groups: memory is bounded wha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -227,8 +228,13 @@ class RunEvidence:
             return {}
         with readable():
             table = self._accounts.to_table(filter=ds.field("customer_id") == "")
-        ids, balances = table["account_id"].to_pylist(), table["balance_minor"].to_pylist()
-        return dict(zip(ids, balances, strict=True))
+        # Several regions' books may each have one of the same id: together they are its balance.
+        sums: Counter[str] = Counter()
+        for one, minor in zip(
+            *(table[name].to_pylist() for name in ("account_id", "balance_minor")), strict=True
+        ):
+            sums[one] += minor
+        return dict(sums)
 
     def shards(self) -> Iterator[Evidence]:
         """Yield the evidence of each shard of the pool, in order."""

@@ -2,13 +2,16 @@
 
 Time is cut into windows of `WINDOW_NS`, for each channel by itself. A window is *disturbed* when an
 attempt failed in it, when hardly anything was answered or completed though it was before, or when what
-was answered or completed had taken far longer than before the fault.
+was answered or completed had taken far longer than before the fault. So is each window of a stretch in
+which nothing was, longer than any before, and so long that by what was usual something had to be.
 
 before      up to `BEFORE_NS` before the fault, in its phase
 noticed     the first failure, or the end of the first disturbed window, since the fault began
-recovered   when the first stretch of `QUIET` undisturbed windows began, since the fault ended
+recovered   when the first stretch of `QUIET` undisturbed windows began, since the fault ended; unknown
+            where nothing says what was usual
 
-All of it ends where the phase ends its sending, or another fault begins.
+All of it ends where the phase ends its sending, or another fault begins: where that is before so much as
+such a stretch was seen, nobody knows whether it had recovered.
 """
 
 from __future__ import annotations
@@ -137,15 +140,27 @@ def recoveries(slo: Slo, rows: Sequence[FaultRow]) -> SloResult:
     """Tell whether the platform had recovered from each fault in time."""
     assert slo.recovered_within_s is not None
     asked = [row for row in rows if slo.phase in (None, row.phase)]
-    if not asked:
-        return SloResult(slo.title, Status.UNKNOWN, None, 0, "no fault was brought about", slo.unit)
-    never = [row.title for row in asked if row.recovered_ms is None]
+    within_ms = 1000 * slo.recovered_within_s
+    missed = [row for row in asked if _at_least_ms(row) > within_ms]
+    unseen = [row for row in asked if row.recovered_ms is None and row not in missed]
+    never = [row.title for row in missed if row.recovered_ms is None]
     took_s = [row.recovered_ms / 1000 for row in asked if row.recovered_ms is not None]
-    note = f"not recovered from: {', '.join(never)}" if never else ""
+    notes = ["no fault was brought about"] if not asked else []
+    if never:
+        notes.append(f"not recovered from: {', '.join(never)}")
+    if unseen:
+        titles = ", ".join(row.title for row in unseen)
+        notes.append(f"too little was seen before and after to tell: {titles}")
+    status = Status.VIOLATED if missed else Status.HOLDS
+    if not missed and (unseen or not asked):
+        status = Status.UNKNOWN
     worst_s = max(took_s, default=None)
-    is_met = not never and worst_s is not None and worst_s <= slo.recovered_within_s
-    status = Status.HOLDS if is_met else Status.VIOLATED
-    return SloResult(slo.title, status, worst_s, len(asked), note, slo.unit)
+    return SloResult(slo.title, status, worst_s, len(asked), "; ".join(notes), slo.unit)
+
+
+def _at_least_ms(row: FaultRow) -> float:
+    """Return how long a recovery took; or has taken so far, where its end was not seen."""
+    return row.disturbed_ms if row.recovered_ms is None else row.recovered_ms
 
 
 def _spans(events: Sequence[Event]) -> Iterator[_Span]:
@@ -183,6 +198,7 @@ def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
     for channel in own:
         mine = disturbed[channel] if not mine.size else mine | disturbed[channel]
     during = slice(0, max(last - first, 1))
+    is_known = any(_has_usual(span, seen) for seen in own.values())
     return FaultRow(
         title=span.title,
         phase=span.phase,
@@ -190,7 +206,8 @@ def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
         began_ns=span.began_ns,
         ended_ns=span.ended_ns,
         noticed_ms=_noticed_ms(span, own, mine),
-        recovered_ms=_recovered_ms(span, mine),
+        recovered_ms=_recovered_ms(span, mine) if is_known else None,
+        disturbed_ms=_disturbed_ms(span, mine),
         answered_percent=_level(span, own),
         response_p99_before_ms=_p99_ms(own, span.from_ns // WINDOW_NS, first),
         response_p99_during_ms=_p99_ms(own, first, max(last, first + 1)),
@@ -216,17 +233,45 @@ def _disturbed(span: _Span, seen: _Channel) -> NDArray[np.bool_]:
             found[at_ns // WINDOW_NS - first] = True
     for end in _ENDS:
         usual = _Usual.of(seen, end, span.from_ns // WINDOW_NS + 1, first)
-        for at in range(1, size):
-            found[at] |= usual.is_exceeded(seen.between(end, first + at, first + at + 1))
+        # The first window is half from before.
+        windows = [seen.between(end, first + at, first + at + 1) for at in range(1, size)]
+        found[1:] |= [usual.is_exceeded(window) for window in windows]
+        for silent in _silences(windows):
+            if len(silent) >= usual.silent:
+                found[1 + silent.start : 1 + silent.stop] = True
     return found
+
+
+def _silences(windows: Sequence[NDArray[np.int64]]) -> Iterator[range]:
+    """Yield the stretches of windows in which nothing ended."""
+    began = None
+    for at, window in enumerate([*windows, None]):
+        is_silent = window is not None and not len(window)
+        if is_silent and began is None:
+            began = at
+        elif not is_silent and began is not None:
+            yield range(began, at)
+            began = None
+
+
+def _has_usual(span: _Span, seen: _Channel) -> bool:
+    """Tell whether anything was answered before a fault."""
+    return (
+        len(seen.between("acknowledged", span.from_ns // WINDOW_NS + 1, span.began_ns // WINDOW_NS))
+        > 0
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """What windows were like before a fault: their fewest ends, and the longest that these took."""
+    """What windows were like before a fault: none of them disturbs."""
 
     least: float
+    """Ends in a window."""
     longest_ns: float
+    """How long nine of ten in a window took."""
+    silent: float
+    """From so many windows on that nothing ended in, one after the other, something is wrong."""
 
     @classmethod
     def of(cls, seen: _Channel, end: str, first: int, last: int) -> _Usual:
@@ -235,12 +280,14 @@ class _Usual:
         counts = [int(window[:, 1].sum()) for window in windows]
         took_ns = [_ninetieth_ns(window) for window in windows if len(window)]
         if not took_ns:
-            return cls(0, math.inf)
+            return cls(0, math.inf, math.inf)
         expected = sum(counts) / len(counts)
         least = HARDLY * expected if expected >= EXPECTED_MIN else 0
         # What a window was like without a fault disturbs none.
         longest_ns = max(LONGER * median(took_ns) + LONGER_NS, *took_ns)
-        return cls(min(least, *counts), longest_ns)
+        longest_silence = max(map(len, _silences(windows)), default=0)
+        silent = max(math.ceil(EXPECTED_MIN / expected), longest_silence + 1)
+        return cls(min(least, *counts), longest_ns, silent)
 
     def is_exceeded(self, window: NDArray[np.int64]) -> bool:
         """Tell whether a window is disturbed."""
@@ -281,6 +328,13 @@ def _recovered_ms(span: _Span, disturbed: NDArray[np.bool_]) -> float | None:
             over_ns = span.ended_ns if at == start else quiet_ns
             return (over_ns - span.ended_ns) / 1e6
     return None
+
+
+def _disturbed_ms(span: _Span, disturbed: NDArray[np.bool_]) -> float:
+    """Return how long after the end of a fault the last disturbed window ended; 0 where none was."""
+    last: list[int] = np.flatnonzero(disturbed)[-1:].tolist()
+    over_ns = [(span.began_ns // WINDOW_NS + at + 1) * WINDOW_NS for at in last]
+    return max([0, *(one - span.ended_ns for one in over_ns)]) / 1e6
 
 
 def _level(span: _Span, own: dict[Channel, _Channel]) -> float | None:

@@ -26,6 +26,7 @@ from reports.drawing import (
 )
 from reports.hostile import visible
 from reports.judgement import LatencyRow
+from reports.latencies import WAITED_FOR
 from reports.quantities import duration, figure, milliseconds
 from reports.results import Results
 from reports.slos import Latency
@@ -33,7 +34,6 @@ from reports.time_axis import Axis, name_phases, panels
 from reports.timeline import Event, Second
 
 _SHARES = {"p50": 0.5, "p99": 0.99}
-CUSTOMERS: tuple[Latency, ...] = ("response", "completion")
 QUEUES_MAX = 4
 """Queues, and series of a metric, that are shown, the highest: more could not be told apart."""
 NAME_LETTERS, BESIDE_LETTERS = 22, 14
@@ -57,7 +57,7 @@ def drawings(results: Results) -> tuple[Drawing, ...]:
     with drawing_style():
         return (
             _story(results, axis),
-            curves.percentiles({name: list(_curves(results, name)) for name in CUSTOMERS}),
+            curves.percentiles({name: list(_curves(results, name)) for name in WAITED_FOR}),
             curves.throughput(results.metrics, axis),
         )
 
@@ -83,21 +83,19 @@ def _story(results: Results, axis: Axis) -> Drawing:
         _rates(results.metrics, axis),
         _latencies(results.heat, axis),
         _errors(results.metrics, table, axis),
-        _lines(
+        _told(
             table,
             axis,
             "pending, users",
-            (
-                Line("pending", "commands pending", COLOURS["purple"]),
-                Line("users", "users", svg.INK, "--"),
-                Line("waiting", "users waiting for the platform", COLOURS["green"]),
-            ),
+            Line("pending", "commands pending", COLOURS["purple"]),
+            Line("users", "users", svg.INK, "--"),
+            Line("waiting", "users waiting for the platform", COLOURS["green"]),
         ),
         *_workers(events, axis),
         *_queues(rows, axis),
         *_server(results, axis),
-        _lines(table, axis, "lag, ms", (Line("lag", "event-loop lag", COLOURS["orange"]),)),
-        _lines(table, axis, "CPU, %", (Line("cpu", "CPU, share of one core", COLOURS["blue"]),)),
+        _told(table, axis, "lag, ms", Line("lag", "event-loop lag", COLOURS["orange"])),
+        _told(table, axis, "CPU, %", Line("cpu", "CPU, share of one core", COLOURS["blue"])),
     ]
     drawn, places = panels([panel.height_in for panel in shown], axis)
     for panel, place in zip(shown, places, strict=True):
@@ -120,19 +118,7 @@ def _rates(metrics: pd.DataFrame, axis: Axis) -> Panel:
     )
     per_s = axis.binned(metrics, dict.fromkeys((line.column for line in lines), "sum"))
     per_s = per_s.fillna(0) / axis.step_s
-
-    def draw(panel: Axes) -> None:
-        plot(panel, per_s, lines)
-        finish(panel, "commands per s")
-        from_zero(panel, per_s, headroom=1.15)  # with room for the phases' names
-        name_phases(panel, axis)
-
-    said = [
-        f"{line.label} at most {figure(float(per_s[line.column].max()))} per second"
-        for line in lines
-        if len(per_s)
-    ]
-    return Panel(2.2, draw, said)
+    return _lines(per_s, lines, "commands per s", unit=" per second", named=axis)
 
 
 def _latencies(whole: pd.DataFrame, axis: Axis) -> Panel:
@@ -163,45 +149,43 @@ def _latencies(whole: pd.DataFrame, axis: Axis) -> Panel:
 def _errors(metrics: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Panel:
     failed = axis.binned(metrics, {"failed": "sum"})
     given_up = axis.binned(table, {"given_up": "sum"})
-    whole = failed.join(given_up, how="outer").fillna(0) / axis.step_s
+    per_s = failed.join(given_up, how="outer").fillna(0) / axis.step_s
     lines = (
         Line("failed", "errors", COLOURS["orange"]),
         Line("given_up", "arrivals given up", COLOURS["purple"], "--"),
     )
+    return _lines(per_s, lines, "errors per s", unit=" per second")
 
-    def draw(panel: Axes) -> None:
-        plot(panel, whole, lines)
-        finish(panel, "errors per s")
-        from_zero(panel, whole)
 
-    said = [
-        f"{line.label} at most {figure(float(whole[line.column].max()))} per second"
-        for line in lines
-        if len(whole)
-    ]
-    return Panel(0.9, draw, said)
+def _told(table: pd.DataFrame, axis: Axis, label: str, *lines: Line) -> Panel:
+    """Return a panel of what a timeline tells, the largest of each step."""
+    how = dict.fromkeys((line.column for line in lines), "max")
+    return _lines(axis.binned(table, how), lines, label)
 
 
 def _lines(
-    table: pd.DataFrame, axis: Axis, label: str, lines: Sequence[Line], *, by_column: bool = False
+    shown: pd.DataFrame,
+    lines: Sequence[Line],
+    label: str,
+    *,
+    unit: str = "",
+    named: Axis | None = None,
 ) -> Panel:
-    """Return a panel of what the timeline tells, the largest of each step.
-
-    Words name lines by their labels, or where these are shortened `by_column`.
-    """
-    binned = axis.binned(table, dict.fromkeys((line.column for line in lines), "max"))
+    """Return a panel of lines from zero; a high one with the phases `named` where their axis is given."""
 
     def draw(panel: Axes) -> None:
-        plot(panel, binned, lines)
+        plot(panel, shown, lines)
         finish(panel, label)
-        from_zero(panel, binned)
+        from_zero(panel, shown, headroom=1.15 if named else 1.05)
+        if named:
+            name_phases(panel, named)
 
     said = [
-        f"{(by_column and visible(line.column)) or line.label} at most {figure(float(binned[line.column].max()))}"
+        f"{line.told or line.label} at most {figure(float(shown[line.column].max()))}{unit}"
         for line in lines
-        if len(binned)
+        if len(shown)
     ]
-    return Panel(0.9, draw, said)
+    return Panel(2.2 if named else 0.9, draw, said)
 
 
 def _workers(events: Sequence[Event], axis: Axis) -> Iterator[Panel]:
@@ -228,14 +212,8 @@ def _workers(events: Sequence[Event], axis: Axis) -> Iterator[Panel]:
 def _queues(rows: Sequence[Second], axis: Axis) -> Iterator[Panel]:
     """Yield how deep queues were and how far readers were behind, where anybody looked."""
     depths = pd.DataFrame([{"t_s": row.at_ns / 1e9, **row.queues} for row in rows])
-    names = [str(name) for name in depths.columns if name != "t_s"]
-    if not names:
-        return
-    deepest = depths[names].max().sort_values(ascending=False, kind="stable")
-    names = [str(name) for name in deepest.index[:QUEUES_MAX]]
-    colours = list(COLOURS.values())
-    lines = [Line(name, _short(name), colours[number]) for number, name in enumerate(names)]
-    yield _lines(depths, axis, "messages", lines, by_column=True)
+    if set(depths.columns) - {"t_s"}:
+        yield _told(depths, axis, "messages", *_highest(depths.drop(columns="t_s")))
 
 
 def _server(results: Results, axis: Axis) -> Iterator[Panel]:
@@ -243,18 +221,28 @@ def _server(results: Results, axis: Axis) -> Iterator[Panel]:
     units = {metric.name: metric.unit for metric in results.record.server} if results.record else {}
     for name, rows in results.server.groupby("name", sort=False):
         wide = rows.pivot_table(index="t_s", columns="series", values="value", aggfunc="max")
-        highest = wide.max().sort_values(ascending=False, kind="stable").index[:QUEUES_MAX]
-        colours = list(COLOURS.values())
         unit = units.get(str(name), "")
-        lines = [
-            Line(str(series), _short(str(series) or str(name)), colours[number])
-            for number, series in enumerate(highest)
-        ]
         told = visible(f"{name}, {unit}" if unit else str(name))
         fits = len(told) <= BESIDE_LETTERS
         label = told if fits else f"{told[: BESIDE_LETTERS - 1]}…"
-        panel = _lines(wide.reset_index(), axis, label, lines, by_column=True)
-        yield replace(panel, said=[f"{told}: {one}" for one in panel.said])
+        lines = [
+            replace(
+                line,
+                label=line.label or _short(str(name)),
+                told=f"{told}: {line.told or str(name)}",
+            )
+            for line in _highest(wide)
+        ]
+        yield _told(wide.reset_index(), axis, label, *lines)
+
+
+def _highest(table: pd.DataFrame) -> list[Line]:
+    """Return a line for each of the columns that rise highest, QUEUES_MAX at most."""
+    names = table.max().sort_values(ascending=False, kind="stable").index[:QUEUES_MAX]
+    return [
+        Line(str(name), _short(str(name)), colour, told=visible(str(name)))
+        for name, colour in zip(names, COLOURS.values(), strict=False)
+    ]
 
 
 def _short(name: str) -> str:

@@ -27,6 +27,7 @@ from reports.drawing import (
 from reports.locust_csv import AGGREGATED, PERCENTILES, LocustRun, prefixes, read_locust
 from reports.page import Table, environment, table
 from reports.quantities import count, counted, duration, figure, milliseconds, significant
+from reports.tables import text_frame
 from reports.time_axis import Axis, panels
 
 REQUESTS_MAX = 500
@@ -117,7 +118,7 @@ def _requests(run: LocustRun) -> pd.DataFrame:
     ]
     names = ["max" if name == "100%" else f"p{name.removesuffix('%')}" for name in present]
     columns = ["Type", "Name", "Requests", "Failures", "Requests per s", *names]
-    return pd.DataFrame(rows, columns=columns, dtype=object)
+    return text_frame(rows, columns)
 
 
 def _failures(run: LocustRun) -> pd.DataFrame:
@@ -126,7 +127,7 @@ def _failures(run: LocustRun) -> pd.DataFrame:
         (str(row["Method"]), str(row["Name"]), figure(float(row["Occurrences"])), str(row["Error"]))
         for _, row in shown.iterrows()
     ]
-    return pd.DataFrame(rows, columns=["Method", "Name", "Count", "Reason"], dtype=object)
+    return text_frame(rows, ("Method", "Name", "Count", "Reason"))
 
 
 def _story(run: LocustRun, key: str) -> Drawing:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reports.judgement import Status
+
 PARTS = 20
 T_95 = 2.101
 """Of Student's distribution with 18 degrees of freedom: 95 % lie between its negative and this."""
@@ -31,6 +33,19 @@ class Growth:
     to_value: float
     hours: float
 
+    def below(self, percent: float) -> Status:
+        """Tell whether it grew by less: it holds only if even the upper end of the confidence does."""
+        if self.percent >= percent:
+            return Status.VIOLATED
+        return Status.HOLDS if self.high_percent < percent else Status.UNKNOWN
+
+    def told(self, unit: str) -> str:
+        """Return all of it in words."""
+        return (
+            f"{self.percent:+.1f} % in {self.hours:.2f} h (95 %: {self.low_percent:+.1f} to "
+            f"{self.high_percent:+.1f}), from {self.from_value:.0f} to {self.to_value:.0f} {unit}"
+        ).rstrip()
+
 
 def growth(times_s: Sequence[float], values: Sequence[float]) -> Growth | None:
     """Fit a line to values over time; None where there are too few to say anything."""
@@ -45,6 +60,8 @@ def growth(times_s: Sequence[float], values: Sequence[float]) -> Growth | None:
     error = float(np.sqrt((rest**2).sum() / (PARTS - 2) / spread))
     span_s = float(at_s[-1] - at_s[0])
     begin = float(y.mean() + slope * (at_s[0] - x.mean()))
+    if begin <= 0:
+        return None  # Of nothing there is no percentage.
     low, middle, high = (
         100 * one * span_s / begin for one in (slope - T_95 * error, slope, slope + T_95 * error)
     )

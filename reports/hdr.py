@@ -38,6 +38,11 @@ def buckets(values_ns: Counts) -> Counts:
     return found
 
 
+_BUCKETS_MAX = int(buckets(np.array([HIGHEST_NS]))[0]) + 2 * HALF
+_BYTES_MAX = _HEAD.size + 10 * _BUCKETS_MAX
+"""Of an encoding before it is compressed: a number takes ten bytes at most."""
+
+
 def highest_ns(bucket: int) -> int:
     """Return the highest value that a bucket holds."""
     doublings = max((bucket >> SUB_BITS - 1) - 1, 0)
@@ -101,10 +106,13 @@ class Histogram:
         try:
             raw = base64.b64decode(text, validate=True)
             cookie, length = struct.unpack_from(">ii", raw)
-            whole = zlib.decompress(raw[8 : 8 + length])
+            unpacking = zlib.decompressobj()
+            whole = unpacking.decompress(raw[8 : 8 + length], _BYTES_MAX)
             head = _HEAD.unpack_from(whole)
         except (struct.error, zlib.error) as error:
             raise ValueError(f"no histogram ({error})") from error
+        if not unpacking.eof:
+            raise ValueError("a histogram that is cut off, or larger than there can be")
         if cookie != _COMPRESSED_COOKIE or head[0] != _COOKIE or head[3:5] != (DIGITS, 1):
             raise ValueError("a histogram of another version, precision or unit")
         counts = _counts(_numbers_decoded(whole[_HEAD.size : _HEAD.size + head[1]]))
@@ -138,8 +146,9 @@ def _runs(counts: Counts) -> Counts:
 def _counts(runs: Counts) -> Counts:
     """Turn what was written back into counts. Raises ValueError where that would be too many."""
     spans = np.where(runs < 0, -runs, 1)
+    # Each for itself, too: a sum of what is far too large may come round to something small.
     size = int(spans.sum())
-    if size > int(buckets(np.array([HIGHEST_NS]))[0]) + 2 * HALF or (spans < 1).any():
+    if size > _BUCKETS_MAX or (spans < 1).any() or (spans > _BUCKETS_MAX).any():
         raise ValueError("a histogram of more buckets than there can be")
     counts = np.zeros(size, np.int64)
     filled = runs >= 0

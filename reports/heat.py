@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
 from reports.drawing import COLOURS, tick
+from reports.seconds import at_share
 from reports.time_axis import Axis
 
 ROWS = 48
@@ -30,18 +31,14 @@ def percentiles(heat: pd.DataFrame, step_s: int, shares: Mapping[str, float]) ->
         return pd.DataFrame(columns=list(shares), dtype=float)
     steps = heat["t_s"].to_numpy(np.int64) // step_s
     order = np.lexsort((heat["took_ms"].to_numpy(), steps))
-    steps, took_ms = steps[order] - steps.min(), heat["took_ms"].to_numpy(float)[order]
+    first = int(steps.min())
+    steps, took_ms = steps[order] - first, heat["took_ms"].to_numpy(float)[order]
     counts = heat["count"].to_numpy(np.int64)[order]
-    ranks = np.cumsum(counts)
-    totals = np.bincount(steps, counts).astype(np.int64)
-    before, there = np.cumsum(totals) - totals, np.flatnonzero(totals)
-    first = int(heat["t_s"].min()) // step_s
-    found = pd.DataFrame(index=(np.arange(len(totals)) + first + 0.5) * step_s)
+    found = pd.DataFrame(index=(np.arange(int(steps.max()) + 1) + first + 0.5) * step_s)
     for name, share in shares.items():
-        column = np.full(len(totals), np.nan)
-        wanted = before + np.maximum(np.ceil(totals * share), 1).astype(np.int64)
-        column[there] = took_ms[np.searchsorted(ranks, wanted[there])]
-        found[name] = column
+        there, rows = at_share(steps, counts, share)
+        found[name] = np.nan
+        found.iloc[there, -1] = took_ms[rows]
     return found
 
 

@@ -17,6 +17,7 @@ from reports.paragraph import length_s, paragraph
 from reports.quantities import sentence_case
 from reports.results import Results
 from reports.rundir import RunRecord
+from reports.since import NO_EARLIER, Since
 from reports.slos import LATENCY_MEANINGS, Latency
 from reports.timeline import Event
 
@@ -24,8 +25,8 @@ from reports.timeline import Event
 _LATENCY_ORDER: tuple[Latency, ...] = ("response", "completion", "service", "queueing", "lag")
 
 
-def to_html(results: Results) -> str:
-    """Return the page of a judged run."""
+def to_html(results: Results, changed: Since = NO_EARLIER) -> str:
+    """Return the page of a judged run, with what changed since the one before."""
     judgement, (rows, events) = results.judgement, results.timeline
     word, tone = headline(judgement)
     run_s = length_s(judgement, results.last_seen_s)
@@ -37,7 +38,9 @@ def to_html(results: Results) -> str:
             headline=word,
             tone=tone,
             paragraph=paragraph(judgement, run_s),
-            answers=answers(judgement, rows),
+            answers=(*answers(judgement, rows), changed.answer),
+            since=changed,
+            since_tables=[table(caption, frame) for caption, frame in changed.tables],
             drawings={drawing.key: drawing for drawing in drawings(results)},
             searches=list(curves(judgement.searches)),
             again=_again(results.record),
@@ -92,13 +95,18 @@ def _named_tables(judgement: Judgement, events: Sequence[Event]) -> dict[str, ob
         "faults": table(
             "Faults of the plan, and what they did", breakdown_tables.faults(judgement)
         ),
+        "faults_read": breakdown_tables.faults_read(judgement),
         "workers": table("Workers, by what they reported, responses in ms", workers),
         "latencies": latencies,
         "classes": classes,
         "labels": labels,
         "patterns": patterns,
         "without_patterns": tables.without_patterns(judgement),
-        "regions": table("The pool by region", tables.regions(judgement), counts=True),
+        "regions": table(
+            "Regions: what belongs to each, and how it went there",
+            tables.regions(judgement),
+            counts=True,
+        ),
         "errors": table("Errors, the most frequent first", breakdown_tables.errors(judgement)),
         "rejections": table(
             "Rejected, by reason", breakdown_tables.rejections(judgement), counts=True

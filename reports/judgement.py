@@ -209,12 +209,24 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """What of the pool belongs to one region."""
+    """What of the pool belongs to one region, and how it went there."""
 
     region: str
     accounts: int
     payments: int
     settled: int
+    sent: int
+    rate_per_s: float | None
+    """Commands sent per second, from when the first was intended to when the last was sent."""
+    failed: int
+    """Commands that were sent, or could not be, without a right outcome."""
+    error_percent: float | None
+    response_p50_ms: float | None
+    response_p99_ms: float | None
+    completion_p99_ms: float | None
+    to_other_region: int
+    """Payments whose beneficiary is in another region than the account."""
+    to_other_completion_p99_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +327,8 @@ class FaultRow:
     """From its beginning until it showed; None where it never did."""
     recovered_ms: float | None
     """From its end until it was as before; None where that was not seen."""
+    disturbed_ms: float
+    """From its end until the last disturbance that was seen; it did not recover before."""
     answered_percent: float | None
     """Of what was answered before in as long a time; None where too little was."""
     response_p99_before_ms: float | None

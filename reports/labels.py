@@ -1,4 +1,4 @@
-"""What is counted per label and per region: how the special commands of a pool fared."""
+"""What is counted per label: how the special commands of a pool fared."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from e2e_data.commands import Kind, Label, Outcome
+from e2e_data.commands import Kind, Label
 from reports.classes import PRECEDENCE, Judged
 from reports.evidence import Evidence
 from reports.hdr import Histogram
 from reports.journal import FLAGS_SEPARATOR
-from reports.judgement import LabelRow, PatternRow, RegionRow
+from reports.judgement import LabelRow, PatternRow
 from reports.latencies import Distribution, Latencies
 
 PATTERNS = tuple(label for label in Label if label.is_pattern)
@@ -45,7 +45,6 @@ class LabelCounts:
         self._false_alarms: Counter[Label] = Counter()
         self.flagged = 0
         """Completions that carried any flag."""
-        self._regions: dict[str, Counter[str]] = {}
         self.responses = LabelLatencies()
 
     def add(self, judged: Judged) -> None:
@@ -53,8 +52,6 @@ class LabelCounts:
         label = judged.evidence.shard.label
         np.add.at(self._classes, (label, judged.classes), 1)
         self._add_flags(judged.evidence)
-        if judged.evidence.shard.config.regions:
-            self._add_regions(judged)
 
     def _add_flags(self, evidence: Evidence) -> None:
         """Compare flags with labels; a replay has its original's, which count there."""
@@ -70,17 +67,6 @@ class LabelCounts:
             by_label = np.array([label.name in flags for flags in told], np.bool_)[number]
             self._detected[label] += int((by_label & (labels == label)).sum())
             self._false_alarms[label] += int((by_label & (labels != label)).sum())
-
-    def _add_regions(self, judged: Judged) -> None:
-        shard = judged.evidence.shard
-        regions = np.array([shard.config.region_of(int(number)) for number in shard.transit])
-        of_payments = regions[judged.evidence.account[shard.slice_of(Kind.PAYMENT)]]
-        settled = judged.final[shard.slice_of(Kind.PAYMENT)] == Outcome.SETTLED
-        for name in shard.config.regions:
-            counts = self._regions.setdefault(name, Counter())
-            counts["accounts"] += int((regions == name).sum())
-            counts["payments"] += int((of_payments == name).sum())
-            counts["settled"] += int((settled & (of_payments == name)).sum())
 
     def rows(self) -> Iterator[LabelRow]:
         """Yield a row for each label that occurs; none where nothing is labelled."""
@@ -117,8 +103,3 @@ class LabelCounts:
                     others=everything - labelled,
                     false_alarms=self._false_alarms[label],
                 )
-
-    def regions(self) -> Iterator[RegionRow]:
-        """Yield a row for each region."""
-        for name, counts in self._regions.items():
-            yield RegionRow(name, counts["accounts"], counts["payments"], counts["settled"])

@@ -31,7 +31,9 @@ LATENCIES: dict[Latency, tuple[str, str]] = {
 }
 """Each latency's beginning and end."""
 
-CUSTOMERS: tuple[Latency, ...] = ("queueing", "response", "completion")
+WAITED_FOR: tuple[Latency, ...] = ("response", "completion")
+"""What customers wait for, from the intended time on."""
+CUSTOMERS: tuple[Latency, ...] = ("queueing", *WAITED_FOR)
 """What an arrival that was given up would have had to wait for."""
 
 
@@ -64,6 +66,19 @@ class Distribution:
     def max_ms(self) -> float | None:
         """The largest value; None where there is none."""
         return self.histogram.max_ns / 1e6 if self.histogram.count else None
+
+    def row(self, latency: Latency, phase: str, channel: str, kind: str) -> LatencyRow:
+        """Return the percentiles as they stand in a report."""
+        percentiles = {name: self.percentile_ms(percent) for name, percent in PERCENTILES.items()}
+        return LatencyRow(
+            latency=latency,
+            phase=phase,
+            channel=channel,
+            kind=kind,
+            count=self.histogram.count,
+            censored=self.censored,
+            percentiles_ms={**percentiles, "max": self.max_ms},
+        )
 
 
 class Latencies:
@@ -134,18 +149,11 @@ class Latencies:
         """Yield a row for each latency of each group."""
         for group in self.groups:
             for latency in LATENCIES:
-                found = self.of(group, latency)
-                percentiles = {
-                    name: found.percentile_ms(percent) for name, percent in PERCENTILES.items()
-                }
-                yield LatencyRow(
-                    latency=latency,
-                    phase=phases[group.phase].name,
-                    channel=Channel(group.channel).name,
-                    kind=Kind(group.kind).label,
-                    count=found.histogram.count,
-                    censored=found.censored,
-                    percentiles_ms={**percentiles, "max": found.max_ms},
+                yield self.of(group, latency).row(
+                    latency,
+                    phases[group.phase].name,
+                    Channel(group.channel).name,
+                    Kind(group.kind).label,
                 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -9,7 +10,8 @@ from urllib.parse import quote
 from e2e_data.commands import Channel, Kind
 from e2e_data.problems import Problems
 from reports.hdr import Histogram
-from reports.latencies import LATENCIES, Group, Latencies
+from reports.judgement import Judgement
+from reports.latencies import LATENCIES, Distribution, Group, Latencies
 from reports.rundir import PhaseRecord, RunDirectory, RunRecord
 from reports.slos import Latency
 
@@ -51,19 +53,31 @@ def tag_of(phase: str, group: Group, latency: Latency) -> str:
     return "/".join([quote(phase, safe=""), Channel(group.channel).name, kind, latency])
 
 
+def of_phase(
+    histograms: Mapping[str, Histogram], judgement: Judgement, phase: str, latency: Latency
+) -> Distribution:
+    """Return a latency over all channels and kinds of a phase."""
+    whole, prefix = Histogram(), f"{quote(phase, safe='')}/"
+    for tag, histogram in histograms.items():
+        if tag.startswith(prefix) and tag.endswith(f"/{latency}"):
+            whole.add(histogram)
+    rows = (row for row in judgement.latencies if row.phase == phase)
+    return Distribution(whole, sum(row.censored for row in rows if row.latency == latency))
+
+
 def read_log(path: Path) -> dict[str, Histogram]:
     """Return tag -> histogram; of a tag that has several lines, their sum.
 
     Raises Problems, naming the line, where one cannot be read.
     """
     found: dict[str, Histogram] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         if not line.startswith("Tag="):
             continue
         try:
             tag, _, _, longest, encoded = line.removeprefix("Tag=").split(",")
             histogram = Histogram.decoded(encoded, round(float(longest) * UNIT_NS))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise Problems([f"{path}: line {number} cannot be read ({error})"]) from error
         found.setdefault(tag, Histogram()).add(histogram)
     return found

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pandas as pd
 
 from e2e_data.exits import Exit
-from reports import tables
+from reports import breakdown_tables, tables
 from reports.answers import fast, headline, right, without_findings
 from reports.curve import steps_table
 from reports.hostile import markdown
 from reports.judgement import Case, Judgement
 from reports.paragraph import length_s, paragraph
 from reports.quantities import NOTHING, moment, sentence_case
+from reports.since import NO_EARLIER, Since
 
 LATENCIES_MAX = 10
 """Rows of the slowest latencies: the whole tables are in report.html."""
@@ -21,8 +22,8 @@ LATENCIES_MAX = 10
 _MARKS = {Exit.GOOD: "✅", Exit.SLOW: "⚠️", Exit.UNFIT: "⚠️", Exit.INTERRUPTED: "⚠️"}
 
 
-def to_markdown(judgement: Judgement, last_seen_s: float = 0.0) -> str:
-    """Return the summary: verdict, invariants, SLOs, fitness, classes, findings, top latencies.
+def to_markdown(judgement: Judgement, last_seen_s: float = 0.0, changed: Since = NO_EARLIER) -> str:
+    """Return the summary: verdict, checks, what changed, faults, classes, findings, top latencies.
 
     `last_seen_s` is the last second since the run's epoch of which anything is known.
     """
@@ -35,7 +36,9 @@ def to_markdown(judgement: Judgement, last_seen_s: float = 0.0) -> str:
             tables.fitness(judgement.fitness),
             "There is no evidence of the load generator's fitness.",
         ),
+        *_since(changed),
         *_searches(judgement),
+        *_faults(judgement),
         *_workers(judgement),
         *_section("Commands", tables.classes(judgement), ""),
         *_gap(judgement),
@@ -69,6 +72,28 @@ def _opening(judgement: Judgement, last_seen_s: float) -> Iterator[str]:
 def _section(title: str, frame: pd.DataFrame, otherwise: str) -> Iterator[str]:
     yield f"## {title}"
     yield _table(frame) if len(frame) else otherwise
+
+
+def _since(changed: Since) -> Iterator[str]:
+    """Say what changed since the run before."""
+    answer = changed.answer
+    yield f"## {answer.question}"
+    yield f"**{answer.word}.** {markdown(answer.text)}"
+    if changed.caveat:
+        yield markdown(changed.caveat)
+    if changed.passed_over:
+        yield "Passed over: " + "; ".join(map(markdown, changed.passed_over)) + "."
+    for caption, frame in changed.tables:
+        yield f"**{caption}**"
+        yield _table(frame)
+    if changed.settings:
+        yield "\n".join(f"- {markdown(one)}" for one in changed.settings)
+
+
+def _faults(judgement: Judgement) -> Iterator[str]:
+    if judgement.faults:
+        yield from _section("Faults of the plan", breakdown_tables.faults(judgement), "")
+        yield breakdown_tables.faults_read(judgement)
 
 
 def _gap(judgement: Judgement) -> Iterator[str]:

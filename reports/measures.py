@@ -21,7 +21,7 @@ from reports.hdr import buckets, highest_ns, rank_of
 from reports.judgement import SloResult, Status
 from reports.latencies import CUSTOMERS, LATENCIES
 from reports.rundir import PhaseRecord
-from reports.slos import Slo
+from reports.slos import NARROWER, Slo
 from reports.timeline import Event
 
 _BUCKET_BITS = 16
@@ -58,7 +58,7 @@ class Measure(ABC):
         if frame.empty:
             return
         chosen = frame["intended_ns"].to_numpy() >= self._warm_ns[frame["phase"].to_numpy()]
-        for name in ("channel", "kind", "region", "label"):
+        for name in NARROWER:
             wanted = getattr(self.slo, name)
             if wanted is not None:
                 chosen &= (frame[name] == wanted).to_numpy()

@@ -13,6 +13,7 @@ from reports import tables
 from reports.answers import STATUS_TONES, Tone
 from reports.hostile import visible
 from reports.quantities import count, counted, sentence_case
+from reports.since import FOUND_TONES
 
 _NUMBERS = {
     *("Examined", "Faults", "Measured", "Samples", "No end", *tables.PERCENTILES),
@@ -21,10 +22,10 @@ _NUMBERS = {
     *("Intended", "Acknowledged", "Completed", "Total", "Commands"),
     *("Requests", "Failures", "Requests per s"),
     *("p99 before", "p99 during"),
-    *("Before", "Now", "Change", "Matters from"),
+    *("Before", "Now", "Change", "Matters from", "Change of p99"),
 }
 _PROSE = {
-    *("Verdict", "Interval", "Name"),
+    *("Verdict", "Interval", "Name", "Last time", "This time", "Check", "Finding"),
     *("Note", "Invariant", "SLO", "Rule", "What", "Value", "Reason", "Evidence"),
 }
 
@@ -95,6 +96,7 @@ def environment() -> Environment:
     environment.globals["status_tones"] = {
         **{status.value: tone for status, tone in STATUS_TONES.items()},
         **COMPARED_TONES,
+        **FOUND_TONES,
     }
     return environment
 

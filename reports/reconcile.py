@@ -32,6 +32,7 @@ from reports.latency_log import histograms_of
 from reports.measures import Measure, judged_slos, measure_of
 from reports.pipeline import Pipeline
 from reports.recovery import with_recovery
+from reports.regions import Regions
 from reports.results import Results
 from reports.rundir import RunDirectory, RunRecord
 from reports.search import Searches, search_result
@@ -57,6 +58,7 @@ class _Counts:
         self.retried = 0
         self.labels = LabelCounts()
         self.breakdown = Breakdown()
+        self.regions = Regions()
 
     def add(self, judged: Judged) -> None:
         """Count a shard."""
@@ -150,6 +152,7 @@ def reconcile(directory: RunDirectory) -> Reconciled:
         pipeline.add(shard)
         tried = attempted_commands(judged)
         seconds.add(tried)
+        counts.regions.add(judged, tried)
         sent = tried[tried["sent"]]
         for sum_of in (spans, latencies, counts.labels.responses):
             sum_of.add(sent)
@@ -302,7 +305,7 @@ def _judgement(
         labels=tuple(counts.labels.rows()),
         flagged=counts.labels.flagged,
         patterns=tuple(counts.labels.patterns()),
-        regions=tuple(counts.labels.regions()),
+        regions=tuple(counts.regions.rows()),
         searches=found,
         errors=tuple(counts.breakdown.errors(record.phases)),
         rejections=tuple(counts.breakdown.rejections()),
@@ -361,6 +364,7 @@ def _facts(record: RunRecord, pool: Pool) -> dict[str, str]:
         "pool": f"{pool.config.accounts} accounts, {len(pool)} commands, seed {pool.seed}"
         f"{f', played {pool.laps} times' if pool.laps > 1 else ''}",
         "platform": f"{record.host}{' (embedded sandbox)' if record.embedded_sandbox else ''}",
+        **{f"region {name}": address for name, address in record.regions.items()},
         "adapter": record.platform or "default",
         "nonce": f"{record.nonce:016x}",
         "key": record.key,

@@ -6,8 +6,10 @@ from reports.html import to_html
 from reports.junit import to_junit
 from reports.markdown import to_markdown
 from reports.plain import to_json
+from reports.previous import look_back
 from reports.results import SUMMARY, Results, write_tables
 from reports.rundir import RunDirectory
+from reports.since import NO_EARLIER, since
 
 
 def write_all(directory: RunDirectory, results: Results) -> None:
@@ -24,8 +26,12 @@ def write_all(directory: RunDirectory, results: Results) -> None:
 
 
 def write_reports(directory: RunDirectory, results: Results) -> None:
-    """Write junit.xml, report.md and report.html, each atomically."""
-    directory.write("junit.xml", to_junit(results.judgement))
-    markdown = to_markdown(results.judgement, results.last_seen_s)
+    """Write junit.xml, report.md and report.html, each atomically; they tell of the run before, too."""
+    record, judgement = results.record, results.judgement
+    changed = NO_EARLIER
+    if record is not None:
+        changed = since(look_back(directory, record, judgement, results.histograms))
+    directory.write("junit.xml", to_junit(judgement))
+    markdown = to_markdown(judgement, results.last_seen_s, changed)
     directory.write("report.md", markdown.encode())
-    directory.write("report.html", to_html(results).encode())
+    directory.write("report.html", to_html(results, changed).encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from functools import cache
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
@@ -78,9 +79,14 @@ def read_judgement(directory: RunDirectory) -> Judgement:
     """Read summary.json. Raises Problems that say what is wrong with it."""
     path = directory.path / SUMMARY
     try:
-        return TypeAdapter(Judgement).validate_json(path.read_bytes())
+        return _judgements().validate_json(path.read_bytes())
     except ValidationError as error:
         raise of_validation(str(path), error) from error
+
+
+@cache
+def _judgements() -> TypeAdapter[Judgement]:
+    return TypeAdapter(Judgement)
 
 
 def write_tables(directory: RunDirectory, results: Results) -> None:

@@ -73,6 +73,8 @@ class RunRecord(BaseModel):
     shards: int = Field(default=0, ge=0)
     """Of a lap, as the ids have to know (e2e_data/ids.py)."""
     host: str
+    regions: dict[str, str] = {}
+    """Region -> its own address over HTTP, of those that have one."""
     embedded_sandbox: bool
     platform: str | None = None
     """The adapter as FILE:CLASS; None for the default one."""
@@ -134,6 +136,11 @@ class RunDirectory:
     def pool(self) -> Path:
         """Where the pool's manifest is."""
         return self.path / "pool"
+
+    @property
+    def manifest(self) -> Path:
+        """What the pool is made again from."""
+        return self.pool / "manifest.json"
 
     @property
     def steps(self) -> Path:

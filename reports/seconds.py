@@ -212,15 +212,24 @@ def _second(at_ns: Ints) -> Ints:
 
 
 def _percentiles(cells: Cells, size: int) -> dict[str, NDArray[np.float64]]:
-    """Return the percentiles of each second in ms, by nearest rank; NaN where nothing ended."""
+    """Return the percentiles of each second in ms; NaN where nothing ended."""
     seconds, cell, counts = cells.rows()
-    ranks = np.cumsum(counts)
-    totals = np.bincount(seconds, counts, size).astype(np.int64)
-    before, there = np.cumsum(totals) - totals, np.flatnonzero(totals)
     columns = {}
     for share, part in SHARES.items():
-        wanted = before + np.maximum(np.ceil(totals * part), 1).astype(np.int64)
+        there, rows = at_share(seconds, counts, part)
         columns[share] = np.full(size, np.nan)
-        found = cell[np.searchsorted(ranks, wanted[there])]
-        columns[share][there] = cells.highest_ms(found)
+        columns[share][there] = cells.highest_ms(cell[rows])
     return columns
+
+
+def at_share(steps: Ints, counts: Ints, share: float) -> tuple[Ints, Ints]:
+    """Return the steps in which there is anything, and the row of each where a percentile lies.
+
+    Rows are counted in the order of step and length; the percentile is that of the nearest rank.
+    """
+    ranks = np.cumsum(counts)
+    totals = np.bincount(steps, counts).astype(np.int64)
+    there = np.flatnonzero(totals)
+    before = (np.cumsum(totals) - totals)[there]
+    wanted = before + np.maximum(np.ceil(totals[there] * share), 1).astype(np.int64)
+    return there, np.searchsorted(ranks, wanted)

@@ -18,6 +18,8 @@ class ServerMetric(BaseModel):
     """It has to stay below this, in each of its series, at every step."""
     grows_below_per_h: float | None = Field(default=None, allow_inf_nan=False)
     """It must not grow faster in an hour: a leak."""
+    grows_below_percent: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """It must not grow by more from the beginning to the end, the first tenth left out: a leak, too."""
     phase: str | None = None
     """Asked only while this phase was on; over the whole run without it."""
 
@@ -32,4 +34,7 @@ class ServerMetric(BaseModel):
         if self.grows_below_per_h is not None:
             bound = f"{self.grows_below_per_h:g}{unit} an hour"
             titles["grows"] = f"{self.name} grows by less than {bound}{where}"
+        if self.grows_below_percent is not None:
+            bound = f"{self.grows_below_percent:g} %"
+            titles["percent"] = f"{self.name} grows by less than {bound}{where}"
         return titles

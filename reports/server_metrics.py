@@ -13,6 +13,7 @@ import pandas as pd
 
 from e2e_data.problems import Problems
 from reports.dataset import readable
+from reports.growth import growth
 from reports.judgement import PhaseRow, SloResult, Status
 from reports.rundir import RunDirectory
 from reports.server_metric import ServerMetric
@@ -58,6 +59,8 @@ def judge_server(
                 yield SloResult(title, Status.UNKNOWN, None, 0, "nothing was measured", metric.unit)
             elif what == "below":
                 yield _below(metric, title, rows)
+            elif what == "percent":
+                yield _growth_percent(metric, title, series)
             else:
                 yield _growth(metric, title, series)
 
@@ -102,6 +105,24 @@ def _growth(metric: ServerMetric, title: str, series: Sequence[pd.DataFrame]) ->
     if status is Status.UNKNOWN:
         note += ": too short a time to tell"
     return SloResult(title, status, slope, samples, note, unit)
+
+
+def _growth_percent(metric: ServerMetric, title: str, series: Sequence[pd.DataFrame]) -> SloResult:
+    """Judge the series that may have grown most, by the same line as the generator's own memory."""
+    limit, samples = metric.grows_below_percent, sum(map(len, series))
+    assert limit is not None
+    grown = []
+    for part in series:
+        ordered = part.sort_values("t_s").astype({"t_s": float, "value": float})
+        found = growth(ordered["t_s"].tolist(), ordered["value"].tolist())
+        if found is None:
+            note = f"{len(part)} points are too few"
+            return SloResult(title, Status.UNKNOWN, None, samples, note, "%")
+        grown.append((found, str(part["series"].iloc[0])))
+    worst, name = max(grown, key=lambda one: one[0].high_percent)
+    status = worst.below(limit)
+    note = worst.told(metric.unit) + (f", {name}" if name else "")
+    return SloResult(title, status, worst.percent, samples, note, "%")
 
 
 def _slope_per_h(part: pd.DataFrame) -> tuple[float, float, float, str]:

@@ -47,6 +47,10 @@ ASKED = (
 """Of which an SLO asks one."""
 
 
+NARROWER = ("channel", "kind", "region", "to_other_region", "label")
+"""What an SLO may be about, beside a phase: each a column of what is measured."""
+
+
 class Slo(BaseModel):
     """A bound on one percentile of one latency, on errors, on throughput or on freshness.
 
@@ -72,6 +76,8 @@ class Slo(BaseModel):
     channel: ChannelName | None = None
     kind: KindName | None = None
     region: str | None = None
+    to_other_region: bool | None = None
+    """True for payments whose beneficiary is in another region than the account, false for all else."""
     label: LabelName | None = None
     window_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Asked of each window of so long by itself, by when commands were due."""
@@ -96,7 +102,7 @@ class Slo(BaseModel):
             wrong.append('percentile and below_ms are for a latency, such as latency = "response"')
         if self.window_s is None and self.windows_percent != 100:
             wrong.append("windows_percent is for windows, such as window_s = 1")
-        narrower = (self.channel, self.kind, self.region, self.label, self.window_s)
+        narrower = [getattr(self, name) for name in (*NARROWER, "window_s")]
         if self.recovered_within_s is not None and {*narrower} != {None}:
             wrong.append("recovered_within_s is asked of all faults, or those of a phase")
         wrong += self._not_live()
@@ -110,12 +116,16 @@ class Slo(BaseModel):
         return self.throughput_above_per_s is None and not self._unseen
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether it is about some of a phase's commands alone."""
+        return any(getattr(self, name) is not None for name in NARROWER)
+
+    @property
     def _unseen(self) -> list[str]:
         """What of it is not told apart while the run is on."""
-        scope = {"channel": self.channel, "region": self.region, "label": self.label}
-        unseen = [name for name, value in scope.items() if value is not None]
-        if self.latency is None and self.kind is not None:
-            unseen.append("kind")
+        seen = ("channel", "kind", "region") if self.latency is not None else ()
+        scope = (name for name in NARROWER if name not in seen)
+        unseen = [name for name in scope if getattr(self, name) is not None]
         if self.recovered_within_s is not None:
             unseen.append("recovery")
         if self.latency not in (None, "response"):
@@ -138,6 +148,8 @@ class Slo(BaseModel):
         scope += [f"channel {self.channel.name.lower()}"] if self.channel is not None else []
         scope += [f"kind {self.kind.label}"] if self.kind is not None else []
         scope += [f"region {self.region}"] if self.region is not None else []
+        if self.to_other_region is not None:
+            scope.append("to another region" if self.to_other_region else "not to another region")
         scope += [f"label {self.label.text}"] if self.label is not None else []
         if self.window_s is not None:
             scope.append(f"{self.windows_percent:g} % of windows of {self.window_s:g} s")

@@ -22,6 +22,7 @@ from reports.quantities import (
     count,
     counted,
     measured,
+    milliseconds,
     moment,
     money,
     significant,
@@ -150,12 +151,29 @@ def without_patterns(judgement: Judgement) -> str:
 
 
 def regions(judgement: Judgement) -> pd.DataFrame:
-    """Return what belongs to each region: Region, Accounts, Payments, Settled."""
+    """Return a row per region: what belongs to it, how it went, and its payments to others."""
     rows = (
-        (row.region, count(row.accounts), count(row.payments), count(row.settled))
+        (
+            row.region,
+            count(row.accounts),
+            count(row.sent),
+            measured(row.rate_per_s, "/s"),
+            measured(row.error_percent, "%"),
+            milliseconds(row.response_p50_ms),
+            milliseconds(row.response_p99_ms),
+            milliseconds(row.completion_p99_ms),
+            count(row.payments),
+            count(row.settled),
+            count(row.to_other_region),
+            milliseconds(row.to_other_completion_p99_ms),
+        )
         for row in judgement.regions
     )
-    return text_frame(rows, ("Region", "Accounts", "Payments", "Settled"))
+    columns = (
+        *("Region", "Accounts", "Sent", "Rate", "Errors", "Response p50", "Response p99"),
+        *("Completion p99", "Payments", "Settled", "To other regions", "Their completion p99"),
+    )
+    return text_frame(rows, columns)
 
 
 def share(part: int, whole: int) -> str:

@@ -70,14 +70,7 @@ def _judge_growth(below_percent: float, seconds: Sequence[Second]) -> FitnessRes
     found = growth([row.at_ns / 1e9 for row in sending], [row.memory_mb for row in sending])
     if found is None:
         return FitnessResult(title, Status.UNKNOWN, f"{len(sending)} seconds say too little")
-    note = (
-        f"{found.percent:+.1f} % in {found.hours:.2f} h (95 %: {found.low_percent:+.1f} to "
-        f"{found.high_percent:+.1f}), from {found.from_value:.0f} to {found.to_value:.0f} MB"
-    )
-    if found.percent >= below_percent:
-        return FitnessResult(title, Status.VIOLATED, note)
-    held = found.high_percent < below_percent
-    return FitnessResult(title, Status.HOLDS if held else Status.UNKNOWN, note)
+    return FitnessResult(title, found.below(below_percent), found.told("MB"))
 
 
 def _judge_losses(rule: Fitness, sent: int, losses: Losses) -> FitnessResult:

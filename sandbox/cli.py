@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -201,14 +202,21 @@ def _mq_service(mq: MqOptions, listener: socket.socket | None) -> MqService | No
     if listener is None and mq.at is None:
         return None
     settings = MqSettings(mq.manager(), mq.front, listener, mq.store, mq.address())
-    try:
+    with _usable_store("--mq-store", mq.store, "queue manager"):
         return MqService(settings)
+
+
+@contextmanager
+def _usable_store(option: str, store: Path | None, who: str) -> Iterator[None]:
+    """Turn what is wrong with a file that a restart is survived by into a line for people."""
+    try:
+        yield
     except BlockingIOError:
-        raise _Unusable(f"--mq-store {mq.store}: another queue manager uses this file") from None
+        raise _Unusable(f"{option} {store}: another {who} uses this file") from None
     except OSError as error:
-        raise _Unusable(f"--mq-store {mq.store}: {error.strerror or error}") from None
+        raise _Unusable(f"{option} {store}: {error.strerror or error}") from None
     except ValueError as error:
-        raise _Unusable(f"--mq-store: {error}; name a file of its own") from None
+        raise _Unusable(f"{option}: {error}; name a file of its own") from None
 
 
 def _kafka_service(kafka: KafkaOptions) -> KafkaService | None:
@@ -217,8 +225,12 @@ def _kafka_service(kafka: KafkaOptions) -> KafkaService | None:
     # Loaded where it is wanted: librdkafka takes its time.
     from sandbox.kafka_service import KafkaService, KafkaSettings
 
-    listener = _listen("127.0.0.1", kafka.port, "--kafka-port") if kafka.port else None
-    return KafkaService(KafkaSettings(kafka.client(), listener))
+    # Our own broker takes any port; where it need be none in particular, clients go right there.
+    has_doorway = kafka.port is not None and (kafka.port or kafka.store)
+    listener = _listen("127.0.0.1", kafka.port or 0, "--kafka-port") if has_doorway else None
+    settings = KafkaSettings(kafka.client(), listener, kafka.store)
+    with _usable_store("--kafka-store", kafka.store, "broker"):
+        return KafkaService(settings)
 
 
 def _kafka_hello(address: str) -> str:

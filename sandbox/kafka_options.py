@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,7 @@ class KafkaOptions:
     at: str | None
     setting: tuple[str, ...]
     partitions: int
+    store: Path | None
 
     @property
     def wanted(self) -> bool:
@@ -40,6 +42,8 @@ class KafkaOptions:
         found = []
         if self.only and self.port is None:
             found.append("--kafka-only needs --kafka-port: the port for clients, or 0 for any")
+        if self.store is not None and self.port is None:
+            found.append("--kafka-store needs --kafka-port: it is for a broker of our own")
         if self.at is not None and _AT.fullmatch(self.at) is None:
             found.append(f"--kafka-at {self.at!r} must be an address such as 127.0.0.1:9092")
         if self.at is not None and (self.only or self.port is not None):
@@ -101,6 +105,11 @@ _OPTIONS = (
         default=4,
         show_default=True,
         help="Partitions of the topics that are missing at --kafka-at, and are made.",
+    ),
+    click.option(
+        "--kafka-store",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Keep what the broker is given in this file over a restart.",
     ),
 )
 

@@ -1,29 +1,25 @@
 """The message log: a file that persistent messages survive a restart in, kill -9 included.
 
-Each record is one unit of work, with its length and check sum, written at once and before anybody is
-told that the unit is committed. A record that a crash cut off is as if it had never been written. The
-file is not forced to the disk: messages survive the process, not the machine.
+Each record (sandbox/records.py) is one unit of work, written before anybody is told that it is committed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from struct import Struct
-from zlib import crc32
 
 from sandbox.mqbinding.codes import MQRC_RESOURCE_PROBLEM
 from sandbox.mqbinding.failure import Failed
 from sandbox.mqbinding.structs import MD_BYTES, Descriptor
 from sandbox.queues import Message
+from sandbox.records import HEAD_BYTES, opened, record, records, write_all
 
 log = logging.getLogger("sandbox.mq")
 
 _MAGIC = b"paystorm sandbox message log 1\n"
-_RECORD = Struct("<II")
 _PUT = Struct("<BQ48sqII")
 _GONE = Struct("<BQ")
 _BACKED_OUT = Struct("<BQI")
@@ -44,12 +40,12 @@ class MessageLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = _opened(path)
+        self._file = opened(path)
         content = path.read_bytes()
         if content and not content.startswith(_MAGIC):
             os.close(self._file)
             raise ValueError(f"{path} is not a message log")
-        self._live = _live_after(_records(content, path))
+        self._live = _live_after(records(content, len(_MAGIC), path))
         self._live_bytes = sum(map(_bytes_of, self._live.values()))
         self._size = 0
         self._rewrite()
@@ -95,50 +91,30 @@ class MessageLog:
         os.close(self._file)
 
     def _append(self, operations: bytes) -> None:
-        record = _RECORD.pack(len(operations), crc32(operations)) + operations
+        written = record(operations)
         try:
-            _write_all(self._file, record)
+            write_all(self._file, written)
         except OSError as error:
             log.warning("a message was not stored in %s: %s", self._path, error)
             os.ftruncate(self._file, self._size)
             raise Failed(MQRC_RESOURCE_PROBLEM) from None
-        self._size += len(record)
+        self._size += len(written)
 
     def _rewrite(self) -> None:
         """Write the file anew, with what is live only, and put it in the old one's place."""
         beside = self._path.with_name(f"{self._path.name}.new")
         beside.unlink(missing_ok=True)
-        file = _opened(beside)
-        size = _write_all(file, _MAGIC)
+        file = opened(beside)
+        size = write_all(file, _MAGIC)
         for stored in self._live.values():
-            operation = _put(stored)
-            size += _write_all(file, _RECORD.pack(len(operation), crc32(operation)) + operation)
+            size += write_all(file, record(_put(stored)))
         beside.replace(self._path)
         os.close(self._file)
         self._file, self._size = file, size
 
 
-def _opened(path: Path) -> int:
-    """Open a file to append to, and lock it."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        raise
-    return file
-
-
-def _write_all(file: int, content: bytes) -> int:
-    """Write all of it and return how much that is; usually it is one call."""
-    left = memoryview(content)
-    while left:
-        left = left[os.write(file, left) :]
-    return len(content)
-
-
 def _bytes_of(stored: Stored) -> int:
-    return _RECORD.size + _PUT.size + MD_BYTES + len(stored[1].body)
+    return HEAD_BYTES + _PUT.size + MD_BYTES + len(stored[1].body)
 
 
 def _put(stored: Stored) -> bytes:
@@ -154,28 +130,10 @@ def _put(stored: Stored) -> bytes:
     return head + message.md + message.body
 
 
-def _records(content: bytes, path: Path) -> Iterator[bytes]:
-    """Yield the operations of each whole record."""
-    position = len(_MAGIC)
-    while position + _RECORD.size <= len(content):
-        size, check = _RECORD.unpack_from(content, position)
-        operations = content[position + _RECORD.size : position + _RECORD.size + size]
-        if len(operations) < size or crc32(operations) != check:
-            break
-        yield operations
-        position += _RECORD.size + size
-    if position < len(content):
-        log.warning(
-            "the last %d bytes of %s are no whole record, and are left out",
-            len(content) - position,
-            path,
-        )
-
-
-def _live_after(records: Iterable[bytes]) -> dict[int, Stored]:
-    """Return what is there after all records, by place."""
+def _live_after(units: Iterable[bytes]) -> dict[int, Stored]:
+    """Return what is there after all units of work, by place."""
     live: dict[int, Stored] = {}
-    for operations in records:
+    for operations in units:
         position = 0
         while position < len(operations):
             if operations[position] == _IS_PUT:

@@ -71,7 +71,7 @@ def _frame(slower: float, seed: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "phase": 0, "channel": int(Channel.HTTP), "kind": int(Kind.PAYMENT),
-            "label": int(Label.NONE), "region": "", "intended_ns": intended_ns,
+            "label": int(Label.NONE), "region": "", "to_other_region": False, "intended_ns": intended_ns,
             "ready_ns": intended_ns, "sent_ns": intended_ns,
             "acknowledged_ns": intended_ns + took_ns, "completed_ns": intended_ns + 3 * took_ns,
             "refused": False, "sent": True, "failed": False,

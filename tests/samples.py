@@ -32,6 +32,7 @@ from reports.judgement import (
     SloResult,
     Status,
 )
+from reports.previous import LookedBack, Told, whole_phases
 from reports.results import Results
 from reports.seconds import HEAT, METRICS
 from reports.slos import Latency
@@ -51,6 +52,25 @@ INVARIANTS = (
 NOT_PROMISED = "the platform promises no order per account"
 PHASES = (("accounts", 0, 12, 300), ("opening credits", 12, 24, 300), ("payments", 24, 90, 5400))
 """Name, first and last second, commands sent."""
+
+
+def region_row(name, accounts, payments, settled, *, sent, failed, to_other) -> RegionRow:
+    """Return how a region of a run of a minute fared."""
+    return RegionRow(
+        region=name,
+        accounts=accounts,
+        payments=payments,
+        settled=settled,
+        sent=sent,
+        rate_per_s=sent / 60,
+        failed=failed,
+        error_percent=100 * failed / sent,
+        response_p50_ms=4.2,
+        response_p99_ms=19.5,
+        completion_p99_ms=81.0,
+        to_other_region=to_other,
+        to_other_completion_p99_ms=None if failed else 95.5,
+    )
 
 
 def _sample(
@@ -74,6 +94,24 @@ def bad() -> Results:
     """Return a run that lost and doubled money, missed SLOs, and kept its users waiting."""
     warning = Event(58_000_000_000, "warning", "payments", "arrivals are overdue")
     return _sample(_bad(), (_rows(held_up=37), [*_events(), warning]), 6.0)
+
+
+def looked_back(then: Results, now: Results) -> LookedBack:
+    """Return a run and the one an hour before it, made by another version on another machine."""
+    runs = (
+        Told(
+            results.judgement.run_id,
+            (1_795_176_000 + 3600 * hour) * 1_000_000_000,
+            {"machine": f"host-{hour}", "paystorm": f"0.{hour + 1}.0", "python": "3.11.7"},
+            results.judgement,
+            whole_phases(results.judgement, results.histograms),
+        )
+        for hour, results in enumerate((then, now))
+    )
+    before, after = runs
+    return LookedBack(
+        after, before, ("20261120T124500Z-c0ffee did not end in good order (failed)",)
+    )
 
 
 def special() -> Results:
@@ -111,7 +149,10 @@ def special() -> Results:
         ),
         flagged=131,
         patterns=(PatternRow("velocity", 124, 93, 5066, 38),),
-        regions=(RegionRow("north", 120, 2160, 2000), RegionRow("south", 180, 3240, 2900)),
+        regions=(
+            region_row("north", 120, 2160, 2000, sent=2400, failed=0, to_other=1080),
+            region_row("south", 180, 3240, 2900, sent=3600, failed=9, to_other=1620),
+        ),
     )
     return _sample(judgement, (_rows(held_up=0), _events()), 1.0)
 

@@ -31,6 +31,7 @@ HEADINGS: dict[Kind, tuple[str, ...]] = {
         *("customer_id", "debit_account_id", "debit_amount", "debit_currency", "credit_amount"),
         *("credit_currency", "value_date", "beneficiary_name", "beneficiary_account_number"),
         *("beneficiary_transit_number", "beneficiary_bank_name", "description", "replays_index"),
+        *("beneficiary_region", "to_other_region"),
     ),
 }
 """The columns of each table, between those of PLACE and those of END."""
@@ -82,7 +83,7 @@ def _accounts(portion: Portion) -> Columns:
         *batch.account_columns(np.arange(len(portion))),
         map(static_account_id, batch.customer_ids),
         amounts(shard.config.currencies, opening, shard.currency[number]),
-        map(shard.config.region_of, shard.transit[number].tolist()),
+        shard.regions[number].tolist(),
     )
 
 
@@ -94,12 +95,15 @@ def _transactions(portion: Portion) -> Columns:
 
 def _payments(portion: Portion) -> Columns:
     batch, shard = portion.batch, portion.batch.shard
-    originals = shard.original[portion.indices - shard.range_of(Kind.PAYMENT).start]
+    start = shard.range_of(Kind.PAYMENT).start
+    originals, of_payments = shard.original[portion.indices - start], batch.indices - start
     return (
         batch.customer_ids,
         batch.account_ids,
         *batch.payment_columns(np.arange(len(portion)), _vocabulary(portion)),
         (index if index >= 0 else "" for index in originals.tolist()),
+        map(shard.config.region_of, shard.beneficiary_transit[of_payments].tolist()),
+        (str(across).lower() for across in shard.to_other_region[batch.indices].tolist()),
     )
 
 

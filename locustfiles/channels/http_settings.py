@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from locustfiles.channels.origin import locate
+from locustfiles.channels.origin import Origin, locate
 from locustfiles.channels.secret import FORMS, Secret
 from locustfiles.channels.tls import Trust
 
@@ -33,9 +33,20 @@ def _url(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    origin, path = locate(value)
+    if origin is None or path.strip("/"):
+        msg = (
+            "give an address such as https://north.bank.example:8443, without path and credentials"
+        )
+        raise ValueError(msg)
+    return str(origin)
+
+
 Reference = Annotated[str, AfterValidator(_reference)]
 """A secret, named as "env:NAME" or "file:PATH"."""
 Url = Annotated[str, AfterValidator(_url)]
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class _Table(BaseModel):
@@ -69,6 +80,11 @@ class HttpSettings(_Table):
     key_password: Reference | None = None
     proxy: Url | None = None
     redirects_max: int = Field(default=3, ge=0, le=20)
+    regions: dict[str, Address] = {}
+    """Where a region's commands go, whose completions are asked for and whose book is read there: its
+    own address, such as north = "https://north.bank.example". --host is for the regions without."""
+    one_book: bool = False
+    """Whether --host tells the book of all regions; without it each address tells its own regions'."""
 
     @model_validator(mode="after")
     def _fitting(self) -> HttpSettings:
@@ -84,6 +100,11 @@ class HttpSettings(_Table):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    def origin_of(self, region: str, other: Origin) -> Origin:
+        """Return where a region's commands go: to its own address, or else to the `other`."""
+        own = locate(self.regions[region])[0] if region in self.regions else None
+        return own or other
 
     @property
     def trust(self) -> Trust:

@@ -105,6 +105,22 @@ def _advice(cause: KafkaError) -> str:
     return "start it, or correct bootstrap in [kafka]"
 
 
+def brokers(settings: KafkaSettings, bootstrap: str) -> list[tuple[str, int]]:
+    """Return host and port of each broker, as they give them to their clients. Raises Problems."""
+    config = settings.consumer(bootstrap, "paystorm-probe")
+
+    def asked() -> list[tuple[str, int]]:
+        with closing(Consumer(config)) as consumer:
+            known = consumer.list_topics(timeout=ANSWER_S).brokers.values()
+            return [(one.host, one.port) for one in known]
+
+    try:
+        return on_a_thread(asked)
+    except KafkaException as error:
+        why = error.args[0].str()
+        raise Problems([f"Kafka at {bootstrap} does not tell its brokers: {why}"]) from error
+
+
 def start_at_the_end(settings: KafkaSettings, bootstrap: str, group: str) -> Ends:
     """Let the group begin where the topics end now, and return where that is. Raises Problems."""
     config = settings.consumer(bootstrap, group)

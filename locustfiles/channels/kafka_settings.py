@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -109,6 +109,17 @@ class KafkaSettings(_Table):
     librdkafka: dict[str, str | int | float | bool] = {}
     """Any other setting of librdkafka; the value of a secret one is its name, env: or file:."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_regions(cls, value: object) -> object:
+        if isinstance(value, Mapping) and "regions" in value:
+            msg = (
+                "regions: Kafka has one bootstrap for all regions, since a fleet reads the events of "
+                "all as one consumer group: leave regions out; [http] and [mq] take them"
+            )
+            raise ValueError(msg)
+        return value
+
     @model_validator(mode="after")
     def _fitting(self) -> KafkaSettings:
         wrong = list(_faults(self.librdkafka))
@@ -172,6 +183,11 @@ class KafkaSettings(_Table):
             # Where what we should read is gone, the reader sees that numbers are missing.
             "auto.offset.reset": "earliest",
         }
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether nobody between us and the brokers can read anything."""
+        return self.tls is not None or "SSL" in str(self.librdkafka.get("security.protocol", ""))
 
     @property
     def observed(self) -> list[str]:

@@ -91,6 +91,9 @@ class MqSettings(BaseModel):
     """IBM's client library, such as /opt/mqm/lib64/libmqm_r.so, where the loader does not find it."""
     hosts: Annotated[tuple[Host, ...], BeforeValidator(_hosts)] = ()
     """Tried in their order; empty for the embedded sandbox, or what the CCDT says."""
+    regions: dict[str, Annotated[tuple[Host, ...], BeforeValidator(_hosts)]] = {}
+    """The hosts of a region's own queue manager, such as north = ["mq-north(1414)"]; all else is the
+    same there. `hosts` are for the regions without."""
     queue_manager: Annotated[str, AfterValidator(_named(_MANAGER, 49))] = QUEUE_MANAGER
     channel: Annotated[str, AfterValidator(_named(_OBJECT, 20))] = CHANNEL
     ccdt: str | None = None
@@ -148,8 +151,15 @@ class MqSettings(BaseModel):
             wrong.append("password: name the user's, as env:NAME or file:PATH")
         if self.password is not None and self.user is None:
             wrong.append("user: say whose password it is")
-        if self.ccdt and (self.hosts or self.tls_cipher):
-            wrong.append("ccdt names the hosts and the cipher: leave hosts and tls_cipher out")
+        if self.ccdt and (self.hosts or self.regions or self.tls_cipher):
+            wrong.append(
+                "ccdt names the hosts and the cipher: leave hosts, regions and tls_cipher out"
+            )
+        wrong += [
+            f"regions.{region}: name a host, such as mq.example(1414)"
+            for region, hosts in self.regions.items()
+            if not hosts
+        ]
         if self.tls_cipher and self.key_repository is None:
             wrong.append("key_repository: TLS needs the certificates that are trusted")
         if self.key_repository and not (self.tls_cipher or self.ccdt):
@@ -164,6 +174,20 @@ class MqSettings(BaseModel):
     def connection_name(self) -> str:
         """The hosts as MQ writes them, "h1(1414),h2(1414)"."""
         return ",".join(self.hosts)
+
+    def hosts_of(self, region: str) -> tuple[str, ...]:
+        """Return the hosts of a region's queue manager."""
+        return self.regions.get(region, self.hosts)
+
+    def at(self, hosts: tuple[str, ...]) -> MqSettings:
+        """Return the same settings with other hosts."""
+        return self.model_copy(update={"hosts": hosts, "regions": {}})
+
+    @property
+    def everywhere(self) -> list[MqSettings]:
+        """The settings for each queue manager."""
+        hosts = dict.fromkeys([self.hosts, *self.regions.values()])
+        return [self.at(one) for one in hosts if one or not self.regions]
 
     @property
     def listeners(self) -> list[tuple[str, int]]:

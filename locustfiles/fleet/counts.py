@@ -47,7 +47,7 @@ class Counts:
     held_back: int = 0
     pending_now: int = 0
     in_hand_now: int = 0
-    """Commands that users hold while they wait for their time."""
+    """Commands that users hold while they wait for their time, the next attempt's too."""
     users_now: int = 0
     waiting_now: int = 0
     moved_ns: int = 0

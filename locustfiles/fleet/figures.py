@@ -30,10 +30,13 @@ BATCH = 4096
 Counts = NDArray[np.int64]
 Scope = tuple[int, int, int]
 """Phase, kind and channel."""
+InRegion = tuple[int, int, int, int]
+"""The same and the region: its number among the pool's, from 1, or 0 without regions."""
+REGIONS_MAX = 9
 Latency = Literal["lag", "service", "response", "completion"]
 LATENCIES: tuple[Latency, ...] = get_args(Latency)
 Packed = list[Any]
-"""A scope's three numbers, the exact sum of its times in ns, its filled buckets, and what is in each."""
+"""A scope's numbers, the exact sum of its times in ns, its filled buckets, and what is in each."""
 
 
 def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -64,19 +67,26 @@ class Figures:
     """A worker's own: cumulative over its part of the run."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Scope, array[int]] = defaultdict(lambda: array("q"))
-        self._counts: dict[Scope, Counts] = {}
-        self._sums_ns: Counter[Scope] = Counter()
+        self._waiting: dict[InRegion, array[int]] = defaultdict(lambda: array("q"))
+        self._counts: dict[InRegion, Counts] = {}
+        self._sums_ns: Counter[InRegion] = Counter()
         self._sequence = 0
 
-    def add(self, phase: int, kind: Kind, took_ns: int, channel: Channel = Channel.HTTP) -> None:
+    def add(
+        self,
+        phase: int,
+        kind: Kind,
+        took_ns: int,
+        channel: Channel = Channel.HTTP,
+        region: int = 0,
+    ) -> None:
         """Count a response time; filled into buckets in batches."""
-        waiting = self._waiting[phase, kind, channel]
+        waiting = self._waiting[phase, kind, channel, region]
         waiting.append(took_ns)
         if len(waiting) >= BATCH:
-            self._fill((phase, int(kind), int(channel)))
+            self._fill((phase, int(kind), int(channel), region))
 
-    def add_all(self, scope: Scope, took_ns: NDArray[np.int64]) -> None:
+    def add_all(self, scope: InRegion, took_ns: NDArray[np.int64]) -> None:
         """Count many times of a scope."""
         counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
         times_ns = np.maximum(took_ns, 0)
@@ -94,7 +104,7 @@ class Figures:
     def snapshot(self, worker: str, term: int) -> dict[str, Any]:
         """Return all that was counted, as msgpack can carry it."""
         for scope in list(self._waiting):
-            self._fill((scope[0], int(scope[1]), int(scope[2])))
+            self._fill((scope[0], int(scope[1]), int(scope[2]), scope[3]))
         self._sequence += 1
         return {
             "worker": worker,
@@ -103,7 +113,7 @@ class Figures:
             "scopes": self.packed(),
         }
 
-    def _fill(self, scope: Scope) -> None:
+    def _fill(self, scope: InRegion) -> None:
         self.add_all(scope, np.array(self._waiting.pop(scope), dtype=np.int64))
 
 
@@ -129,15 +139,17 @@ class _Part:
     sum_ns: int
 
 
-def _parts(raw: Iterable[Packed]) -> dict[Scope, _Part]:
+def _parts(raw: Iterable[Packed]) -> dict[InRegion, _Part]:
     """Read what `Figures.packed` made. Raises ValueError or TypeError for what is none."""
     parts = {}
-    for phase, kind, channel, sum_ns, indices, counts in raw:
+    for phase, kind, channel, region, sum_ns, indices, counts in raw:
         filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
         many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
         if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
             raise ValueError("buckets that are none")
-        scope = int(phase), int(Kind(kind)), int(Channel(channel))
+        if region not in range(REGIONS_MAX + 1):
+            raise ValueError("a region that is none")
+        scope = int(phase), int(Kind(kind)), int(Channel(channel)), int(region)
         parts[scope] = _Part(filled, many, int(sum_ns))
     return parts
 
@@ -145,7 +157,7 @@ def _parts(raw: Iterable[Packed]) -> dict[Scope, _Part]:
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     sequence: int
-    took: Mapping[Latency, Mapping[Scope, _Part]]
+    took: Mapping[Latency, Mapping[InRegion, _Part]]
     facts: Mapping[About, int]
     outcomes: Outcomes
 
@@ -186,19 +198,33 @@ class FleetFigures:
         worker: str | None = None,
         phase: int | None = None,
         kind: Kind | None = None,
+        channel: Channel | None = None,
+        region: int | None = None,
         latency: Latency = "response",
     ) -> Counts:
-        """Return the counts of one worker, or of all; of a phase, a kind, or all of them."""
+        """Return the counts of one worker, or of all; of a phase, kind, channel and region, or of all."""
+        wanted = phase, kind, channel, region
         return _summed(
             part
             for (name, _), one in self._of.items()
-            for (number, kind_number, _), part in one.took[latency].items()
-            if worker in (None, name) and phase in (None, number) and kind in (None, kind_number)
+            for scope, part in one.took[latency].items()
+            if worker in (None, name)
+            and all(want in (None, own) for want, own in zip(wanted, scope, strict=True))
         )
 
     def responses(self, latency: Latency = "response") -> dict[Scope, Responses]:
         """Return the response times of all workers, or another latency, by scope."""
         found: dict[Scope, Responses] = {}
+        for (*scope, _), part in self.responses_by_region(latency).items():
+            phase, kind, channel = scope
+            whole = found.setdefault((phase, kind, channel), Responses(np.zeros_like(part.counts)))
+            whole.counts += part.counts
+            whole.sum_ns += part.sum_ns
+        return found
+
+    def responses_by_region(self, latency: Latency = "response") -> dict[InRegion, Responses]:
+        """Return the response times of all workers, or another latency, by scope and region."""
+        found: dict[InRegion, Responses] = {}
         for one in self._of.values():
             for scope, part in one.took[latency].items():
                 if scope not in found:

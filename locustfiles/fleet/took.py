@@ -19,6 +19,9 @@ from reports.journal import Fact
 KEPT_MAX = 200_000
 """So many commands are remembered that lack an answer or an outcome; beyond, the oldest are not measured."""
 
+EVERYWHERE = 0
+"""Not by region: a place in the journal does not tell which."""
+
 Rows = NDArray[np.void]
 Times = NDArray[np.int64]
 
@@ -98,7 +101,7 @@ class Took:
 
     def _add(self, name: Latency, out: Rows, took_ns: Times) -> None:
         for scope, chosen in _scopes(out):
-            self._figures[name].add_all(scope, took_ns[chosen])
+            self._figures[name].add_all((*scope, EVERYWHERE), took_ns[chosen])
 
 
 def _keys(rows: Rows) -> NDArray[np.uint64]:

@@ -14,8 +14,9 @@ from reports.server_metric import ServerMetric
 class Server(Part):
     """Where the platform's monitoring is, and what is taken of it when a run has ended."""
 
-    prometheus: str = Field(pattern=r"^https?://[^/\s@]+(/\S*)?$")
-    """Its address, such as "http://prometheus.bank.example:9090"; without credentials."""
+    prometheus: str | None = Field(default=None, pattern=r"^https?://[^/\s@]+(/\S*)?$")
+    """Its address, such as "http://prometheus.bank.example:9090"; without credentials. Where there is none,
+    nothing is asked of the platform, and the run says so."""
     token: str | None = None
     """A bearer token, named as env:NAME or file:PATH."""
     metrics: Annotated[tuple[ServerMetric, ...], Field(min_length=1, max_length=20)]

@@ -23,11 +23,14 @@ from e2e_data.problems import Problems
 from locustfiles.channels import kafka_probe
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.kafka_hop import through
 from locustfiles.kafka_lag import PlatformLag
+from locustfiles.plans import load_plan
 from tests import kafka
 from tests.kafka_parts import QUIET, WAIT_S, produce
 from tests.kafka_reading import Reading, creation, producer, until
 from tests.mq_process import platform
+from tests.toxiproxy import NoProxy
 
 
 class Place:
@@ -125,6 +128,27 @@ def test_a_group_divides_the_events_and_takes_over(real_kafka, place, tmp_path):
     assert sum(len(member.seen) for member in members) == 200, "each of them once"
     assert not first.faults
     assert not second.faults
+
+
+def test_what_goes_by_a_proxy_stays_with_it(real_kafka, place, tmp_path):
+    """Behind a hop, brokers and the group's coordinator are the proxy; commands and events go by it."""
+    ids, delivered, wire = Ids.fresh(), [], NoProxy()
+    kafka = {"kafka": place.settings.model_copy(update={"bootstrap": real_kafka.bootstrap})}
+    settings = through(load_plan("demo").model_copy(update=kafka), wire).kafka
+    ((_, hop),) = wire.made
+    host, _, port = hop.partition(":")
+    assert kafka_probe.brokers(settings, hop) == [(host, int(port))]
+    kafka_probe.start_at_the_end(settings, hop, place.group)
+    reading = Reading(hop, ids, tmp_path, settings, place.group)
+    sending = producer(hop, delivered, settings.commands, settings)
+    sending.produce(0, creation(ids, 0))
+    produce(real_kafka.bootstrap, settings.events, event(ids, 0))
+    reading.wait_for(1)
+    until(lambda: delivered)
+    assert delivered[0].error is None
+    sending.close()
+    reading.source.stop(lambda: None)
+    wire.behind.close()
 
 
 def test_a_broker_that_goes_and_comes_back_loses_nothing(real_kafka, place, tmp_path):

@@ -8,12 +8,12 @@ import sqlite3
 import time
 import urllib.request
 import uuid
-from contextlib import closing
+from contextlib import ExitStack, closing
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer
 
 from sandbox.kafka_front import COMMANDS_TOPIC, DEAD_LETTERS_TOPIC, EVENTS_TOPIC, GROUP
-from tests.kafka_parts import consume, creation, envelope, produce
+from tests.kafka_parts import QUIET, WAIT_S, consume, creation, envelope, produce
 from tests.mq_process import platform, sandbox
 
 CREATE = "InitiateCreateAccountProcess"
@@ -95,13 +95,82 @@ def test_a_broker_alone_outlives_the_platform():
     assert {"01" * 24, "02" * 24} <= {event["correlationId"] for event in told}
 
 
+def test_a_broker_with_a_store_is_killed_and_has_what_it_had(tmp_path):
+    """Records at their offsets, groups where they were; its clients go on, and nothing is there twice."""
+    store = "--kafka-store", str(tmp_path / "log")
+    options = "--kafka-only", *store, "--kafka-port"
+    with sandbox(*options, "0", to_be_killed=True) as broker:
+        at = broker.kafka
+        produce(at, COMMANDS_TOPIC, *((f"k{i}", b"%d" % i, []) for i in range(300)))
+        before = consume(at, COMMANDS_TOPIC, 300)
+        with ExitStack() as clients:
+            group = clients.enter_context(closing(Consumer(member_of(at))))
+            group.subscribe([COMMANDS_TOPIC])
+            read = [place_of(one) for one in taken(group, 100)]
+            group.commit(asynchronous=False)
+            producer = Producer({"bootstrap.servers": at, "enable.idempotence": True, **QUIET})
+            producer.produce(COMMANDS_TOPIC, b"before")
+            assert producer.flush(WAIT_S) == 0
+            broker.process.kill()
+            broker.process.wait()
+            producer.produce(COMMANDS_TOPIC, b"while it was gone")
+            with sandbox(*options, at.partition(":")[2]) as again:
+                assert again.kafka == at
+                assert producer.flush(WAIT_S) == 0
+                read += [place_of(one) for one in taken(group, 202)]
+                after = consume(at, COMMANDS_TOPIC, 302)
+    values = {place_of(one): one.value() for one in after}
+    assert {place_of(one): one.value() for one in before}.items() <= values.items()
+    assert sorted(read) == sorted(values), "each once"
+    assert set(values.values()) >= {b"before", b"while it was gone"}
+
+
+def member_of(bootstrap):
+    """Return how a member of a group is made that begins at the beginning, and commits as it is told."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "group.id": "readers",
+        "group.protocol": "consumer",
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        **QUIET,
+    }
+
+
+def taken(consumer, count):
+    """Return the next `count` records; fewer where no more come in time."""
+    found, until_s = [], time.monotonic() + WAIT_S
+    while len(found) < count and time.monotonic() < until_s:
+        message = consumer.poll(0.2)
+        if message is not None and message.error() is None:
+            found.append(message)
+    return found
+
+
+def place_of(message):
+    return message.partition(), message.offset()
+
+
+def test_what_a_platform_publishes_at_its_own_broker_is_kept_too(tmp_path):
+    """The broker beside a platform in one process: its events are there after both were killed."""
+    store = ["--kafka-store", str(tmp_path / "log")]
+    with platform("--kafka-port", "0", *store, to_be_killed=True) as running:
+        produce(running.kafka, COMMANDS_TOPIC, create())
+        (told,) = events(running.kafka, 1)
+    with sandbox("--kafka-only", "--kafka-port", "0", *store) as broker:
+        assert events(broker.kafka, 1) == [told]
+
+
 def test_clients_begin_at_the_port_that_was_asked_for():
-    """The mock cluster takes ports of its own; the one that was named leads to them."""
+    """The mock cluster takes a port of its own; the one that was named leads to it, and is all they see."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
     with platform("--kafka-port", str(free)) as running:
         assert running.kafka == f"127.0.0.1:{free}"
+        with closing(Consumer(member_of(running.kafka))) as client:
+            known = client.list_topics(timeout=WAIT_S).brokers.values()
+            assert [f"{one.host}:{one.port}" for one in known] == [running.kafka]
         produce(running.kafka, COMMANDS_TOPIC, create())
         assert len(events(running.kafka, 1)) == 1
 

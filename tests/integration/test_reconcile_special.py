@@ -366,6 +366,17 @@ def test_regions_add_up_to_the_pool(tmp_path):
     assert sum(row.payments for row in judgement.regions) == POOL.count_of(Kind.PAYMENT)
     settled = judgement.classes[Class.SETTLED]["payment"]
     assert sum(row.settled for row in judgement.regions) == settled
+    assert sum(row.sent for row in judgement.regions) == judgement.journaled
+    shards = [POOL.shard(number) for number in range(POOL.shard_count)]
+    for row in judgement.regions:
+        others = sum(
+            int(shard.to_other_region[shard.regions[shard.account_number] == row.region].sum())
+            for shard in shards
+        )
+        assert 0 < row.to_other_region == others < row.payments
+        assert row.rate_per_s > 0
+        assert row.response_p50_ms > 0
+        assert (row.failed, row.error_percent) == (0, 0)
 
 
 def test_a_pool_without_labels_has_no_rows_for_them(tmp_path):

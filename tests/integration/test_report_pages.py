@@ -17,6 +17,7 @@ from reports.foreign import to_page as to_foreign_page
 from reports.html import to_html
 from reports.locust_csv import LocustRun, read_locust
 from reports.server_metrics import COLUMNS
+from reports.since import NO_EARLIER, since
 from tests import samples
 from tests.chromium import chromium, complaints  # noqa: F401 - the fixture `browser`
 from tests.judged_runs import write_judged
@@ -64,6 +65,32 @@ return found;
 """Labels of a figure that lie on each other."""
 
 
+FAINT = """
+const channels = (colour) => colour.match(/[0-9.]+/g).map(Number);
+const light = (colour) => channels(colour).slice(0, 3)
+  .map((part) => part / 255 <= 0.04045 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+const behind = (one) => {
+  for (; one; one = one.parentElement) {
+    const colour = getComputedStyle(one).backgroundColor;
+    if ((channels(colour)[3] ?? 1) === 1) return light(colour);
+  }
+  return 1;
+};
+const found = [];
+for (const one of document.querySelectorAll('body *:not(script)')) {
+  const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  if (!own || !one.getClientRects().length) continue;
+  const style = getComputedStyle(one);
+  const both = [light(one.closest('svg') ? style.fill : style.color), behind(one)];
+  const ratio = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+  if (ratio < 4.5) found.push(`${ratio.toFixed(1)}: ${one.textContent.slice(0, 60)}`);
+}
+return found;
+"""
+"""Texts that do not stand out from what is behind them by 4.5:1 (WCAG 2.2, success criterion 1.4.3)."""
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Write pages of runs of every sort, and of a comparison; return name -> file."""
@@ -73,7 +100,7 @@ def pages(tmp_path_factory):
     phases = tuple(replace(phase, name=LONG) for phase in long.judgement.phases)
     judgement = replace(long.judgement, phases=phases, plan_name=LONG)
     named["long"] = replace(long, judgement=judgement, server=_server())
-    html = {name: to_html(results) for name, results in named.items()}
+    html = {name: to_html(results, _since(named, name)) for name, results in named.items()}
     base = [JudgedRun.read(write_judged(directory / f"b{n}", seed=n)) for n in range(3)]
     new = [JudgedRun.read(write_judged(directory / "new", 1.5, seed=9, errors=40))]
     html["comparison"] = to_page(compare(base, new), base, new)
@@ -81,6 +108,13 @@ def pages(tmp_path_factory):
     for name, text in html.items():
         (directory / f"{name}.html").write_text(text, "utf-8")
     return {name: directory / f"{name}.html" for name in html}
+
+
+def _since(named, name):
+    """Return what changed from the good run to another; the good one is the first."""
+    if name == "good":
+        return NO_EARLIER
+    return since(samples.looked_back(named["good"], named[name]))
 
 
 def _server() -> pd.DataFrame:
@@ -129,9 +163,10 @@ def test_nothing_is_cut_and_nothing_goes_wrong(browser, pages, name, screen):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["bad", "comparison", "locust"])
-def test_no_figure_is_empty(browser, pages, name, scheme):
+def test_every_text_can_be_read_and_no_figure_is_empty(browser, pages, name, scheme):
     """In light and in dark each figure shows lines in colour upon the page's own background."""
     look(browser, pages[name], "desk", scheme)
+    assert browser.execute_script(FAINT) == []
     drawn = browser.find_elements(By.CSS_SELECTOR, "figure svg")
     assert len(drawn) == {"bad": 3, "comparison": 2, "locust": 1}[name]
     for figure in drawn:
@@ -146,10 +181,10 @@ def test_no_figure_is_empty(browser, pages, name, scheme):
 
 
 def test_the_verdict_is_on_the_first_screen(browser, pages):
-    """Whoever opens the report sees, without scrolling, whether it was right, fast, and what limited it."""
+    """Whoever opens the report sees, without scrolling, whether it was right, fast, and what changed."""
     look(browser, pages["bad"], "desk")
     answers = browser.find_elements(By.CSS_SELECTOR, ".answer")
-    assert len(answers) == 3
+    assert len(answers) == 4
     assert all(one.rect["y"] + one.rect["height"] <= 900 for one in answers)
 
 

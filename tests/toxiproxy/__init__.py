@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from locustfiles.toxiproxy import Toxiproxy
 from tests.golang import built_for_a_test
 
 MODULE = Path(__file__).parent
@@ -41,3 +42,16 @@ def toxiproxy() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+class NoProxy(Toxiproxy):
+    """Where proxies are to be made, clients go right through; it remembers for what."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", "run")
+        self.made: list[tuple[str, str]] = []
+
+    def proxy(self, name: str, upstream: str) -> str:
+        """Return what is behind it."""
+        self.made.append((name, upstream))
+        return upstream

@@ -5,6 +5,7 @@ from __future__ import annotations
 from locustfiles.addresses import addresses_of
 from locustfiles.channels.origin import Origin
 from locustfiles.plans import load_plan
+from locustfiles.regions import main_origin
 
 ORIGIN = Origin.parse("https://staging.example:8443")
 
@@ -44,3 +45,39 @@ def test_events_are_read_where_nothing_is_sent_over_kafka():
         ("staging.example:8443", "--host"),
         ("k1:9092", "kafka.bootstrap"),
     ]
+
+
+REGIONS = (
+    'pool.regions=["north","south"]',
+    'http={regions={north="https://north.example",south="http://south.example:81"}}',
+)
+
+
+def test_each_region_has_its_addresses():
+    """Those of HTTP and of IBM MQ, named by their region; --host is for the regions without."""
+    found = told(
+        *REGIONS,
+        "channels={http=1,mq=1}",
+        'mq={hosts=["mq.example(1414)"],regions={north=["mq1.north(1414)","mq2.north(1415)"]}}',
+    )
+    assert found == [
+        ("staging.example:8443", "--host"),
+        ("north.example:443", "http.regions.north"),
+        ("south.example:81", "http.regions.south"),
+        ("mq.example:1414", "mq.hosts"),
+        ("mq1.north:1414", "mq.regions.north"),
+        ("mq2.north:1415", "mq.regions.north"),
+    ]
+
+
+def test_where_every_region_has_an_address_no_host_is_needed():
+    """Then the first one is where a platform without regions would be."""
+    plan = load_plan("smoke", REGIONS)
+    origin = main_origin(plan, None)
+    assert str(origin) == "https://north.example:443"
+    assert told(*REGIONS, origin=origin) == [
+        ("north.example:443", "http.regions.north"),
+        ("south.example:81", "http.regions.south"),
+    ]
+    assert str(main_origin(plan, "http://all.example")) == "http://all.example:80"
+    assert main_origin(load_plan("smoke"), None) is None

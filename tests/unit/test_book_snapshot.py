@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections import deque
+from contextlib import contextmanager
 
 import orjson
 import pyarrow.parquet as pq
@@ -63,9 +64,8 @@ class Script(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def server():
-    """A server that tells a script; tests change its answers."""
+@contextmanager
+def scripted_server():
     scripted = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Script)
     scripted.answers = {"accounts": deque([body(ACCOUNTS)]), "commands": deque([body(COMMANDS)])}
     scripted.asked = []
@@ -75,6 +75,20 @@ def server():
     scripted.shutdown()
     thread.join()
     scripted.server_close()
+
+
+@pytest.fixture
+def server():
+    """A server that tells a script; tests change its answers."""
+    with scripted_server() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def other_server():
+    """The server of another region."""
+    with scripted_server() as scripted:
+        yield scripted
 
 
 @pytest.fixture
@@ -91,9 +105,13 @@ def waits(monkeypatch):
     return waited
 
 
+def site(server):
+    return Site(f"http://127.0.0.1:{server.server_address[1]}")
+
+
 def take(server, directory):
-    host = f"http://127.0.0.1:{server.server_address[1]}"
-    return book.take_snapshot(Site(host), Platform(), IDS, directory)
+    (as_of,) = book.take_snapshot([site(server)], Platform(), IDS, directory).values()
+    return as_of
 
 
 def test_both_statements_are_kept_with_their_moment(server, directory, waits):
@@ -116,7 +134,7 @@ def test_both_statements_are_kept_with_their_moment(server, directory, waits):
     }  # fmt: skip
     assert (other["known"], other["outcome"], other["balance_after_minor"]) == (False, 0, None)
     end = orjson.loads((directory.book / "book.json").read_bytes())
-    assert end["as_of"] == 5
+    assert end["as_of"] == {str(site(server)): 5}
 
 
 def test_statements_of_two_moments_are_asked_for_again(server, directory, waits):
@@ -179,7 +197,7 @@ def test_nobody_there_is_a_problem(server, directory):
         taken.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(Problems, match=r"/api/statements/accounts: .*refused"):
-            book.take_snapshot(Site(host), Platform(), IDS, directory)
+            book.take_snapshot([Site(host)], Platform(), IDS, directory)
 
 
 def test_a_long_statement_is_written_in_batches(server, directory, monkeypatch):
@@ -197,3 +215,33 @@ def test_an_empty_book_is_a_book(server, directory):
     server.answers = {"accounts": deque([body([], 0)]), "commands": deque([body([], 0)])}
     assert take(server, directory) == 0
     assert pq.read_table(directory.book / "commands.parquet").num_rows == 0
+
+
+ELSEWHERE = [{**ACCOUNTS[0], "accountId": "C", "balance": 2}, {**ACCOUNTS[1], "balance": -2}]
+
+
+def test_the_books_of_several_regions_are_one(server, other_server, directory, waits):
+    """Each region's statements agree by themselves; all rows are kept, each region's clearing account too."""
+    other_server.answers["accounts"] = deque([body(ELSEWHERE, 6), body(ELSEWHERE, 7)])
+    other_server.answers["commands"] = deque([body(COMMANDS[1:], 7)])
+    sites = [site(server), site(other_server)]
+    told = book.take_snapshot(sites, Platform(), IDS, directory)
+    assert told == {str(sites[0]): 5, str(sites[1]): 7}
+    assert (len(server.asked), len(other_server.asked)) == (2, 4)
+    assert waits == [book.TRY_AGAIN_S]
+    accounts = pq.read_table(directory.book / "accounts.parquet").to_pylist()
+    assert [(row["account_id"], row["balance_minor"]) for row in accounts] == [
+        ("A", 125), ("clearing-USD", -125), ("C", 200), ("clearing-USD", -200),
+    ]  # fmt: skip
+    commands = pq.read_table(directory.book / "commands.parquet").to_pylist()
+    assert [row["account_id"] for row in commands] == ["A", "B", "B"]
+    assert sorted(path.name for path in directory.book.iterdir()) == [
+        "accounts.parquet", "book.json", "commands.parquet",
+    ]  # fmt: skip
+
+
+def test_one_book_that_two_addresses_tell_is_told_from_two_books(server, other_server, directory):
+    """Read twice, every command would seem to have taken effect twice: said with the setting to change."""
+    with pytest.raises(Problems, match=r"both tell of the account A: .* one_book = true"):
+        book.take_snapshot([site(server), site(other_server)], Platform(), IDS, directory)
+    assert not list(directory.book.iterdir())

@@ -107,6 +107,15 @@ def test_an_address_that_is_none_is_refused(host, made, tmp_path):
     assert f"--host {host}: give an address such as http://127.0.0.1:8080" in said
 
 
+def test_addresses_of_regions_that_there_are_not_are_refused(made, tmp_path):
+    """All at once: what is no region of the pool, and what is no address."""
+    wrong = ("--region-host", "west=http://w", "--region-host", "ftp://n")
+    said = refused(made, "--format", "vegeta", "--out", tmp_path / "out", *wrong)
+    assert "--region-host west=http://w: 'west' is none of the pool's regions: it has none" in said
+    assert "--region-host ftp://n: 'ftp://n' is none of the pool's regions" in said
+    assert "--region-host ftp://n=: give an address such as http://127.0.0.1:8080" in said
+
+
 def test_wrong_use_is_said_with_the_remedy(made, tmp_path):
     """A format or date that is none, a day too late, no pool, no room: nothing is written."""
     out = ("--out", tmp_path / "out")

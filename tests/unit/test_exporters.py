@@ -219,6 +219,23 @@ def test_accounts_are_named_before_they_exist(tmp_path):
     assert {body["accountId"] for body in bodies[Kind.FUNDING]} <= set(opened)
 
 
+@pytest.mark.parametrize("adapter", [Platform, Elsewhere])
+def test_a_regions_commands_go_to_its_address(adapter, tmp_path):
+    """In bulk or not, a replay's to its original's region; to --host where a region has none."""
+    south = "http://south.example:81"
+    files = exported(Vegeta(adapter(), HOST, {"south": south}), tmp_path)
+    seen = set()
+    for kind, phase in PHASES.items():
+        targets = map(orjson.loads, files[f"{phase}.json"].splitlines())
+        texts = files[f"{phase}.txt"].split("\n\n")[::2]
+        for target, text, one in zip(targets, texts, sendings(Channel.HTTP, kind), strict=False):
+            host = {"north": HOST, "south": south}[one.command.account.region]
+            assert target["url"] == host + adapter().http_command(one).path
+            assert text.split()[1] == target["url"]
+            seen.add(host)
+    assert seen == {HOST, south}
+
+
 def test_a_percent_sign_in_an_address_is_kept(tmp_path):
     """Such as that of an IPv6 zone."""
     host = "http://[fe80::1%25eth0]:8080"
@@ -378,6 +395,10 @@ def check_transaction(row, command):
     assert (row["currency"], row["description"]) == (command.account.currency, command.description)
 
 
+def region_of(transit_number):
+    return POOL.config.regions[int(transit_number[0]) - 1]
+
+
 def check_payment(row, command):
     to = command.beneficiary
     assert row["debit_amount"] == exact(command.amount_minor, command.account.currency)
@@ -390,6 +411,10 @@ def check_payment(row, command):
     assert row["beneficiary_transit_number"] == to.transit_number
     assert row["beneficiary_bank_name"] == to.bank_name
     assert row["description"] == command.description
+    assert row["beneficiary_region"] == region_of(to.transit_number)
+    assert (
+        row["to_other_region"] == str(row["beneficiary_region"] != command.account.region).lower()
+    )
     assert row["debit_account_id"] == static_account_id(row["customer_id"])
 
 

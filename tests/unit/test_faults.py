@@ -84,14 +84,29 @@ AT = "phase='payments',at_s=1,for_s=1"
     [
         ("{do='kill'," + AT + "}", False, "can be done to the embedded sandbox alone"),
         ("{do='slow',ms=5," + AT + "}", False, "can be done to the embedded sandbox alone"),
-        ("{do='kill',to='broker'," + AT + "}", True, "keeps its messages in memory; pause it"),
-        ("{do='pause',to='broker'," + AT + "}", True, "the plan sends nothing over kafka"),
-        ("{do='reset',channel='kafka'," + AT + "}", True, "past any proxy"),
+        ("{do='kill',to='broker'," + AT + "}", True, "the plan sends nothing over kafka"),
+        ("{do='reset',channel='kafka'," + AT + "}", True, "the plan sends nothing over it"),
     ],
 )
 def test_what_cannot_be_done_here_is_told_before_the_run(written, embedded, said):
     """As everything that is wrong with a plan."""
     assert any(said in one for one in fault_plan.check(plan(written), embedded=embedded))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("kafka.tls={verify=false}", "nobody would have its certificate"),
+        ("kafka.librdkafka={'security.protocol'='SASL_SSL'}", "nobody would have its certificate"),
+        ("wire.toxiproxy='http://10.0.0.5:8474'", "must be on this machine"),
+    ],
+)
+def test_a_wire_of_kafkas_that_cannot_be_gone_between_is_told(more, said):
+    """Brokers name themselves to their clients, so that somebody has to read along."""
+    wanted = ["faults=[{do='reset',channel='kafka'," + AT + "}]", "channels={kafka=1}"]
+    assert fault_plan.check(load_plan("smoke", wanted), embedded=True) == []
+    (told,) = fault_plan.check(load_plan("smoke", [*wanted, more]), embedded=True)
+    assert said in told
 
 
 def test_what_can_be_done_is_fine():

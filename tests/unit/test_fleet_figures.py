@@ -88,6 +88,21 @@ def test_responses_are_kept_by_phase_kind_and_channel():
     assert len(found) == 2
 
 
+def test_regions_are_kept_apart_and_add_up():
+    """By region where that is asked for; else all of a scope together."""
+    fleet, figures = FleetFigures(), Figures()
+    for region in (1, 2, 2):
+        figures.add(0, Kind.PAYMENT, 3_000_000, region=region)
+    fleet.take(wired(figures))
+    at = (0, Kind.PAYMENT, Channel.HTTP)
+    by_region = fleet.responses_by_region()
+    assert {scope: part.counts.sum() for scope, part in by_region.items()} == {
+        (*at, 1): 1, (*at, 2): 2,
+    }  # fmt: skip
+    (whole,) = fleet.responses().values()
+    assert (whole.counts.sum(), whole.sum_ns) == (3, 9_000_000)
+
+
 def test_a_worker_of_another_master_is_counted_by_itself():
     """After a master took over, what was sent before is still there."""
     fleet = FleetFigures()
@@ -116,16 +131,18 @@ def test_a_slow_worker_is_seen():
     [
         {},
         {"worker": "a", "term": 1, "sequence": "x", "scopes": []},
-        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 0, 0, b"\x01\x00", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 0, 0, 0, b"\x01\x00", b""]]},
         {
             "worker": "a",
             "term": 1,
             "sequence": 1,
-            "scopes": [[0, 0, 0, 0, b"\xff\xff", b"\x01" * 8]],
+            "scopes": [[0, 0, 0, 0, 0, b"\xff\xff", b"\x01" * 8]],
         },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0]]},
-        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 9, 0, 0, b"", b""]]},
-        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 9, 0, b"", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 9, 0, 0, 0, b"", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 9, 0, 0, b"", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 0, 10, 0, b"", b""]]},
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 0, "1", 0, b"", b""]]},
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [], "facts": [[99, 0, 0, 0, 0, 1]]},
     ],
 )

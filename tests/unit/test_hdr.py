@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -108,6 +110,8 @@ def broken():
     yield "!", "no base64"
     yield base64.b64encode(raw[:20]).decode(), "cut off"
     yield base64.b64encode(b"x" * 40).decode(), "something else"
+    bomb = zlib.compress(bytes(10_000_000))
+    yield base64.b64encode(raw[:4] + struct.pack(">i", len(bomb)) + bomb).decode(), "a bomb"
     yield other.decode() if isinstance(other, bytes) else other, "of two digits"
 
 

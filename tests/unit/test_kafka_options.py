@@ -10,7 +10,7 @@ from sandbox.kafka_options import KafkaOptions
 
 
 def options(**given):
-    plain = {"port": None, "only": False, "at": None, "setting": (), "partitions": 4}
+    plain = {"port": None, "only": False, "at": None, "setting": (), "partitions": 4, "store": None}
     return KafkaOptions(**{**plain, **given})
 
 
@@ -19,6 +19,7 @@ def options(**given):
     [
         ({"only": True}, "--kafka-only needs --kafka-port"),
         ({"at": "nowhere"}, "--kafka-at 'nowhere' must be an address"),
+        ({"at": "h:9092", "store": "f"}, "--kafka-store needs --kafka-port"),
         ({"at": "h:9092", "port": 0}, "leave out --kafka-port"),
         ({"port": 0, "setting": ("acks=1",)}, "give --kafka-at too"),
         ({"at": "h:9092", "setting": ("acks",)}, "--kafka-setting acks: give NAME=VALUE"),

@@ -39,6 +39,7 @@ def frame(*rows, kind=Kind.PAYMENT):
     made["kind"] = int(kind)
     made["refused"] = made["failed"] = False
     made["sent"], made["label"], made["region"] = True, int(Label.NONE), ""
+    made["to_other_region"] = False
     return made
 
 

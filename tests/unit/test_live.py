@@ -40,7 +40,7 @@ def view(state=State.SENDING, phase=2, facts=(), outcomes=None, verdict=None, **
     figures, completions, fleet = Figures(), Figures(), FleetFigures()
     for took_ms in range(1, 101):
         figures.add(2, Kind.PAYMENT, took_ms * 1_000_000, Channel.MQ)
-    completions.add_all((2, Kind.PAYMENT, Channel.MQ), 2_000_000 * np.arange(1, 101))
+    completions.add_all((2, Kind.PAYMENT, Channel.MQ, 0), 2_000_000 * np.arange(1, 101))
     told = {
         "facts": [[*about, count] for about, count in facts],
         "took": {"completion": completions.packed()},

@@ -111,13 +111,17 @@ def steady(*took_ms, phase=1, every_ms=100, kind=Kind.PAYMENT, **columns):
         ({"channel": Channel.HTTP}, {"channel": int(Channel.MQ)}),
         ({"kind": Kind.PAYMENT}, {"kind": int(Kind.FUNDING)}),
         ({"region": "north"}, {"region": "south"}),
+        ({"to_other_region": True}, {"to_other_region": False}),
+        ({"to_other_region": False}, {"to_other_region": True, "region": "south"}),
         ({"label": Label.HOT}, {"label": int(Label.ROUND)}),
     ],
 )
 def test_an_slo_is_about_its_commands_alone(scope, columns):
     """Fast commands of its scope hold it, whatever others do; without any of its own it is unknown."""
-    own = steady(9, 9, 9, region="north", label=int(Label.HOT))
-    others = steady(*[900] * 9).assign(**{"region": "north", "label": int(Label.HOT), **columns})
+    same = {"region": "north", "label": int(Label.HOT)}
+    same["to_other_region"] = scope.get("to_other_region", True)
+    own = steady(9, 9, 9, **same)
+    others = steady(*[900] * 9).assign(**{**same, **columns})
     slo = P50.model_copy(update=scope)
     assert judged(slo, own, others).status is Status.HOLDS
     assert judged(P50, own, others).status is Status.VIOLATED
@@ -285,6 +289,10 @@ def test_what_was_given_up_is_known_by_the_second():
         ({"errors_below_percent": 1, "label": "cold"}, "the labels are hot, boundary"),
         ({"errors_below_percent": 1, "label": "hot", "abort_after_s": 9},
          "while a run is on, label is not told apart"),
+        ({"errors_below_percent": 1, "region": "a", "to_other_region": True, "abort_after_s": 9},
+         "while a run is on, region, to_other_region is not told apart"),
+        ({"latency": "response", "percentile": 9, "below_ms": 9, "to_other_region": True,
+          "abort_after_s": 9}, "while a run is on, to_other_region is not told apart"),
         ({"latency": "lag", "percentile": 9, "below_ms": 9, "abort_after_s": 9},
          "while a run is on, latency lag is not told apart"),
         ({"errors_below_percent": 1, "kind": "payment", "abort_after_s": 9},
@@ -305,6 +313,10 @@ def test_an_slo_that_makes_no_sense_is_refused(asked, told):
          "errors below 0.1 % (channel mq, label unknown account)"),
         (Slo(throughput_above_per_s=9900, region="north", window_s=10, windows_percent=99),
          "throughput above 9900/s (region north, 99 % of windows of 10 s)"),
+        (Slo(errors_below_percent=1, to_other_region=True),
+         "errors below 1 % (to another region)"),
+        (Slo(errors_below_percent=1, region="north", to_other_region=False),
+         "errors below 1 % (region north, not to another region)"),
     ],
 )  # fmt: skip
 def test_a_title_tells_scope_and_windows(slo, title):

@@ -143,7 +143,7 @@ def test_a_histograms_buckets_hold_what_is_surely_below_their_bounds(times_ns):
     for time_ns in times_ns:
         figures.add(0, Kind.ACCOUNT, time_ns)
     found = samples(view(figures))
-    at = ("accounts", "http", "account")
+    at = ("accounts", "http", "account", "")
     buckets = found["paystorm_response_seconds_bucket"]
     times_s = np.array(times_ns) / 1e9
     for bound in BOUNDS_S:
@@ -152,6 +152,28 @@ def test_a_histograms_buckets_hold_what_is_surely_below_their_bounds(times_ns):
     assert buckets[(*at, "+Inf")] == len(times_ns)
     assert found["paystorm_response_seconds_count"][at] == len(times_ns)
     assert found["paystorm_response_seconds_sum"][at] == pytest.approx(times_s.sum())
+
+
+def test_responses_are_told_by_region():
+    """A region by its name; nothing where the pool has none; and what is no region of it is other."""
+    figures = Figures()
+    for region, took_ms in ((1, 5), (2, 50), (2, 60), (7, 1)):
+        figures.add(0, Kind.ACCOUNT, took_ms * 1_000_000, region=region)
+    seen = view(figures)
+    config = SimpleNamespace(regions=("north", "south"))
+    seen.director.pool = SimpleNamespace(config=config, count_of=lambda _: 0)
+    found = samples(seen)["paystorm_response_seconds_count"]
+    at = ("accounts", "http", "account")
+    assert found == {(*at, "north"): 1, (*at, "south"): 2, (*at, "other"): 1}
+
+
+def test_errors_of_regions_are_those_of_the_verdict():
+    """Once it is there; a region that nothing was sent to has none, which is not nought."""
+    rows = [{"region": "north", "error_percent": 2.5}, {"region": "south", "error_percent": None}]
+    assert samples(view(verdict={"exit": 0, "regions": rows}))["paystorm_region_error_ratio"] == {
+        ("north",): 0.025
+    }
+    assert "paystorm_region_error_ratio" not in samples(view())
 
 
 def test_the_verdict_is_shown_once_it_is_there():

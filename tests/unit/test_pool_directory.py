@@ -185,7 +185,7 @@ def test_not_a_parquet_file(directory):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda manifest: manifest.update(version=1), "version = 1: this paystorm reads 2"),
+        (lambda manifest: manifest.update(version=1), "version = 1: this paystorm reads 3"),
         (lambda manifest: manifest.update(format="zip"), "is not the manifest of a pool"),
         (lambda manifest: manifest.update(seed=-1), "seed = -1"),
         (lambda manifest: manifest.update(colour="red"), "colour: there is no such setting"),

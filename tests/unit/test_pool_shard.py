@@ -192,6 +192,25 @@ def test_regions_of_accounts():
     assert found == {"1": "north", "2": "south"}
 
 
+def test_payments_to_other_regions():
+    """A beneficiary lives in any region; a payment that leaves its account's is told, a replay's too."""
+    made = make_shard(load("small", KNOBS), 7, 0)
+    payments = [made.command(index) for index in made.range_of(Kind.PAYMENT)]
+    # What is sent for a replay is its original.
+    sent = [one if one.original is None else made.command(one.original) for one in payments]
+    across = [one.beneficiary.transit_number[0] != one.account.transit_number[0] for one in sent]
+    assert made.to_other_region[made.slice_of(Kind.PAYMENT)].tolist() == across
+    assert {True, False} == set(across)
+    assert {one.beneficiary.transit_number[0] for one in payments} == {"1", "2"}
+    assert not made.to_other_region[: made.range_of(Kind.PAYMENT).start].any()
+
+
+def test_without_regions_nothing_crosses(shard):
+    """A pool without regions has no payment to another one, nor an account in one."""
+    assert not shard.to_other_region.any()
+    assert set(shard.regions) == {""}
+
+
 def test_knobs_leave_the_rest(shard):
     """With regions or hostile payments, what they do not touch is drawn as without."""
     config = load("small", {"regions": ["a"], "hostile_percentage": 1})

@@ -114,7 +114,13 @@ def test_the_pool(directory):
     """Knobs that are set show: what is particular, how often, and the regions."""
     done = show(directory)
     assert done.exit_code == 0
-    for words in ("racing replay", "velocity", "payments of hot accounts", "north", "region"):
+    for words in (
+        "racing replay",
+        "velocity",
+        "payments of hot accounts",
+        "north",
+        "to another region",
+    ):
         assert words in done.output
 
 

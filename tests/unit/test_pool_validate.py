@@ -51,6 +51,11 @@ def both_legs(value):
         (CONFIG, setting("currency", None, lambda _: 5), "currency is from 0 to 4"),
         (CONFIG, setting("transit", None, lambda _: 0), "transit is from 1 to 20"),
         (CONFIG, setting("transit", None, lambda _: 105), "transit is from 1 to 20"),
+        (
+            CONFIG,
+            setting("beneficiary_transit", None, lambda _: 21),
+            "beneficiary_transit is from 1",
+        ),
         (CONFIG, setting("label", Kind.FUNDING, lambda _: 1), "only payments have a label"),
         (CONFIG, setting("label", Kind.PAYMENT, lambda _: 19), "label is from 0 to 18"),
         (CONFIG, setting("label", Kind.PAYMENT, lambda _: 11), "no payment is hostile where"),

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from reports import drawing
+from reports.hostile import markdown
 from reports.html import to_html
 from reports.judgement import Class, FaultRow
+from reports.markdown import to_markdown
 from reports.time_axis import Axis
 from reports.timeline import Event
 from tests import samples
@@ -104,7 +106,7 @@ def test_landmarks_and_the_order_of_the_questions(html):
     page = Page(html)
     assert [page.count(tag) for tag in ("header", "nav", "main", "footer", "h1")] == [1] * 5
     sections = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
-    assert sections[:4] == ["right", "fast", "limits", "story"]
+    assert sections[:5] == ["right", "fast", "limits", "since", "story"]
     assert page.count("h2") == len(sections)
 
 
@@ -225,13 +227,19 @@ def test_faults_are_bands_of_their_own_and_a_table():
     run = samples.bad()
     fault = FaultRow(
         title=f"refuse {SCRIPT}", phase="payments", channel="HTTP", began_ns=40 * 10**9,
-        ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, answered_percent=12.5,
+        ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, disturbed_ms=0.0, answered_percent=12.5,
         response_p99_before_ms=80.0, response_p99_during_ms=900.0, completed_during=3,
         completed_after=9, during={"refused": 7}, after={}, cascades=("MQ",),
     )  # fmt: skip
     judgement = replace(run.judgement, faults=(fault,), retried=2)
     page = Page(to_html(replace(run, judgement=judgement)))
-    for text in (f"refuse {SCRIPT}", "after 120 ms", "not seen", "7 refused", "Orange bands"):
-        assert text in page.text
-    assert "2 attempts were made again" in page.text
+    assert "Orange bands" in page.text
     assert page.count("script") == 0
+    summary = to_markdown(judgement)
+    assert f"refuse {SCRIPT}" in page.text
+    assert f"| refuse {markdown(SCRIPT)} | HTTP | 40.000 s |" in summary
+    for text in ("after 120 ms", "not seen", "7 refused", "2 attempts were made again"):
+        assert text in page.text
+        assert text in summary
+    assert "## Faults" in summary
+    assert "## Faults" not in to_markdown(run.judgement)

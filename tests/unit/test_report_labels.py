@@ -80,14 +80,24 @@ def test_missing_detection_is_explained(judgement, said):
     assert ("## Behaviours" in to_markdown(judgement)) is has_section
 
 
-def test_regions_are_counted():
-    """What of the pool belongs to each region."""
-    assert tables.regions(JUDGEMENT).to_dict("records")[0] == {
+def test_regions_are_told_apart():
+    """What of the pool belongs to each region, how it went there, and what went to others."""
+    north, south = tables.regions(JUDGEMENT).to_dict("records")
+    assert north == {
         "Region": "north",
         "Accounts": "120",
+        "Sent": "2,400",
+        "Rate": "40.0/s",
+        "Errors": "0 %",
+        "Response p50": "4.20 ms",
+        "Response p99": "19.5 ms",
+        "Completion p99": "81.0 ms",
         "Payments": "2,160",
         "Settled": "2,000",
+        "To other regions": "1,080",
+        "Their completion p99": "95.5 ms",
     }
+    assert (south["Errors"], south["Their completion p99"]) == ("0.250 %", "—")
 
 
 @pytest.mark.parametrize("name", ["<h3>By label</h3>", "<h3>By region</h3>", "<h3>Behaviours</h3>"])

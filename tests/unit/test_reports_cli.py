@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from e2e_data.commands import Kind, Outcome
 from reports.cli import reconcile, report
 from reports.reconcile import reconcile as judge
+from reports.rundir import RunDirectory
 from tests.histories import Fate, History, keys_of, tiny_pool
 
 SURE = keys_of(tiny_pool()[0], Kind.PAYMENT, Outcome.SETTLED)
@@ -69,6 +71,27 @@ def test_a_run_that_was_judged_is_not_judged_again(tmp_path):
     (history.directory.path / "pool" / "manifest.json").unlink()
     assert invoke(report, history.directory.path).exit_code == 0
     assert (history.directory.path / "report.html").read_text() == before
+
+
+def test_a_report_tells_what_changed_since_the_run_before_and_goes_on_telling_it(tmp_path):
+    """Written again when there are later runs, it is the same to the byte."""
+
+    def moved(directory, hours):
+        at_ns = directory.record().epoch_utc_ns + hours * 3_600_000_000_000
+        directory.write_record(directory.record().model_copy(update={"epoch_utc_ns": at_ns}))
+
+    first = History(tmp_path / "first", {SURE[0]: Fate.LOST}).directory
+    assert invoke(reconcile, first.path).exit_code == 20
+    assert "No earlier run" in (first.path / "report.html").read_text()
+    moved(first, -1)
+    second = History(tmp_path / "second").directory
+    assert invoke(reconcile, second.path).exit_code == 0
+    before = [(second.path / name).read_bytes() for name in FILES]
+    assert b"| gone | lost in the platform (invariant 1) | 1 case |" in before[1]
+    assert b"Another verdict" in before[0]
+    moved(RunDirectory(shutil.copytree(second.path, tmp_path / "later")), 1)
+    assert invoke(report, second.path).exit_code == 0
+    assert [(second.path / name).read_bytes() for name in FILES] == before
 
 
 @pytest.mark.parametrize(

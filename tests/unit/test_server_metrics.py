@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 
+from locustfiles import endings
+from locustfiles.outline import show
 from locustfiles.plan_parts.server import Server
+from locustfiles.plans import load_plan
 from locustfiles.prometheus import SERIES_MAX, fetch
 from reports.html import to_html
 from reports.judgement import Status
@@ -107,6 +113,67 @@ def test_the_series_that_grows_fastest_counts():
     result = judged({"grows_below_per_h": 5}, both)
     assert result.status is Status.VIOLATED
     assert "pod=b" in result.note
+
+
+@pytest.mark.parametrize(
+    ("series", "status"),
+    [
+        (leaking(0, hours=8), Status.HOLDS),
+        # From 505 after the first tenth: 8 MB an hour are 11.4 % in the 7.2 hours that are left.
+        (leaking(8, hours=8), Status.VIOLATED),
+        (leaking(5, hours=8), Status.HOLDS),
+        (leaking(6, noise=400, hours=8), Status.UNKNOWN),
+        (leaking(-20, hours=8), Status.HOLDS),
+        (table([500] * 30), Status.UNKNOWN),
+        (table([0] * 300), Status.UNKNOWN),
+    ],
+)
+def test_memory_may_grow_by_so_many_percent(series, status):
+    """By the fitted line: even the upper end of its confidence has to be below; too little is UNKNOWN."""
+    result = judged({"grows_below_percent": 10}, series)
+    assert (result.status, result.unit) == (status, "%")
+    assert result.title == "memory grows by less than 10 %"
+
+
+def test_the_growth_is_told_with_its_confidence():
+    """In percent, with what the line begins and ends with, of the series that may have grown most."""
+    at_h = np.arange(0, 8, 10 / 3600)
+    both = pd.concat(
+        [
+            table(500 + 0 * at_h).assign(series="pod=a"),
+            table(500 + 10 * at_h).assign(series="pod=b"),
+        ]
+    )
+    result = judged({"grows_below_percent": 10}, both)
+    # The first tenth is left out: 508 to 580.
+    assert result.measured == pytest.approx(100 * 72 / 508, abs=0.01)
+    assert result.note == "+14.2 % in 7.20 h (95 %: +14.2 to +14.2), from 508 to 580 MB, pod=b"
+
+
+def test_a_warm_up_of_a_tenth_is_no_leak():
+    """Caches fill: what grows at first and stays is none."""
+    at_h = np.arange(0, 8, 10 / 3600)
+    assert judged({"grows_below_percent": 10}, table(np.minimum(400 + 200 * at_h, 500))).status is (
+        Status.HOLDS
+    )
+
+
+def test_the_shipped_soak_watches_the_platforms_memory_where_it_is_exported():
+    """Its address is optional: without one nothing is asked, and both plan and run say so."""
+    plan = load_plan("soak")
+    (metric,) = plan.server.metrics
+    assert (plan.server.prometheus, metric.grows_below_percent) == (None, 10)
+    console = Console(width=200, file=io.StringIO())
+    show(plan, None, console)
+    assert "asked: memory of the platform grows by less than 10 % (phase payments), once" in (
+        console.file.getvalue()
+    )
+    there = load_plan("soak", ['server.prometheus="http://prometheus:9090"'])
+    assert there.server.prometheus == "http://prometheus:9090"
+    told = []
+    directory = SimpleNamespace(event=lambda *event, note: told.append((*event, note)))
+    endings.end(SimpleNamespace(plan=plan, directory=None, clock=None, event=directory.event))
+    assert told == [("warning", endings.NOT_ASKED)]
 
 
 def test_what_was_fetched_is_kept_and_shown(tmp_path):

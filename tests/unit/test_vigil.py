@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.ids import Ids
 from e2e_data.platform import Acknowledged
 from e2e_data.replays import replays_of
+from locustfiles import vigil
 from locustfiles.vigil import Vigil
 from reports import event_log
 from reports.event_log import Sort
@@ -24,17 +27,18 @@ SETTLED, REJECTED = Outcome.SETTLED, Outcome.REJECTED
 class Watch:
     """A vigil, and what it said."""
 
-    def __init__(self, pool=POOL):
+    def __init__(self, pool=POOL, *, sends_all=False):
         self.said = []
-        self.vigil = Vigil(pool, IDS)
+        self.vigil = Vigil(pool, IDS, sends_all=sends_all)
         self.vigil.say = self.said.append
 
     def see(self, *facts, shard=0):
-        """Take in facts (index, fact, code), and look."""
+        """Take in facts (index, fact, code) or (index, fact, code, at_ns), and look."""
         rows = np.zeros(len(facts), ROW)
         rows["shard"] = shard
-        for at, (index, fact, code) in enumerate(facts):
+        for at, (index, fact, code, *at_ns) in enumerate(facts):
             rows[at]["index"], rows[at]["fact"], rows[at]["code"] = index, fact, code
+            rows[at]["at_ns"] = at_ns[0] if at_ns else 0
         self.vigil.facts(rows)
         self.vigil.look()
 
@@ -115,6 +119,99 @@ def test_more_settled_than_an_account_ever_gets_is_overdrawn():
         assert watch.vigil.found == ({"overdrawn": beyond} if beyond else {})
         overdrawn += beyond
     assert overdrawn > 0
+
+
+def of_account(account):
+    """Return the indices of an account's credits, the opening credit first, and of its payments."""
+    mine = np.flatnonzero(SHARD.account_number == account)
+    kinds = SHARD.kind[mine]
+    brought = mine[np.isin(kinds, (Kind.OPENING_CREDIT, Kind.FUNDING))].tolist()
+    return brought, mine[kinds == Kind.PAYMENT].tolist()
+
+
+BALANCE_BASED = np.flatnonzero(~SHARD.limit_based).tolist()
+
+
+@given(st.data())
+def test_an_overdraft_is_said_at_once_where_all_is_sent_here_and_nothing_else_ever_is(data):
+    """A right platform, whatever is still under way and however late it is told; then one payment too much."""
+    account = data.draw(st.sampled_from(BALANCE_BASED))
+    (opening, *fundings), payments = of_account(account)
+    order = [opening, *data.draw(st.permutations([*fundings, *payments]))]
+    watch, balance, now_ns, told = Watch(sends_all=True), 0, 0, []
+    refused = []
+    for index in order:
+        now_ns += 10
+        amount = int(SHARD.amount_minor[index])
+        is_payment = index in payments
+        outcome = REJECTED if is_payment and amount > balance else SETTLED
+        if outcome == SETTLED:
+            balance += -amount if is_payment else amount
+        else:
+            refused.append((index, amount))
+        told.append((index, Fact.SENT, 0, now_ns))
+        told.append((index, Fact.COMPLETED, outcome, now_ns + data.draw(st.integers(1, 40))))
+        if data.draw(st.booleans()):
+            # A chunk has what happened until now; an outcome that is told later is in another.
+            watch.see(*(fact for fact in told if fact[3] <= now_ns))
+            told = [fact for fact in told if fact[3] > now_ns]
+    watch.see(*told)
+    assert watch.vigil.found == {}
+    for index, amount in refused:
+        if amount > balance and SHARD.expected[index] & SETTLED:
+            watch.vigil._shards[0].outcomes[index] = 0
+            watch.see((index, Fact.COMPLETED, SETTLED, now_ns + 100))
+            assert watch.vigil.found == {"overdrawn": 1}
+            break
+
+
+def beyond_its_opening_credit(account):
+    """Return an account's opening credit, its fundings, and payments that need some of those."""
+    (opening, *fundings), payments = of_account(account)
+    has, more = int(SHARD.amount_minor[opening]), int(SHARD.amount_minor[fundings].sum())
+    spent, chosen = 0, []
+    for index in sorted(payments, key=lambda one: -SHARD.amount_minor[one]):
+        if spent <= has and spent + SHARD.amount_minor[index] <= has + more:
+            chosen.append(index)
+            spent += int(SHARD.amount_minor[index])
+    return (opening, fundings, chosen) if spent > has else None
+
+
+OPENING, FUNDINGS, CHOSEN = next(filter(None, map(beyond_its_opening_credit, BALANCE_BASED)))
+
+
+@pytest.mark.parametrize(
+    ("sends_all", "sent_ns", "found"),
+    [
+        (True, 60, {"overdrawn": 1}),
+        (True, 50, {}),
+        (True, 40, {}),
+        (False, 60, {}),
+    ],
+)
+@pytest.mark.parametrize("looks", [1, 2])
+def test_what_is_sent_after_a_payment_was_seen_settled_has_not_paid_for_it(
+    sends_all, sent_ns, found, looks
+):
+    """At the same moment it may have; where others send too, nobody here knows when."""
+    watch = Watch(sends_all=sends_all)
+    paid = [(index, Fact.COMPLETED, SETTLED, 50) for index in CHOSEN]
+    funded = [(index, Fact.SENT, 0, sent_ns) for index in FUNDINGS]
+    watch.see((OPENING, Fact.SENT, 0, 1))
+    parts = [funded, paid] if sent_ns <= 50 else [paid, funded]
+    for part in parts if looks == 2 else [parts[1] + parts[0]]:
+        watch.see(*part)
+    assert watch.vigil.found == found
+
+
+def test_of_a_shard_that_was_forgotten_all_credits_may_be_there(monkeypatch):
+    """What was sent of it is not known any more."""
+    monkeypatch.setattr(vigil, "SHARDS_MAX", 1)
+    watch = Watch(sends_all=True)
+    watch.see((OPENING, Fact.SENT, 0, 1))
+    watch.see((0, Fact.SENT, 0, 2), shard=1)
+    watch.see(*((index, Fact.COMPLETED, SETTLED, 50) for index in CHOSEN))
+    assert watch.vigil.found == {}
 
 
 def test_two_event_ids_on_one_command_are_two_events():

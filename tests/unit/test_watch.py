@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
+from locustfiles.director import Director
 from locustfiles.fleet.counts import Counts
-from locustfiles.fleet.figures import BUCKETS, bucket_of
+from locustfiles.fleet.figures import BUCKETS, Figures, FleetFigures, bucket_of
+from locustfiles.plans import load_plan
 from locustfiles.profiles import SECOND_NS
-from locustfiles.watch import Watch
+from locustfiles.watch import Look, Watch, missed
 from reports.slos import Slo
 
 SLOW = Slo(latency="response", percentile=50, below_ms=100, abort_after_s=3)
@@ -23,7 +27,7 @@ class Played:
     """A watch, and a platform that answers as it is told."""
 
     def __init__(self, *slos) -> None:
-        self.watch = Watch(slos)
+        self.watch = Watch(slos, lambda phase: [slo for slo in slos if slo.phase in (None, phase)])
         self.now_ns = 0
         self.counts = Counts()
         self.took = {}
@@ -41,8 +45,8 @@ class Played:
         np.add.at(counts, bucket_of(np.array(took_ms, np.int64) * 1_000_000), 1)
         return self.watch.look(self.now_ns, phase, self.counts, self.took_by)
 
-    def took_by(self, phase, kind):
-        chosen = [one for (p, k), one in self.took.items() if p == phase and kind in (None, k)]
+    def took_by(self, phase, slo):
+        chosen = [one for (p, k), one in self.took.items() if p == phase and slo.kind in (None, k)]
         return sum(chosen, np.zeros(BUCKETS, np.int64))
 
 
@@ -114,5 +118,44 @@ def test_only_the_last_while_counts():
 
 def test_an_slo_that_may_not_end_the_run_is_not_watched():
     """Response times are counted only for whoever asks."""
-    assert not Watch([SLOW.model_copy(update={"abort_after_s": None}), LAME]).needs_figures
-    assert Watch([SLOW]).needs_figures
+    assert not Watch([SLOW.model_copy(update={"abort_after_s": None}), LAME], list).needs_figures
+    assert Watch([SLOW], list).needs_figures
+
+
+@pytest.mark.parametrize("scope", [{"channel": "mq"}, {"region": "south"}, {"kind": "funding"}])
+def test_a_part_of_the_commands_may_end_the_run(scope):
+    """Slow answers of a channel, region or kind count for what asks of it, and for nothing else."""
+    figures = FleetFigures()
+    own, scale = Figures(), 1_000_000
+    for took_ms, at in ((9, (Kind.PAYMENT, Channel.HTTP, 1)), (900, (Kind.FUNDING, Channel.MQ, 2))):
+        kind, channel, region = at
+        for _ in range(50):
+            own.add(2, kind, took_ms * scale, channel, region)
+    figures.take(own.snapshot("a", 1))
+    plan = load_plan("smoke", ['pool.regions=["north","south"]', "channels={http=1,mq=1}"])
+    director = SimpleNamespace(
+        plan=plan, figures=figures, pool=SimpleNamespace(config=plan.pool.config())
+    )
+    for asked, is_slow in (
+        (scope, True),
+        ({"channel": "http"}, False),
+        ({"region": "north"}, False),
+    ):
+        slo = Slo(latency="response", percentile=50, below_ms=100, abort_after_s=3, **asked)
+        nothing = Look(0, Counts(), np.zeros(BUCKETS, np.int64))
+        look = Look(SECOND_NS, Counts(due=100), Director._took(director, "payments", slo))
+        assert missed(slo, (nothing, look)) is is_slow
+
+
+def test_an_slo_is_looked_at_only_where_something_of_it_is_sent():
+    """In a phase without its kind or channel nobody answers, which is held against nobody."""
+    asked = [
+        {"kind": "payment", "latency": "response", "percentile": 50, "below_ms": 100},
+        {"channel": "mq", "latency": "response", "percentile": 50, "below_ms": 100},
+        {"phase": "payments", "errors_below_percent": 1},
+        {"errors_below_percent": 1},
+    ]
+    slos = [f"{{{', '.join(f'{k}={json.dumps(v)}' for k, v in one.items())}}}" for one in asked]
+    plan = load_plan("smoke", [f"slos=[{', '.join(slos)}]", "phases.payments.channels={mq=1}"])
+    assert plan.slos_of("accounts") == (plan.slos[3],)
+    assert plan.slos_of("payments") == plan.slos

@@ -1,0 +1,131 @@
+"""A platform in two regions, each with addresses of its own and a book of its own; sent to by a fleet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pyarrow.dataset as ds
+
+from e2e_data import manifest as manifests
+from e2e_data.commands import Channel
+from e2e_data.exits import Exit
+from e2e_data.pool import Pool
+from reports.journal import Fact
+from reports.rundir import RunDirectory
+from tests.e2e.conftest import PAYSTORM, Ended, Sandbox, run
+from tests.mq_parts import needs_ibmmq
+
+REGIONS = ("north", "south")
+PLAN = """
+name = "regions"
+users = 24
+channels = { http = 1, mq = 1 }
+
+[pool]
+preset = "smoke"
+accounts = 16
+accounts_per_shard = 4
+regions = ["north", "south"]
+
+[http.regions]
+north = "NORTH"
+south = "SOUTH"
+
+[mq]
+binding = "sandbox"
+
+[mq.regions]
+north = ["MQ-NORTH"]
+south = ["MQ-SOUTH"]
+
+[phases.accounts]
+sends = ["account"]
+rate_per_s = 100
+
+[phases.opening-credits]
+sends = ["opening credit"]
+rate_per_s = 100
+
+[phases.payments]
+sends = ["funding", "payment"]
+rate_per_s = 250
+
+[[slos]]
+errors_below_percent = 1
+region = "south"
+
+[[slos]]
+latency = "completion"
+percentile = 50
+below_ms = 60000
+to_other_region = true
+
+[fitness]
+lag_percentile = 50
+lag_below_ms = 60000
+loop_lag_below_ms = 60000
+"""
+
+
+def commands_in(sandbox: Sandbox) -> list[str]:
+    """Return the ids of the commands that a region's platform has in its book."""
+    with urlopen(f"{sandbox.url}/api/statements/commands") as answer:
+        return [json.loads(line)["commandId"] for line in answer.read().splitlines()[:-1]]
+
+
+def check_each_at_its_own(ended: Ended, platforms: dict[str, Sandbox]) -> None:
+    """Each region's platform has the commands of its own accounts, all of them, and no other."""
+    directory = RunDirectory(ended.directory)
+    pool, ids = Pool.of_manifest(manifests.read(directory.pool)), directory.record().ids
+    total = 0
+    for region, platform in platforms.items():
+        places = ids.decode(commands_in(platform))
+        assert places.known.all()
+        for number in range(pool.shard_count):
+            shard = pool.shard(number)
+            own = np.flatnonzero(shard.regions[shard.account_number] == region)
+            assert sorted(places.index[places.shard == number].tolist()) == own.tolist()
+            total += len(own)
+    assert total == len(pool)
+
+
+@needs_ibmmq
+def test_commands_go_to_their_region_and_the_books_of_all_are_judged_together(
+    sandbox: Callable[..., Sandbox], runs: list[str]
+) -> None:
+    """Over HTTP and IBM MQ, from a worker; results are told by region, payments between them too."""
+    south_host = ("--http-host", "127.0.0.2")
+    platforms = {
+        name: sandbox("--mq-port", "0", *host)
+        for name, host in zip(REGIONS, ((), south_host), strict=True)
+    }
+    text = PLAN
+    for name, platform in platforms.items():
+        text = text.replace(f"MQ-{name.upper()}", platform.mq)
+        text = text.replace(name.upper(), platform.url)
+    plan = Path(runs[1]).parent / "regions.toml"
+    plan.write_text(text)
+
+    ended = run([*PAYSTORM, "run", str(plan), "--workers", "1", *runs])
+    assert ended.code == Exit.GOOD, ended.out + ended.err
+    check_each_at_its_own(ended, platforms)
+    chunks = list((ended.directory / "journal").glob("*.parquet"))
+    sent = ds.dataset(chunks).to_table(filter=ds.field("fact") == Fact.SENT)
+    assert set(sent["channel"].to_pylist()) == {Channel.HTTP, Channel.MQ}
+
+    summary = ended.summary
+    rows = {row["region"]: row for row in summary["regions"]}
+    assert list(rows) == list(REGIONS)
+    for row in rows.values():
+        assert row["accounts"] > 0
+        assert row["sent"] > 0
+        assert row["rate_per_s"] > 0
+        assert row["response_p50_ms"] > 0
+        assert row["failed"] == 0
+        assert 0 < row["to_other_region"] <= row["payments"]
+    assert sum(row["sent"] for row in rows.values()) == summary["commands"]
+    assert {slo["status"] for slo in summary["slos"]} == {"holds"}
