@@ -355,9 +355,8 @@ class Run:
 
     def arrivals(self) -> tuple[int, int, int]:
         """Return the arrivals due, overdue and dropped until now, over all phases."""
-        work, now = self.dealer.work, (0, 0, 0)
-        if work is not None and self._sending:
-            now = work.counts(self.clock.now_ns())
+        work = self.dealer.work
+        now = work.counts(self.clock.now_ns()) if work and self._sending else (0, 0, 0)
         due, overdue, dropped = (a + b for a, b in zip(self._finished_arrivals, now, strict=True))
         return due, overdue, dropped
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from e2e_data.exits import Exit
-from reports.judgement import Check, FitnessResult, Judgement, SloResult, Status
+from reports.judgement import Check, FitnessResult, Judgement, SearchRow, SloResult, Status
 from reports.quantities import count, counted
 from reports.timeline import Second
 
@@ -137,6 +137,21 @@ def limits(judgement: Judgement, seconds: Sequence[Second]) -> Answer:
         return Answer(question, "Hardly anything", "good", text)
     text = "The load generator was fit, and no arrival had to wait for a free user."
     return Answer(question, "Nothing seen", "good", text)
+
+
+def found_by(search: SearchRow) -> str:
+    """Say what a search has found: the highest rate that held, and the lowest that did not."""
+    said = []
+    if search.highest_per_s is not None:
+        said.append(
+            f"{search.highest_per_s}/s held in {search.held} of {search.tries} tries "
+            f"(confidence {search.confidence_percent:.0f} %)"
+        )
+    if search.too_high_per_s is not None:
+        said.append(f"{search.too_high_per_s}/s did not: {search.missed}")
+    elif said:
+        said.append("no higher rate was tried")
+    return "; ".join(said)
 
 
 def without_findings(judgement: Judgement) -> str:

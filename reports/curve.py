@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports import svg
+from reports.answers import found_by
 from reports.drawing import COLOURS, Drawing, drawing_style, inlined
 from reports.hostile import visible
 from reports.judgement import SearchRow, StepRow
@@ -85,7 +86,9 @@ def _curve(search: SearchRow, steps: Sequence[StepRow], key: str) -> Drawing:
     axes.set_ylabel("response p99, ms (log scale)")
     axes.grid(axis="y", color=svg.INK, alpha=0.15, linewidth=0.6)
     axes.legend(loc="upper left")
-    caption = f"Each point is a step. The dotted line is what was found: {visible(search.told)}."
+    caption = (
+        f"Each point is a step. The dotted line is what was found: {visible(found_by(search))}."
+    )
     title = visible(f"Search: {search.phase}")
     return inlined(drawn, key, title, caption)
 

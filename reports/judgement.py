@@ -217,10 +217,8 @@ class RegionRow:
     settled: int
     sent: int
     rate_per_s: float | None
-    """Commands sent per second, from when the first was intended to when the last was sent."""
-    failed: int
-    """Commands that were sent, or could not be, without a right outcome."""
     error_percent: float | None
+    """Of what was sent, or could not be, without a right outcome."""
     response_p50_ms: float | None
     response_p99_ms: float | None
     completion_p99_ms: float | None
@@ -296,21 +294,6 @@ class SearchRow:
     """What did not hold at the rate that was too high."""
     steps: tuple[StepRow, ...]
     """In their order."""
-
-    @property
-    def told(self) -> str:
-        """What was found, in words."""
-        said = []
-        if self.highest_per_s is not None:
-            said.append(
-                f"{self.highest_per_s}/s held in {self.held} of {self.tries} tries "
-                f"(confidence {self.confidence_percent:.0f} %)"
-            )
-        if self.too_high_per_s is not None:
-            said.append(f"{self.too_high_per_s}/s did not: {self.missed}")
-        elif said:
-            said.append("no higher rate was tried")
-        return "; ".join(said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,6 @@ class _Region:
             settled=self.settled,
             sent=self.sent,
             rate_per_s=self.sent / (lasted_ns / S_NS) if lasted_ns > 0 else None,
-            failed=self.failed,
             error_percent=100 * self.failed / self.tried if self.tried else None,
             response_p50_ms=response.percentile_ms(50),
             response_p99_ms=response.percentile_ms(99),

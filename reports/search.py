@@ -13,6 +13,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 
+from reports.answers import found_by
 from reports.attempted import GivenUp
 from reports.judgement import SearchRow, SloResult, Status, StepRow
 from reports.measures import measure_of
@@ -177,4 +178,4 @@ def search_result(row: SearchRow) -> SloResult:
     if not row.steps:
         return SloResult(title, Status.UNKNOWN, None, 0, "no step came to its end", "/s")
     status = Status.VIOLATED if row.highest_per_s is None else Status.HOLDS
-    return SloResult(title, status, row.highest_per_s, samples, row.told, "/s")
+    return SloResult(title, status, row.highest_per_s, samples, found_by(row), "/s")

@@ -63,7 +63,6 @@ def region_row(name, accounts, payments, settled, *, sent, failed, to_other) -> 
         settled=settled,
         sent=sent,
         rate_per_s=sent / 60,
-        failed=failed,
         error_percent=100 * failed / sent,
         response_p50_ms=4.2,
         response_p99_ms=19.5,

@@ -6,14 +6,17 @@ from argparse import Namespace
 from types import SimpleNamespace
 
 import gevent
+import msgpack
 import pytest
 
-from e2e_data.commands import Kind
+from e2e_data.commands import Channel, Kind
+from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 from locustfiles.arrivals import Arrival
 from locustfiles.hand import Card
-from locustfiles.launch import launch
+from locustfiles.launch import launch, order_of, serve
 from locustfiles.options import OPTIONS
+from locustfiles.regional import RegionalLine, RegionalSource
 from locustfiles.settings import read_settings
 from reports.rundir import RunDirectory
 from tests.helpers_wire import answer, serving
@@ -22,9 +25,9 @@ PATIENT_S = 60
 ROWS = answer(b'{"asOf":0,"rows":0}\n', "200 OK")
 
 
-def settings_for(peer, tmp_path):
+def settings_for(peer, tmp_path, **more):
     values = {option.name: option.default for option in OPTIONS}
-    values |= {"paystorm_plan": "smoke", "paystorm_runs_dir": str(tmp_path), "num_users": 3}
+    values |= {"paystorm_plan": "smoke", "paystorm_runs_dir": str(tmp_path), "num_users": 3, **more}
     return read_settings(Namespace(**values), str(peer.origin))
 
 
@@ -48,6 +51,30 @@ def test_a_run_directory_can_be_judged_from_its_first_moment_on(tmp_path):
     assert not record.embedded_sandbox
     assert launched.sandbox is None
     assert any(directory.pool.iterdir())
+
+
+def test_a_worker_gets_the_addresses_of_regions_with_its_order(tmp_path):
+    """What it sends, and asks for, goes to the region of the account, as the master's settings have it."""
+
+    def reply(connection, _request):
+        connection.sendall(ROWS)
+
+    with serving(reply) as north, serving(reply) as south:
+        regions = f'http.regions={{north="{north.origin}",south="{south.origin}"}}'
+        settings = settings_for(
+            north, tmp_path, paystorm_set=['pool.regions=["north","south"]', regions]
+        )
+        launched = launch(settings, fleet=True)
+        assert launched.record.regions == {"north": str(north.origin), "south": str(south.origin)}
+        order = msgpack.loads(msgpack.dumps(order_of(launched, 3)))
+        run, gates = serve(order, launched.director.directory, "w", Platform())
+        assert gates.of("south").origin == south.origin
+        assert isinstance(run.lines[Channel.HTTP], RegionalLine)
+        assert isinstance(run.completions, RegionalSource)
+        assert [site.host for site in gates.sites] == [str(north.origin), str(south.origin)]
+        run.completions.stop()
+        run.close()
+        launched.let_go()
 
 
 def test_outcomes_reach_the_tracker(tmp_path):
