@@ -24,10 +24,11 @@ from locust.rpc import Message, zmqrpc
 
 from e2e_data.commands import Kind
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import End
 from locustfiles.fleet.figures import KEY, Figures
 from locustfiles.fleet.holder import Held
-from locustfiles.fleet.messages import Answer, Bound, Counts, Slice
+from locustfiles.fleet.messages import Answer, Bound, Slice
 from locustfiles.fleet.post import ANSWER, ASK, JOIN, ORDER
 from locustfiles.hand import HELD_MAX
 from locustfiles.run import AHEAD_NS

@@ -107,6 +107,10 @@ class Ids:
         """Return the ids of the commands `indices` of a shard, in their order."""
         return self._encode(Namespace.COMMAND, lap, shard, indices)
 
+    def command_id(self, lap: int, shard: int, index: int) -> str:
+        """Return the id of one command."""
+        return self.command_ids(lap, shard, [index])[0]
+
     def customer_ids(
         self, lap: int, shard: int, accounts: Sequence[int] | NDArray[np.int64]
     ) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from e2e_data.commands import Command
+from e2e_data.layers import layered
 from e2e_data.mq import MqMessage
 from e2e_data.over_kafka import KafkaRecord
 from e2e_data.platform import HttpRequest, Platform, Sending
@@ -61,8 +62,5 @@ def padded(platform: Platform, *, each: int, largest: int, index: int) -> Platfo
     """
     if not (each or largest):
         return platform
-    made: Platform = type("Padded", (_Padded, type(platform)), {})()
-    made.__dict__.update(
-        platform.__dict__, bytes_each=each, bytes_largest=max(each, largest), largest=index
-    )
-    return made
+    lengths = {"bytes_each": each, "bytes_largest": max(each, largest)}
+    return layered(_Padded, platform, **lengths, largest=index)

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from locustfiles import kafka_launch, mq_launch, mq_target
+from locustfiles.looks import Looks
 from locustfiles.plans import Plan
-
-
-class Backlog(Protocol):
-    """Looks up each second how much waits somewhere."""
-
-    def __call__(self) -> Mapping[str, int]:
-        """Return what was seen last, by the place's name; nothing while it cannot be seen."""
-        ...
-
-    def close(self) -> None:
-        """Look no more."""
-        ...
 
 
 class Backlogs:
     """All that a run has, by the channels that it sends over."""
 
-    def __init__(self, several: Sequence[Backlog]) -> None:
+    def __init__(self, several: Sequence[Looks]) -> None:
         self._several = several
 
     @classmethod
     def of(cls, plan: Plan, say: Callable[[str], None]) -> Backlogs:
         """Begin to look; `say` is told what cannot be seen. Raises Problems."""
-        several: list[Backlog] = []
+        several: list[Looks] = []
         if mq_target.sends(plan):
             several += [mq_launch.Depths(one, say) for one in plan.mq.everywhere]
         lag = kafka_launch.lag(plan, say)

@@ -67,7 +67,7 @@ def _head(found: Picture) -> Iterator[RenderableType]:
 
 
 def _tiles(found: Picture) -> Table:
-    load, right, overall = found["load"], found["right"], found["overall"]
+    load, right = found["load"], found["right"]
     grid = Table.grid(padding=(0, 3))
     per_s = [f"{name} {figure(load[f'{name}_per_s'])}/s" for name in ("due", "sent", "completed")]
     wrong = Text(f"{count(right['wrong'])} outcomes wrong", "bold red" if right["wrong"] else "")
@@ -76,10 +76,10 @@ def _tiles(found: Picture) -> Table:
         *(f"{count(load[name])} in all" for name in ("due", "sent", "completed")),
         Text(load["oldest"], "dim"),
     )
-    grid.add_row(
-        *(f"p{name} {milliseconds(overall[f'p{name}_ms'])}" for name in ("50", "95", "99")),
-        f"{count(load['overdue'])} overdue, {count(load['dropped'])} given up",
-    )
+    late = f"{count(load['overdue'])} overdue, {count(load['dropped'])} given up"
+    for number, (name, took) in enumerate(found["latencies"].items()):
+        told = (f"p{percent} {milliseconds(took[f'p{percent}_ms'])}" for percent in ("50", "99"))
+        grid.add_row(name, *told, "" if number else late)
     grid.add_row(
         *(f"{count(right['seen'])} outcomes seen", wrong),
         f"{count(load['unanswered'])} unanswered",

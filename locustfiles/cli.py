@@ -85,11 +85,13 @@ def _locustfile_options(command: Callable[..., None]) -> Callable[..., None]:
     "--host", metavar="URL", help="Where the platform listens; without it, an embedded sandbox."
 )
 @click.option("--users", metavar="N", type=click.IntRange(min=1), help="The most users at once.")
+@click.option("--otel", is_flag=True, help="Record a span of each command for OpenTelemetry.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 def run(
     host: str | None,
     users: int | None,
-    dry_run: bool,  # noqa: FBT001 - click calls with names
+    otel: bool,  # noqa: FBT001 - click calls with names
+    dry_run: bool,  # noqa: FBT001
     **values: Any,
 ) -> None:
     """Run a plan headless: a shipped plan's name or a TOML file; the demonstration without any.
@@ -99,7 +101,7 @@ def run(
     """
     if values["resume"]:
         _refuse_beside_resume(host, values)
-        _become_locust(host, users, values)
+        _become_locust(host, users, values, otel=otel)
         return
     values["plan"] = values["plan"] or DEFAULT_PLAN
     pool = values["pool"]
@@ -122,7 +124,7 @@ def run(
         chosen = chosen if there or values["channels"] else sandboxed(chosen)
         show(chosen, str(there) if there else None, Console(highlight=False), given)
         return
-    _become_locust(host, users, values)
+    _become_locust(host, users, values, otel=otel)
 
 
 def _refuse_beside_resume(host: str | None, values: Mapping[str, Any]) -> None:
@@ -136,7 +138,9 @@ def _refuse_beside_resume(host: str | None, values: Mapping[str, Any]) -> None:
         )
 
 
-def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any]) -> None:
+def _become_locust(
+    host: str | None, users: int | None, values: Mapping[str, Any], *, otel: bool
+) -> None:
     """Put Locust in the place of this process, so that signals and the exit code are its own."""
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
     workers = workers_wanted(values["workers"])
@@ -145,6 +149,7 @@ def _become_locust(host: str | None, users: int | None, values: Mapping[str, Any
     command += ["--only-summary"]
     command += ["--host", host] if host else []
     command += ["--users", str(users)] if users else []
+    command += ["--otel"] if otel else []
     for option in OPTIONS:
         value = values[option.keyword]
         for text in value if option.repeated else [value]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.figures import FleetFigures
-from locustfiles.fleet.messages import Counts
 from locustfiles.leases import Known, LeaseBook
 from locustfiles.phases import Progress, State
 from locustfiles.plan_parts.phase import Phase
@@ -73,8 +73,8 @@ class Director:
         """Has the newest word of a sender that is at hand."""
         self.queues: Callable[[], Mapping[str, int]] = dict
         """Tells how many messages there are on the queues that commands go over."""
-        self.oldest: Callable[[], str] = lambda: "with a worker"
-        """Describes the pending command that was sent first."""
+        self.command_id: Callable[[int, int, int], str] = "{}:{}:{}".format
+        """Names a command by its lap, shard and index."""
         self.watch = Watch(plan.slos, plan.slos_of)
         """Looks at the SLOs that may end the run."""
         self.figures = FleetFigures()
@@ -225,6 +225,20 @@ class Director:
         """
         members = self.desk.members.values()
         return Counts.over((member.counts, member.lost) for member in members)
+
+    def oldest(self) -> str:
+        """Describe the command, of all that send, that has been pending for the longest."""
+        oldest = self.total().oldest
+        if oldest is None:
+            return "none"
+        age_s = (self.clock.now_ns() - oldest.sent_ns) / SECOND_NS
+        names, command_id = list(self.plan.phases), self.command_id(*oldest[1:4])
+        # Numbers of a worker's are no names until there is one of that number.
+        phase = names[oldest.phase] if oldest.phase < len(names) else "other"
+        return (
+            f"{oldest.kind.label} {command_id} of phase {phase} over {oldest.channel.name.lower()}, "
+            f"sent {age_s:.1f} s ago"
+        )
 
     # -- phases ---------------------------------------------------------------------------------
 

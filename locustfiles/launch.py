@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gc
-import platform as machine
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
 from gevent import get_hub
 
 from e2e_data import manifest as manifests
@@ -24,7 +21,7 @@ from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_targ
 from locustfiles.backlogs import Backlogs
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
-from locustfiles.clock import AlignedClock, RunClock
+from locustfiles.clock import AlignedClock, Clock, RunClock
 from locustfiles.completions import PollingSource
 from locustfiles.control import user_name
 from locustfiles.director import Director
@@ -35,21 +32,22 @@ from locustfiles.fleet.shipping import fetch
 from locustfiles.http_sender import HttpLine
 from locustfiles.plans import Plan
 from locustfiles.probing import open_gates
+from locustfiles.recording import record_of
 from locustfiles.resumed import Resumed
 from locustfiles.run import Run
 from locustfiles.settings import Settings
 from locustfiles.takeover import last_ns, take_over
+from locustfiles.tracing import Tracing
 from locustfiles.work import LOCAL, Service
 from reports.audit import Audit
 from reports.grants import GrantLog
-from reports.rundir import PhaseRecord, RunDirectory, RunRecord
+from reports.rundir import RunDirectory, RunRecord
 from reports.timeline import VIOLATION
 
 COLLECTED = 50_000, 10, 100
 """After so many new objects the garbage collector looks through them: a few times a second at most.
 After ten times it looks through what had survived, too, and hardly ever through everything: that stops
 the process for a tenth of a second."""
-LIBRARIES = ("paystorm", "locust", "gevent", "numpy", "pyarrow", "faker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +106,7 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             fleet=fleet,
             resumed=resumed,
         )
+        director.command_id = record.ids.command_id
         run = None if fleet else _sender(settings, director, record, gates)
         director.queues = backlogs = Backlogs.of(
             settings.plan, lambda note: director.event("warning", "", note)
@@ -134,14 +133,35 @@ def _sender(settings: Settings, director: Director, record: RunRecord, gates: Ga
     again = f"-{record.masters}" if record.masters > 1 else ""
     directory, clock = director.directory, director.clock
     service = Service(directory.name, LOCAL + again, record.masters)
-    platform = settings.plan.padding.of(settings.platform, settings.pool)
-    run = Run(
-        *(settings.plan, settings.pool, platform, record.ids, directory, clock),
-        settings.users,
-        service,
+    run = _run(
+        *(settings.plan, settings.pool, settings.platform, record, directory, clock),
+        *(settings.users, service, settings.tracing),
     )
     direct(run, director)
     _connect(run, gates)
+    return run
+
+
+def _run(
+    plan: Plan,
+    pool: Pool,
+    platform: Platform,
+    record: RunRecord,
+    directory: RunDirectory,
+    clock: Clock,
+    users: int,
+    service: Service,
+    tracing: Tracing | None,
+) -> Run:
+    """Make a process's part of a run, with the plan's layers over the platform's adapter."""
+    platform = plan.padding.of(platform, pool)
+    platform = tracing.of(platform) if tracing is not None else platform
+    run = Run(plan, pool, platform, record.ids, directory, clock, users, service)
+    if tracing is not None:
+        # Its packages are there only where they are asked for.
+        from locustfiles.traces import Traces
+
+        run.traces = Traces(tracing, run)
     return run
 
 
@@ -156,7 +176,7 @@ def _anew(settings: Settings, origin: Origin) -> _Begun:
     manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
     ids = Ids.fresh(settings.pool.config.shard_count)
-    record = _record(settings, directory, ids, clock, origin)
+    record = record_of(settings, directory, ids, clock, origin)
     directory.write_record(record)
     return directory, record, clock, None
 
@@ -192,14 +212,14 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.wake()
         if director.needs_figures:
-            director.figures.take(run.figures.snapshot(run.service.worker, run.service.term))
+            director.figures.take(run.snapshot())
 
     run.deliver = deliver
     if director.needs_figures:
         run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
     run.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
-    director.refresh, director.oldest = refresh, run.oldest
+    director.refresh = refresh
     # Before anything is due: what is made later makes the first commands late.
     run.hand.stock()
 
@@ -266,7 +286,11 @@ def sees_directory(order: Mapping[str, Any]) -> bool:
 
 
 def serve(
-    order: Mapping[str, Any], directory: RunDirectory, worker: str, platform: Platform
+    order: Mapping[str, Any],
+    directory: RunDirectory,
+    worker: str,
+    platform: Platform,
+    tracing: Tracing | None = None,
 ) -> tuple[Run, Gates]:
     """Make a worker's part of the run that `order` describes, which writes to `directory`.
 
@@ -280,8 +304,8 @@ def serve(
     pool = pool.lapped(record.laps)
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
-    platform = plan.padding.of(platform, pool)
-    run = Run(*(plan, pool, platform, record.ids, directory, clock, int(order["users"])), service)
+    users = int(order["users"])
+    run = _run(plan, pool, platform, record, directory, clock, users, service, tracing)
     clock.offset = run.agent.offset
     origin, regions = Origin.parse(record.host), pool.config.regions
     gates = Gates(origin, plan.http, plan.timeout_s, plan.allow, regions)
@@ -299,55 +323,3 @@ def keep_for_good() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTED)
-
-
-def _record(
-    settings: Settings, directory: RunDirectory, ids: Ids, clock: RunClock, origin: Origin
-) -> RunRecord:
-    plan = settings.plan
-    return RunRecord(
-        run_id=directory.name,
-        plan_name=plan.name,
-        plan=plan.model_dump(mode="json"),
-        phases=tuple(
-            PhaseRecord(
-                name=name,
-                sends=phase.sends,
-                weights=phase.kind_weights,
-                completion_deadline_s=phase.completion_deadline_s,
-                warm_up_s=phase.warm_up_s,
-                search_from_per_s=int(phase.from_per_s) if phase.profile == "search" else 0,
-            )
-            for name, phase in plan.phases.items()
-        ),
-        completion_deadline_s=plan.completion_deadline_s,
-        slos=plan.slos,
-        fitness=plan.fitness,
-        server=plan.server.metrics if plan.server and plan.server.prometheus else (),
-        key=ids.key.hex(),
-        nonce=ids.nonce,
-        laps=settings.pool.laps,
-        shards=ids.shards,
-        host=str(origin),
-        regions=settings.plan.http.regions,
-        embedded_sandbox=settings.origin is None,
-        workers=settings.workers,
-        platform=settings.platform_spec,
-        versions=_versions(),
-        epoch_utc_ns=clock.epoch_utc_ns,
-    )
-
-
-def _versions() -> dict[str, str]:
-    versions = {
-        "python": machine.python_version(),
-        "machine": machine.platform(),
-        "cores": str(psutil.cpu_count()),
-        "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
-    }
-    for library in LIBRARIES:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = "not installed"
-    return versions

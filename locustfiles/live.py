@@ -13,8 +13,8 @@ import numpy as np
 
 from e2e_data.commands import Channel, Kind, Outcome
 from locustfiles.director import Director
-from locustfiles.fleet.figures import percentile_ms
-from locustfiles.fleet.messages import Counts
+from locustfiles.fleet.counts import Counts
+from locustfiles.fleet.figures import LATENCIES, percentile_ms
 from locustfiles.metrics import View
 from locustfiles.phases import State
 from locustfiles.plan_parts.phase import Phase
@@ -68,7 +68,7 @@ def picture(view: View | None) -> Picture:
         ],
         "kinds": list(_kinds(view)),
         "responses": list(_responses(view)),
-        "overall": _percentiles(view.figures.counts()),
+        "latencies": {name: _percentiles(view.figures.counts(latency=name)) for name in LATENCIES},
         "right": _right(view),
         "invariants": list(_invariants(view)),
         "fitness": list(_fitness(view)),
@@ -155,7 +155,7 @@ def _load(view: View) -> Picture:
         **{name: getattr(total, name) for name in _SHOWN},
         "pool": len(director.pool),
         **rates(director),
-        "oldest": director.oldest() if total.pending_now else "",
+        "oldest": director.oldest() if total.oldest is not None else "",
         "queues": dict(director.recent[-1].queues) if director.recent else {},
     }
 
@@ -215,14 +215,18 @@ def _percentiles(counts: Any) -> Picture:
 
 
 def _responses(view: View) -> Iterator[Picture]:
-    """Yield the response times, by phase, channel and kind: from when a command was intended."""
+    """Yield the response times, and those of completion, by phase, channel and kind."""
     names = list(view.director.plan.phases)
-    for (phase, kind, channel), responses in sorted(view.figures.responses().items()):
+    completions = view.figures.responses("completion")
+    for scope, responses in sorted(view.figures.responses().items()):
+        phase, kind, channel = scope
+        completion = completions.get(scope)
         yield {
             "phase": names[phase] if phase < len(names) else "other",
             "channel": Channel(channel).name.lower(),
             "kind": Kind(kind).label,
             **_percentiles(responses.counts),
+            "completion": _percentiles(completion.counts) if completion else None,
         }
 
 

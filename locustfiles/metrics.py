@@ -18,9 +18,9 @@ from prometheus_client.metrics_core import Metric
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged
 from locustfiles.director import Director
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.facts import About
 from locustfiles.fleet.figures import BUCKETS, FleetFigures, Responses, upper_ms
-from locustfiles.fleet.messages import Counts
 from locustfiles.phases import State
 from reports.journal import Fact
 from reports.judgement import Status
@@ -152,6 +152,11 @@ def _total(name: str, unit: float = 1) -> Callable[[View], Samples]:
     return lambda view: [((), getattr(view.total, name) / unit)]
 
 
+def _oldest(view: View) -> Samples:
+    oldest, now_ns = view.total.oldest, view.director.clock.now_ns()
+    return [((), 0.0 if oldest is None else (now_ns - oldest.sent_ns) / 1e9)]
+
+
 def _run(view: View) -> Samples:
     return [((view.director.directory.name, view.director.plan.name), 1)]
 
@@ -273,6 +278,11 @@ MEASURES = (
         *("paystorm_pending_commands", _G, ()),
         "Commands that were sent and have no final outcome yet.",
         _total("pending_now"),
+    ),
+    Measure(
+        *("paystorm_oldest_pending_seconds", _G, ()),
+        "How long ago the oldest of them was sent, 0 where there is none.",
+        _oldest,
     ),
     Measure("paystorm_open_requests", _G, (), "Requests on the wire.", _total("waiting_now")),
     Measure("paystorm_users", _G, (), "Users of the fleet.", _total("users_now")),

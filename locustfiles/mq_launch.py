@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-
-import gevent
+from collections.abc import Callable
 
 from locustfiles import regional
 from locustfiles.channels.mq_access import Desk
@@ -13,13 +11,11 @@ from locustfiles.channels.mq_reasons import MqError
 from locustfiles.channels.mq_session import Session
 from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.lines import Line
+from locustfiles.looks import Looks, UnseenError
 from locustfiles.mq_sender import MqLine
 from locustfiles.run import Run
 
 log = logging.getLogger(__name__)
-
-LOOK_S = 1.0
-"""How often the depths of the queues are asked for."""
 
 
 def line(run: Run) -> Line:
@@ -39,38 +35,31 @@ def line(run: Run) -> Line:
     return regional.lines_of(regions, mq.hosts_of, lambda at: MqLine(run, mq.at(at), warn))
 
 
-class Depths:
-    """How many messages there are on the command, reply and backout queues, looked up each second."""
+class Depths(Looks):
+    """How many messages there are on the command, reply and backout queues."""
 
     def __init__(self, mq: MqSettings, say: Callable[[str], None]) -> None:
         """Begin. Raises Problems where the binding or a secret is missing."""
         queues = (mq.command_queue, mq.reply_queue, mq.backout_queue)
         self._queues = tuple(queue for queue in queues if queue is not None)
-        self._say = say
         self._link = Desk.of(mq, log.debug).link()
-        self._depths: dict[str, int] = {}
-        self._told: set[int] = set()
-        self._greenlet = gevent.spawn(self._look)
+        super().__init__(say, may_be_left=True)
 
-    def __call__(self) -> Mapping[str, int]:
-        """Return the depths as they were seen last, by queue; none while they cannot be seen."""
-        return self._depths
+    def look(self) -> dict[str, int]:
+        """Return the depths, by queue. Raises UnseenError."""
+        try:
+            return self._link.use(self._asked)
+        except MqError as error:
+            # That a connection broke is said by whoever sends over it.
+            told = (
+                "" if error.is_broken else f"the depths of the queues cannot be seen: {error.told}"
+            )
+            raise UnseenError(error.reason, told) from error
 
     def close(self) -> None:
         """Look no more."""
-        self._greenlet.kill()
+        super().close()
         self._link.close()
-
-    def _look(self) -> None:
-        while True:
-            try:
-                self._depths = self._link.use(self._asked)
-            except MqError as error:
-                self._depths = {}
-                if not error.is_broken and error.reason not in self._told:
-                    self._told.add(error.reason)
-                    self._say(f"the depths of the queues cannot be seen: {error.told}")
-            gevent.sleep(LOOK_S)
 
     def _asked(self, session: Session) -> dict[str, int]:
         return {queue: session.depth(queue) for queue in self._queues}

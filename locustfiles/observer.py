@@ -19,11 +19,11 @@ from prometheus_client.metrics_core import Metric
 
 from locustfiles.conductor import Conductor, conductor_of
 from locustfiles.endpoint import Endpoint, address_of
-from locustfiles.fleet.figures import FleetFigures
 from locustfiles.launch import Launched
 from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
-from locustfiles.options import OPTIONS, given
+from locustfiles.options import OPTIONS, OTEL, given
+from locustfiles.tracing import ENABLED
 from locustfiles.webhook import alert_of, post, url_of
 from locustfiles.worker import LAUNCHED_BY
 
@@ -47,7 +47,6 @@ class Observer:
         """Whether anybody may want to see more of a run than is counted anyway."""
         self._webhook = ""
         self._launched: Launched | None = None
-        self._figures = FleetFigures()
         self._verdict: dict[str, Any] | None = None
         self._told = False
         self._scrapes_s: tuple[float, ...] = ()
@@ -64,6 +63,8 @@ class Observer:
             # The workers that this process starts log as it does.
             os.environ[LOG_FORMAT] = "json"
             use_json(self._context)
+        if getattr(options, OTEL, False):
+            os.environ[ENABLED] = "true"
         reference = given(options, "--webhook")
         if reference and self._conductor is not None:
             self._webhook = url_of(reference)
@@ -86,7 +87,7 @@ class Observer:
         conductor = self._conductor
         if conductor is None or conductor.launched is None:
             return
-        self._launched, self._verdict, self._figures = conductor.launched, None, FleetFigures()
+        self._launched, self._verdict = conductor.launched, None
         self._told = False
         self._seen_to_the_end.clear()
         run = self._launched.run
@@ -142,13 +143,11 @@ class Observer:
         if launched is None or conductor is None:
             return None
         self._look_for_verdict()
-        post = conductor.post
+        director, post = launched.director, conductor.post
         if launched.run is not None:
-            self._figures.take(launched.run.snapshot())
-        elif post is not None:
-            self._figures = post.figures
+            director.figures.take(launched.run.snapshot())
         error_ns = post.clock_error_ns if post is not None else 0
-        return View(launched.director, self._figures, error_ns, self._verdict)
+        return View(director, director.figures, error_ns, self._verdict)
 
     def _context(self) -> dict[str, str]:
         """Return what a log's record belongs to, at this moment."""

@@ -14,6 +14,8 @@ DEFAULT_PLAN = "demo"
 OF_THE_PLAN = "as in the plan"
 """What the web UI's form sends as the preset where the plan's own is meant: a choice cannot be empty."""
 HELP_PREFIX = "(paystorm) "
+OTEL = "paystorm_otel"
+"""The attribute of Locust's own --otel, once it is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,10 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     # Whoever joins late gets users, and a lost worker's are replaced: not the default of Locust.
     parser.set_defaults(enable_rebalancing=True)
+    # Locust would start exporters that are told of each request on the event loop, and whose threads are
+    # started again in whatever it forks, which hangs there: what the option asks for is made by us.
+    parser._option_string_actions["--otel"].dest = OTEL
+    parser.set_defaults(**{"otel": False, OTEL: False})
     for option in OPTIONS:
         extra: dict[str, Any] = {"action": "append"} if option.repeated else {}
         parser.add_argument(

@@ -80,6 +80,8 @@ class Pulse:
                 self._writer.apply(run.journal.write)
                 self._writer.apply(run.completions.flush)
                 run.vigil.look()
+                if run.traces is not None:
+                    run.traces.look()
                 self._store()
                 run.release_ended(ended)
                 written()
@@ -159,3 +161,5 @@ def close_run(run: Run, pulse: Pulse | None) -> None:
     for line in run.lines.values():
         line.close()
     run.close()
+    if run.traces is not None:
+        run.traces.close()

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gevent.event import Event
@@ -25,12 +25,14 @@ from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import End
 from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
-from locustfiles.fleet.messages import Ask, Bound, Counts, Slice
+from locustfiles.fleet.messages import Ask, Bound, Slice
 from locustfiles.fleet.outcomes import Outcomes
+from locustfiles.fleet.took import Took
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
@@ -44,6 +46,9 @@ from locustfiles.vigil import Vigil
 from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
 from reports.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    from locustfiles.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +69,7 @@ class Run:
     _left_ns = 0
     """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
+    traces: Traces | None = None
 
     def __init__(
         self,
@@ -83,7 +89,7 @@ class Run:
         self.service = service
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
-        self.facts = FactCounts(pool.shard_counts)
+        self.counted = FactCounts(pool.shard_counts), Took(pool.shard_counts)
         self.vigil = Vigil(pool, ids, sends_all=not service.shared and service.term == 1)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
@@ -324,19 +330,22 @@ class Run:
             lag_us=max(self.lag_ns, 0) // 1000,
             cpu_permille=round(max(self.cpu_percent, 0) * 10),
             memory_kb=self.memory_kb,
+            oldest=self.tracker.oldest(),
         )
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that was counted here, as msgpack can carry it."""
-        service = self.service
-        figures = self.figures.snapshot(service.worker, service.term)
-        outcomes = self.outcomes.packed()
-        return {**figures, "facts": self.facts.packed(), "outcomes": outcomes, "run": service.run}
+        figures = self.figures.snapshot(self.service.worker, self.service.term)
+        facts, took = (each.packed() for each in self.counted)
+        more = {"facts": facts, "took": took, "outcomes": self.outcomes.packed()}
+        return {**figures, **more, "run": self.service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:
         self.vigil.facts(rows)
-        if self.measured:
-            self.facts.take(rows)
+        if self.traces is not None:
+            self.traces.facts(rows)
+        for each in self.counted if self.measured else ():
+            each.take(rows)
 
     @property
     def phase_name(self) -> str:
@@ -349,16 +358,6 @@ class Run:
         now = work.counts(self.clock.now_ns()) if work and self._sending else (0, 0, 0)
         due, overdue, dropped = (a + b for a, b in zip(self._finished_arrivals, now, strict=True))
         return due, overdue, dropped
-
-    def oldest(self) -> str:
-        """Describe the pending command that was sent first."""
-        oldest = self.tracker.oldest()
-        if oldest is None:
-            return "none"
-        (lap, shard, index), pending = oldest
-        age_s = (self.clock.now_ns() - pending.sent_ns) / SECOND_NS
-        command_id = self.ids.command_ids(lap, shard, [index])[0]
-        return f"{pending.kind.label} {command_id}, sent {age_s:.1f} s ago"
 
     # -- the users' side ------------------------------------------------------------------------
 

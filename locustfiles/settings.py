@@ -27,6 +27,7 @@ from locustfiles.plan_parts.allowed import refused
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan, load_plan, names_faults
 from locustfiles.sandboxed import sandboxed
+from locustfiles.tracing import Tracing, tracing_of
 from reports.rundir import RunDirectory
 
 EMBEDDED = "embedded sandbox"
@@ -56,6 +57,8 @@ class Settings:
     """The database with the platform's book; None where its statements are asked for."""
     resume: RunDirectory | None = None
     """The run to go on with; its own record says everything else."""
+    tracing: Tracing | None = None
+    """What is recorded for OpenTelemetry; None for nothing."""
 
     def gates(self, origin: Origin) -> Gates:
         """Return the gates to the platform, which listens at `origin`. Raises Problems."""
@@ -81,8 +84,11 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
     if record.embedded_sandbox:
         problems.append(f"--resume {path}: its platform was embedded, and ended with its process")
     workers = 0
+    tracing = None
     with _collecting(problems):
         workers = workers_wanted(options.paystorm_workers)
+    with _collecting(problems):
+        tracing = tracing_of(options)
     plan, origin = Plan.model_validate(record.plan), Origin.parse(record.host)
     problems += refused(addresses_of(plan, origin), plan.allow)
     if problems:
@@ -98,6 +104,7 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
         runs_dir=directory.path.parent.parent,
         resume=directory,
         book=_book(options.paystorm_book),
+        tracing=tracing,
     )
 
 
@@ -106,7 +113,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         option.flag: getattr(options, option.name) or option.default for option in OPTIONS
     }
     problems: list[str] = []
-    plan = pool = platform = origin = None
+    plan = pool = platform = origin = tracing = None
     workers = 0
     with _collecting(problems):
         plan = plan_for(
@@ -142,6 +149,8 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         problems += fault_plan.check(plan, embedded=origin is None)
     with _collecting(problems):
         _book(values["--book"])
+    with _collecting(problems):
+        tracing = tracing_of(options)
     if problems:
         raise Problems(problems)
     assert plan is not None
@@ -157,6 +166,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         workers=workers,
         runs_dir=Path(values["--runs-dir"]),
         book=values["--book"] or None,
+        tracing=tracing,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from locustfiles.fleet.messages import Counts
+from locustfiles.fleet.counts import Counts
 from reports.timeline import Second
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from locustfiles.fleet.messages import Counts
+from locustfiles.fleet.counts import Counts
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.profiles import SECOND_NS
 from locustfiles.watch import Look, Took, look_of, missed

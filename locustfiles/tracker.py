@@ -12,6 +12,7 @@ from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
 from locustfiles.completions import Place
+from locustfiles.fleet.counts import Oldest
 from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import Card
 from locustfiles.replays import SetAside
@@ -287,9 +288,12 @@ class Tracker:
             self.moved_ns = self._now_ns()
             self._finished(place, complete=True)
 
-    def oldest(self) -> tuple[Place, Pending] | None:
+    def oldest(self) -> Oldest | None:
         """Return the pending command that was sent first."""
-        return next(iter(self.pending.items()), None)
+        for pending in self.pending.values():
+            sent_ns, card = max(pending.sent_ns, 0), pending.card
+            return Oldest(sent_ns, *card.place, card.kind, pending.phase, pending.channel)
+        return None
 
     def _finished(self, place: Place, *, complete: bool) -> None:
         """End the waiting for a command's outcome, if anybody waited."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import percentile_ms
-from locustfiles.fleet.messages import Counts
 from locustfiles.profiles import SECOND_NS
 from reports.slos import Slo
 

@@ -52,6 +52,7 @@ from locustfiles.pulse import Pulse, close_run
 from locustfiles.run import Run
 from locustfiles.settings import platform_of
 from locustfiles.statistics import feed_all
+from locustfiles.tracing import Tracing, tracing_of
 from reports.rundir import RunDirectory
 from reports.timeline import VIOLATION
 
@@ -87,6 +88,7 @@ class Worker:
         self.environment = environment
         self._part: _Part | None = None
         self._platform = Platform()
+        self._tracing: Tracing | None = None
         self._parts = 0
         self._farewell = Event()
         self._joining = False
@@ -101,8 +103,9 @@ class Worker:
     # -- Locust's events ------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Begin to look for a run. Raises Problems for an adapter that cannot be loaded."""
-        self._platform = platform_of(self.environment.parsed_options)
+        """Begin to look for a run. Raises Problems for an adapter that cannot be loaded, and the like."""
+        options = self.environment.parsed_options
+        self._platform, self._tracing = platform_of(options), tracing_of(options)
         for kind, take in (
             (ORDER, self._order),
             (ANSWER, self._answer),
@@ -177,7 +180,7 @@ class Worker:
         self._joining = True
         try:
             directory = RunDirectory(Path(order["directory"])) if here else spool(order["manifest"])
-            run, gates = serve(order, directory, name, self._platform)
+            run, gates = serve(order, directory, name, self._platform, self._tracing)
             store = self._store(order, directory, here=here)
             self._part = part = _Part(run, gates, Pulse(run, self._failed, store.store), store)
         except (ValueError, KeyError, OSError, Problems) as error:

@@ -19,9 +19,10 @@ from typing import Any
 from locustfiles.bindings import Stage
 from locustfiles.fleet.accounts import AccountBook
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.holder import Held
-from locustfiles.fleet.messages import Answer, Ask, Bound, Counts, Slice
+from locustfiles.fleet.messages import Answer, Ask, Bound, Slice
 from locustfiles.leases import LeaseBook
 from locustfiles.phases import PhaseMachine, PhaseTimes, State
 from locustfiles.takeover import Before

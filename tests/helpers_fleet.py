@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from locustfiles.fleet.agent import Agent
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.desk import Desk
-from locustfiles.fleet.messages import Answer, Ask, Counts
+from locustfiles.fleet.messages import Answer, Ask
 from locustfiles.leases import LeaseBook
 from reports.grants import Grant
 from tests.helpers_wire import Clock

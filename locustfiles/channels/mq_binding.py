@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,9 @@ from locustfiles.channels.mq_structs import Structs
 NAMES = ("ibmmq", "pymqi")
 """In the order of preference; IBM maintains the first."""
 _LIBRARY_OF = {"ibmmq": "libmqm_r", "pymqi": "libmqic_r"}
+_NO_TRACES = "MQIPY_NOOTEL"
+"""Set, it keeps ibmmq from what it does wherever OpenTelemetry's package is installed: it would look into
+each structure before a put or get, and add properties to messages that are to be what the contract says."""
 _WHEELS = "Linux on x86-64 with glibc, macOS on arm64 and Windows"
 
 
@@ -79,6 +83,7 @@ def _imported(name: str) -> Any:
                     "other queue manager: start anew"
                 ]
             )
+        os.environ[_NO_TRACES] = "true"
     return importlib.import_module(name)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
 
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import End, Inbox, Outbox
 from locustfiles.fleet.holder import Held, Holder
-from locustfiles.fleet.messages import Answer, Ask, Bound, Counts, Slice
+from locustfiles.fleet.messages import Answer, Ask, Bound, Slice
 from locustfiles.fleet.offset import Offset
 
 BOUND_MAX = 2000

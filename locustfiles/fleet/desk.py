@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from locustfiles.fleet.accounts import AccountBook
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import Router
-from locustfiles.fleet.messages import Answer, Ask, Bound, Counts, LeaseGiven
+from locustfiles.fleet.messages import Answer, Ask, Bound, LeaseGiven
 from locustfiles.fleet.shares import Shares
 from locustfiles.leases import Known, Lease, LeaseBook
 from locustfiles.phases import Progress

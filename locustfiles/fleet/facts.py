@@ -51,7 +51,8 @@ class FactCounts:
 
     def take(self, rows: NDArray[np.void]) -> None:
         """Count rows of the journal (reports.journal.ROW)."""
-        columns = (rows["fact"], rows["phase"], rows["channel"], self._kinds(rows), rows["code"])
+        kinds = kinds_of(rows, self._shard_counts)
+        columns = (rows["fact"], rows["phase"], rows["channel"], kinds, rows["code"])
         packed = np.ravel_multi_index(columns, _SIZES)
         values, counts = np.unique(packed, return_counts=True)
         numbers = np.stack(np.unravel_index(values, _SIZES), axis=1).tolist()
@@ -66,14 +67,17 @@ class FactCounts:
         """Return what msgpack can carry."""
         return [[*about, count] for about, count in self._counts.items()]
 
-    def _kinds(self, rows: NDArray[np.void]) -> NDArray[np.int64]:
-        """Return the kind of each row's command: a shard numbers its commands kind by kind."""
-        kinds = np.zeros(len(rows), dtype=np.int64)
-        for shard in np.unique(rows["shard"]).tolist():
-            here = rows["shard"] == shard
-            ends = np.cumsum(self._shard_counts(shard))
-            kinds[here] = np.searchsorted(ends, rows["index"][here], side="right")
-        return kinds
+
+def kinds_of(
+    rows: NDArray[np.void], shard_counts: Callable[[int], Sequence[int]]
+) -> NDArray[np.int64]:
+    """Return the kind of each row's command: a shard numbers its commands kind by kind."""
+    kinds = np.zeros(len(rows), dtype=np.int64)
+    for shard in np.unique(rows["shard"]).tolist():
+        here = rows["shard"] == shard
+        ends = np.cumsum(shard_counts(shard))
+        kinds[here] = np.searchsorted(ends, rows["index"][here], side="right")
+    return kinds
 
 
 def read_counts(raw: Iterable[Sequence[Any]]) -> dict[About, int]:

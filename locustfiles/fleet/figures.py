@@ -1,4 +1,4 @@
-"""Response times of a fleet: counted in fixed buckets, reported as cumulative snapshots, merged exactly.
+"""Response times of a fleet, and its other latencies: counted in fixed buckets, reported as cumulative snapshots, merged exactly.
 
 A snapshot replaces the one before of the same worker and master; it is never added to it, so a lost
 or doubled report does no harm. Only buckets that have counts travel, as packed integers.
@@ -10,7 +10,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ Scope = tuple[int, int, int]
 InRegion = tuple[int, int, int, int]
 """The same and the region: its number among the pool's, from 1, or 0 without regions."""
 REGIONS_MAX = 9
+Latency = Literal["lag", "service", "response", "completion"]
+LATENCIES: tuple[Latency, ...] = get_args(Latency)
+Packed = list[Any]
+"""A scope's numbers, the exact sum of its times in ns, its filled buckets, and what is in each."""
 
 
 def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -82,6 +86,21 @@ class Figures:
         if len(waiting) >= BATCH:
             self._fill((phase, int(kind), int(channel), region))
 
+    def add_all(self, scope: InRegion, took_ns: NDArray[np.int64]) -> None:
+        """Count many times of a scope."""
+        counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
+        times_ns = np.maximum(took_ns, 0)
+        counts += np.bincount(bucket_of(times_ns), minlength=BUCKETS)
+        self._sums_ns[scope] += int(times_ns.sum())
+
+    def packed(self) -> list[Packed]:
+        """Return the counts, as msgpack can carry them."""
+        # A copy: another thread may be counting meanwhile.
+        return [
+            [*scope, self._sums_ns[scope], *_packed(counts)]
+            for scope, counts in list(self._counts.items())
+        ]
+
     def snapshot(self, worker: str, term: int) -> dict[str, Any]:
         """Return all that was counted, as msgpack can carry it."""
         for scope in list(self._waiting):
@@ -91,18 +110,11 @@ class Figures:
             "worker": worker,
             "term": term,
             "sequence": self._sequence,
-            "scopes": [
-                [*scope, self._sums_ns[scope], *_packed(counts)]
-                for scope, counts in self._counts.items()
-            ],
+            "scopes": self.packed(),
         }
 
     def _fill(self, scope: InRegion) -> None:
-        waiting = self._waiting.pop(scope)
-        counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
-        times_ns = np.maximum(np.array(waiting, dtype=np.int64), 0)
-        counts += np.bincount(bucket_of(times_ns), minlength=BUCKETS)
-        self._sums_ns[scope] += int(times_ns.sum())
+        self.add_all(scope, np.array(self._waiting.pop(scope), dtype=np.int64))
 
 
 def _packed(counts: Counts) -> tuple[bytes, bytes]:
@@ -119,28 +131,44 @@ class Responses:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """What one worker counted of a scope."""
+
+    filled: NDArray[np.int64]
+    counts: Counts
+    sum_ns: int
+
+
+def _parts(raw: Iterable[Packed]) -> dict[InRegion, _Part]:
+    """Read what `Figures.packed` made. Raises ValueError or TypeError for what is none."""
+    parts = {}
+    for phase, kind, channel, region, sum_ns, indices, counts in raw:
+        filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
+        many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
+        if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
+            raise ValueError("buckets that are none")
+        if region not in range(REGIONS_MAX + 1):
+            raise ValueError("a region that is none")
+        scope = int(phase), int(Kind(kind)), int(Channel(channel)), int(region)
+        parts[scope] = _Part(filled, many, int(sum_ns))
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
 class _Snapshot:
     sequence: int
-    scopes: Mapping[InRegion, tuple[NDArray[np.int64], Counts]]
-    sums_ns: Mapping[InRegion, int]
+    took: Mapping[Latency, Mapping[InRegion, _Part]]
     facts: Mapping[About, int]
     outcomes: Outcomes
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
         """Read what `Figures.snapshot` made. Raises ValueError, KeyError or TypeError."""
-        scopes, sums_ns = {}, {}
-        for phase, kind, channel, region, sum_ns, indices, counts in raw["scopes"]:
-            filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
-            many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
-            if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
-                raise ValueError("buckets that are none")
-            if region not in range(REGIONS_MAX + 1):
-                raise ValueError("a region that is none")
-            scope = int(phase), int(Kind(kind)), int(Channel(channel)), int(region)
-            scopes[scope], sums_ns[scope] = (filled, many), int(sum_ns)
+        others = raw.get("took", {})
+        told = {name: others.get(name, ()) for name in LATENCIES} | {"response": raw["scopes"]}
+        took = {name: _parts(told[name]) for name in LATENCIES}
         facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
-        return cls(int(raw["sequence"]), scopes, sums_ns, facts, outcomes)
+        return cls(int(raw["sequence"]), took, facts, outcomes)
 
 
 @dataclass(slots=True)
@@ -172,36 +200,37 @@ class FleetFigures:
         kind: Kind | None = None,
         channel: Channel | None = None,
         region: int | None = None,
+        latency: Latency = "response",
     ) -> Counts:
         """Return the counts of one worker, or of all; of a phase, kind, channel and region, or of all."""
         wanted = phase, kind, channel, region
         return _summed(
             part
             for (name, _), one in self._of.items()
-            for scope, part in one.scopes.items()
+            for scope, part in one.took[latency].items()
             if worker in (None, name)
             and all(want in (None, own) for want, own in zip(wanted, scope, strict=True))
         )
 
-    def responses(self) -> dict[Scope, Responses]:
-        """Return the response times of all workers, by scope."""
+    def responses(self, latency: Latency = "response") -> dict[Scope, Responses]:
+        """Return the response times of all workers, or another latency, by scope."""
         found: dict[Scope, Responses] = {}
-        for (*scope, _), part in self.responses_by_region().items():
+        for (*scope, _), part in self.responses_by_region(latency).items():
             phase, kind, channel = scope
             whole = found.setdefault((phase, kind, channel), Responses(np.zeros_like(part.counts)))
             whole.counts += part.counts
             whole.sum_ns += part.sum_ns
         return found
 
-    def responses_by_region(self) -> dict[InRegion, Responses]:
-        """Return the response times of all workers, by scope and region."""
+    def responses_by_region(self, latency: Latency = "response") -> dict[InRegion, Responses]:
+        """Return the response times of all workers, or another latency, by scope and region."""
         found: dict[InRegion, Responses] = {}
         for one in self._of.values():
-            for scope, (filled, many) in one.scopes.items():
+            for scope, part in one.took[latency].items():
                 if scope not in found:
                     found[scope] = Responses(np.zeros(BUCKETS, dtype=np.int64))
-                found[scope].counts[filled] += many
-                found[scope].sum_ns += one.sums_ns[scope]
+                found[scope].counts[part.filled] += part.counts
+                found[scope].sum_ns += part.sum_ns
         return found
 
     def facts(self) -> Counter[About]:
@@ -223,8 +252,8 @@ class FleetFigures:
             yield Reported(worker, int(counts.sum()), p50, p99)
 
 
-def _summed(parts: Iterable[tuple[NDArray[np.int64], Counts]]) -> Counts:
+def _summed(parts: Iterable[_Part]) -> Counts:
     total: Counts = np.zeros(BUCKETS, dtype=np.int64)
-    for filled, many in parts:
-        total[filled] += many
+    for part in parts:
+        total[part.filled] += part.counts
     return total

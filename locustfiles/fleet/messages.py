@@ -7,16 +7,17 @@ of them may be lost, doubled or late. What comes from the network is checked bef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Self
 
+from locustfiles.fleet.checked import count, items
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import ENDS_MAX, End, flat, pairs
 from locustfiles.fleet.spans import Spans
 from locustfiles.leases import Range
 
-COUNTS_MAX = 2**63
 TEXT_MAX = 256
 
 Bound = tuple[int, int, int, str]
@@ -57,78 +58,16 @@ class LeaseWord:
     @classmethod
     def read(cls, raw: Any) -> Self:
         """Read what `packed` made."""
-        epoch, known, wants, returned, unsent, out, told = _list(raw, 7)
+        epoch, known, wants, returned, unsent, out, told = items(raw, 7)
         return cls(
-            _count(epoch),
-            _count(known),
-            _count(wants),
+            count(epoch),
+            count(known),
+            count(wants),
             bool(returned),
             _spans(unsent),
             _spans(out),
-            _count(told),
+            count(told),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How a worker stands: cumulative over the run, unless they say `now`. Replaced, never added."""
-
-    due: int = 0
-    sent: int = 0
-    acknowledged: int = 0
-    completed: int = 0
-    unanswered: int = 0
-    blocked: int = 0
-    overdue: int = 0
-    dropped: int = 0
-    retried: int = 0
-    held_back: int = 0
-    pending_now: int = 0
-    in_hand_now: int = 0
-    """Commands that users hold while they wait for their time, the next attempt's too."""
-    users_now: int = 0
-    waiting_now: int = 0
-    moved_ns: int = 0
-    """When anything was last sent, answered or completed, since the run's epoch."""
-    lag_us: int = 0
-    """The longest that the event loop kept a timer waiting in the last second."""
-    cpu_permille: int = 0
-    memory_kb: int = 0
-
-    @classmethod
-    def over(cls, words: Iterable[tuple[Counts, bool]]) -> Counts:
-        """Return how several stand together: of each its last word, and whether it is lost.
-
-        Their sums; but when anything last moved is the latest, lag, CPU and memory are those of the worst, and
-        what stands `now` is not counted of lost ones.
-        """
-        said = list(words)
-        alive = [counts for counts, lost in said if not lost]
-        sums = {
-            name: sum(
-                getattr(counts, name)
-                for counts, lost in said
-                if not (lost and name.endswith("_now"))
-            )
-            for name in _COUNTS
-        }
-        sums |= {
-            name: max((getattr(counts, name) for counts in alive), default=0)
-            for name in ("moved_ns", "lag_us", "cpu_permille", "memory_kb")
-        }
-        return cls(**sums)
-
-    def packed(self) -> list[int]:
-        """Return what msgpack can carry."""
-        return [getattr(self, name) for name in _COUNTS]
-
-    @classmethod
-    def read(cls, raw: Any) -> Self:
-        """Read what `packed` made."""
-        return cls(*map(_count, _list(raw, len(_COUNTS))))
-
-
-_COUNTS = tuple(field.name for field in fields(Counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +88,7 @@ class Ask:
     room: int
     """How many leases it can hold."""
     leases: tuple[LeaseWord, ...] = ()
-    counts: Counts = Counts()
+    counts: Counts = field(default_factory=Counts)
     bound_first: int = 0
     """The number of the first of `bound` among all that this worker ever said."""
     bound: tuple[Bound, ...] = ()
@@ -185,12 +124,12 @@ class Ask:
         got = _mapping(raw)
         return cls(
             run=_text(got.get("run")),
-            money=tuple(map(_count, _list(got.get("money")))),
+            money=tuple(map(count, items(got.get("money")))),
             worker=_text(got.get("worker")),
-            **{name: _count(got.get(name)) for name in _NUMBERS},
+            **{name: count(got.get(name)) for name in _NUMBERS},
             stopped=bool(got.get("stopped")),
             partial=bool(got.get("partial")),
-            leases=tuple(map(LeaseWord.read, _list(got.get("leases")))),
+            leases=tuple(map(LeaseWord.read, items(got.get("leases")))),
             counts=Counts.read(got.get("counts")),
             bound=_bound(got.get("bound")),
             ends=_ends(got.get("ends")),
@@ -236,18 +175,18 @@ class LeaseGiven:
     @classmethod
     def read(cls, raw: Any) -> Self:
         """Read what `packed` made."""
-        epoch, shard, first, grants, more, recalled, bound, told = _list(raw, 8)
-        numbers = [_count(number, -1) for number in _list(grants)]
+        epoch, shard, first, grants, more, recalled, bound, told = items(raw, 8)
+        numbers = [count(number, -1) for number in items(grants)]
         ranges = tuple(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
         return cls(
-            _count(epoch),
-            _count(shard),
-            _count(first),
+            count(epoch),
+            count(shard),
+            count(first),
             ranges,
             bool(more),
             bool(recalled),
             _bound(bound),
-            _count(told),
+            count(told),
         )
 
 
@@ -268,8 +207,8 @@ class Slice:
     @classmethod
     def read(cls, raw: Any) -> Self:
         """Read what `packed` made."""
-        start, stop, of, mine = _list(raw, 4)
-        made = cls(_count(start), _count(stop), _count(of, 1), tuple(map(_count, _list(mine))))
+        start, stop, of, mine = items(raw, 4)
+        made = cls(count(start), count(stop), count(of, 1), tuple(map(count, items(mine))))
         if made.until_ns < made.from_ns or any(number >= made.of for number in made.mine):
             raise ValueError("a slice of time that is none")
         return made
@@ -328,12 +267,12 @@ class Answer:
         got = _mapping(raw)
         return cls(
             run=_text(got.get("run")),
-            **{name: _count(got.get(name)) for name in _ANSWER_NUMBERS},
-            phase=_count(got.get("phase"), -1),
+            **{name: count(got.get(name)) for name in _ANSWER_NUMBERS},
+            phase=count(got.get("phase"), -1),
             sending=bool(got.get("sending")),
             over=bool(got.get("over")),
-            leases=tuple(map(LeaseGiven.read, _list(got.get("leases")))),
-            slices=tuple(map(Slice.read, _list(got.get("slices")))),
+            leases=tuple(map(LeaseGiven.read, items(got.get("leases")))),
+            slices=tuple(map(Slice.read, items(got.get("slices")))),
             ends=_ends(got.get("ends")),
         )
 
@@ -353,18 +292,6 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     return raw
 
 
-def _list(raw: Any, length: int | None = None) -> list[Any] | tuple[Any, ...]:
-    if not isinstance(raw, list | tuple) or length not in (None, len(raw)):
-        raise ValueError("not the list that was expected")
-    return raw
-
-
-def _count(raw: Any, least: int = 0) -> int:
-    if type(raw) is not int or not least <= raw < COUNTS_MAX:
-        raise ValueError(f"{raw!r:.40} is no number from {least} up")
-    return raw
-
-
 def _text(raw: Any) -> str:
     if not isinstance(raw, str) or not 0 < len(raw) <= TEXT_MAX:
         raise ValueError(f"{raw!r:.40} is no name")
@@ -373,16 +300,16 @@ def _text(raw: Any) -> str:
 
 def _bound(raw: Any) -> tuple[Bound, ...]:
     found: list[Bound] = []
-    for one in _list(raw):
-        shard, account, stage, account_id = _list(one, 4)
+    for one in items(raw):
+        shard, account, stage, account_id = items(one, 4)
         if not isinstance(account_id, str) or len(account_id) > TEXT_MAX:
             raise ValueError("an account's id that is none")
-        found.append((_count(shard), _count(account), _count(stage), account_id))
+        found.append((count(shard), count(account), count(stage), account_id))
     return tuple(found)
 
 
 def _ends(raw: Any) -> tuple[End, ...]:
-    numbers = [_count(number) for number in _list(raw)]
+    numbers = [count(number) for number in items(raw)]
     if len(numbers) > 2 * ENDS_MAX:
         raise ValueError("more ends than a message has")
     return tuple(pairs(numbers))
@@ -393,7 +320,7 @@ def _flat(spans: Spans) -> list[int]:
 
 
 def _spans(raw: Any) -> Spans:
-    ends = [_count(end) for end in _list(raw)]
+    ends = [count(end) for end in items(raw)]
     if any(first >= second for first, second in pairwise(ends)):
         raise ValueError("spans that are not in order")
     return list(zip(ends[::2], ends[1::2], strict=True))

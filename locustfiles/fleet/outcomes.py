@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from e2e_data.commands import Channel, Kind, Outcome, expected_on
 from e2e_data.money import MINOR_DIGITS
+from locustfiles.fleet.checked import count
 from locustfiles.hand import Card
 
 CASES_MAX = 20
@@ -36,7 +37,7 @@ class Case(NamedTuple):
     @classmethod
     def read(cls, raw: Any) -> Self:
         """Check what came from the network. Raises ValueError or TypeError for what is no case."""
-        case = cls(*map(_count, raw))
+        case = cls(*map(count, raw))
         Kind(case.kind), Outcome(case.outcome), Outcome(case.expected)
         return case
 
@@ -95,11 +96,11 @@ class Outcomes:
         for currency, minor in raw["moved"]:
             if currency not in MINOR_DIGITS:
                 raise ValueError("a currency that is none")
-            moved[currency] = _count(minor)
+            moved[currency] = count(minor)
         return cls(
-            seen=_count(raw["seen"]),
-            wrong=_count(raw["wrong"]),
-            payments=_count(raw["payments"]),
+            seen=count(raw["seen"]),
+            wrong=count(raw["wrong"]),
+            payments=count(raw["payments"]),
             moved_minor=moved,
             cases=list(map(Case.read, raw["cases"])),
         )
@@ -119,9 +120,3 @@ class Outcomes:
 
 def _expected(card: Card, channel: Channel) -> int:
     return int(expected_on(Outcome(card.expected), channel))
-
-
-def _count(raw: Any) -> int:
-    if type(raw) is not int or raw < 0:
-        raise ValueError(f"{raw!r:.40} is no count")
-    return raw

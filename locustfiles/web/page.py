@@ -248,7 +248,7 @@ def _rows(found: Picture) -> list[tuple[str, str]]:
     """Return the rows of the tab's table."""
     if found["state"] == "none":
         return [("state", "no run yet")]
-    load, right, overall = found["load"], found["right"], found["overall"]
+    load, right = found["load"], found["right"]
     return [
         ("state", f"{found['state']}, phase {found['phase']['name']}"),
         ("waits for", found["phase"]["waits_for"]),
@@ -257,9 +257,9 @@ def _rows(found: Picture) -> list[tuple[str, str]]:
             " / ".join(count(load[one]) for one in ("due", "sent", "completed")),
         ),
         ("pending", count(load["pending_now"])),
-        (
-            "response p50, p99",
-            f"{milliseconds(overall['p50_ms'])} / {milliseconds(overall['p99_ms'])}",
+        *(
+            (f"{name} p50, p99", f"{milliseconds(took['p50_ms'])} / {milliseconds(took['p99_ms'])}")
+            for name, took in found["latencies"].items()
         ),
         ("outcomes wrong", f"{count(right['wrong'])} of {count(right['seen'])}"),
         ("payments settled", count(right["payments"])),

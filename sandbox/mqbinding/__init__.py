@@ -12,6 +12,7 @@ own reasons (2298 function not supported, 2393 TLS cannot be had).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -58,6 +59,8 @@ def install() -> None:
     """
     there = sys.modules.get(MODULE)
     if there is None and PACKAGE not in sys.modules:
+        # Where OpenTelemetry's package is installed, IBM's layer would put properties on messages.
+        os.environ["MQIPY_NOOTEL"] = "true"
         sys.modules[MODULE] = module()
     elif not is_installed():
         raise RuntimeError(

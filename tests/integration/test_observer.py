@@ -46,7 +46,7 @@ def observer():
 def ended(observer: Observer, tmp_path) -> None:
     """Have the observer follow a run that is over and judged."""
     (tmp_path / "summary.json").write_text('{"exit": 0}')
-    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path))
+    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path), figures=None)
     observer._launched = SimpleNamespace(director=director, run=None)
 
     def collect():

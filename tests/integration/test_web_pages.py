@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
+import http.cookiejar
+import json
 import re
+import socket
+import ssl
+import urllib.error
+import urllib.request
 from collections import deque
 from types import SimpleNamespace
 
+import gevent
 import pytest
+import trustme
 
 from e2e_data.problems import Problems
 from locustfiles.options import add_options
@@ -41,6 +50,8 @@ class Site:
             *(parsed.web_host, parsed.web_port),
             web_base_path=parsed.web_base_path or None,
             web_login=parsed.web_login,
+            tls_cert=parsed.tls_cert,
+            tls_key=parsed.tls_key,
             delayed_start=True,
         )
         pages.serve(self.environment)
@@ -161,7 +172,7 @@ def test_the_report_is_served_apart_from_everything(site, tmp_path):
     (tmp_path / "report.html").write_text("<p>the report")
     (tmp_path / "summary.json").write_text(SUMMARY)
     observer = observer_of(site.environment)
-    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path))
+    director = SimpleNamespace(directory=SimpleNamespace(path=tmp_path), figures=None)
     observer._launched = SimpleNamespace(director=director, run=None)
     answer = site.get("/payments/report")
     assert answer.text == "<p>the report"
@@ -235,3 +246,74 @@ def test_a_sessions_cookie_is_for_this_site_alone(guarded):
     assert cookie.startswith("paystorm-8089=")
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+
+
+@pytest.fixture
+def over_tls(tmp_path):
+    """A web UI with a login and a certificate of its own, on a real port, and how to trust it."""
+    authority = trustme.CA()
+    certificate, key, trusted = (tmp_path / name for name in ("cert.pem", "key.pem", "ca.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    certificate.write_bytes(b"".join(one.bytes() for one in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(trusted)
+    users = tmp_path / "users"
+    users.write_text(line_of("ann", "operator", "a"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    made = Site(
+        *("--web-login", "--web-users", f"file:{users}", "--web-port", port),
+        *("--tls-cert", str(certificate), "--tls-key", str(key)),
+    )
+    made.web_ui.start()
+    gevent.sleep(0)
+    yield f"https://127.0.0.1:{port}", ssl.create_default_context(cafile=str(trusted))
+    made.web_ui.stop()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS:DeprecationWarning")  # gevent's
+def test_over_tls_all_of_it_works_and_the_cookie_goes_nowhere_else(over_tls):
+    """As Locust has it: the page, its figures, the login with a cookie for TLS alone, and the fence."""
+    url, trust = over_tls
+
+    def look():
+        """Do as a browser does, on a thread: the server is on this one's event loop."""
+        cookies = http.cookiejar.CookieJar()
+        opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=trust),
+            urllib.request.HTTPCookieProcessor(cookies),
+        )
+
+        def status(request):
+            try:
+                with opener.open(request, timeout=60) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, ""
+
+        form = b"username=ann&password=a"
+        found = {
+            "login": status(urllib.request.Request(f"{url}/paystorm/login", form))[0],
+            "page": status(f"{url}/payments"),
+            "figures": status(f"{url}/payments/figures"),
+            "evil": status(
+                urllib.request.Request(f"{url}/stop", b"", {"Origin": "https://evil.example"})
+            )[0],
+            "own": status(urllib.request.Request(f"{url}/stop", b"", {"Origin": url}))[0],
+            "cookies": list(cookies),
+        }
+        try:
+            urllib.request.urlopen(url.replace("https", "http"), timeout=60).close()
+        except (OSError, http.client.HTTPException):
+            found["plain"] = "refused"
+        return found
+
+    found = gevent.get_hub().threadpool.apply(look)
+    assert (found["login"], found["page"][0], found["figures"][0]) == (200, 200, 200)
+    assert 'name="token"' in found["page"][1]
+    assert json.loads(found["figures"][1])["operator"] is True
+    assert (found["evil"], found["own"], found["plain"]) == (403, 200, "refused")
+    (cookie,) = found["cookies"]
+    assert cookie.secure
+    assert cookie.has_nonstandard_attr("HttpOnly")

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from e2e_data.commands import Channel, Kind
+from locustfiles.fleet.counts import Counts, Oldest
 from locustfiles.fleet.desk import ASK_EACH_NS, ASK_NS, BOUND_MAX
-from locustfiles.fleet.messages import Answer, Ask, Counts, Slice
+from locustfiles.fleet.messages import Answer, Ask, Slice
 from locustfiles.leases import RECALL_POSITIONS
 from tests.helpers_fleet import LEASE_NS, SECOND_NS, Office, Told, drawn
 
@@ -396,7 +398,8 @@ def test_messages_survive_the_wire(office):
     """What is packed and read again is the same, with everything in it."""
     agent = office.worker("a")
     agent.say(BOUND)
-    ask = office.asked(agent, counts=Counts(sent=3, moved_ns=9))
+    oldest = Oldest(5, 0, 1, 2, Kind.PAYMENT, 1, Channel.MQ)
+    ask = office.asked(agent, counts=Counts(sent=3, moved_ns=9, oldest=oldest))
     answer = office.desk.receive(ask)
     agent.follow(answer)
     drawn(agent)

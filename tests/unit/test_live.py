@@ -6,14 +6,15 @@ import json
 from collections import deque
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from e2e_data import config
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.pool import Pool
+from locustfiles.fleet.counts import Counts, Oldest
 from locustfiles.fleet.facts import About
 from locustfiles.fleet.figures import Figures, FleetFigures
-from locustfiles.fleet.messages import Counts
 from locustfiles.fleet.outcomes import Case, Outcomes
 from locustfiles.live import picture
 from locustfiles.metrics import View
@@ -36,12 +37,18 @@ def second(at_s, **counts):
 
 
 def view(state=State.SENDING, phase=2, facts=(), outcomes=None, verdict=None, **counts):
-    figures, fleet = Figures(), FleetFigures()
+    figures, completions, fleet = Figures(), Figures(), FleetFigures()
     for took_ms in range(1, 101):
         figures.add(2, Kind.PAYMENT, took_ms * 1_000_000, Channel.MQ)
-    told = {"facts": [[*about, count] for about, count in facts]}
+    completions.add_all((2, Kind.PAYMENT, Channel.MQ, 0), 2_000_000 * np.arange(1, 101))
+    told = {
+        "facts": [[*about, count] for about, count in facts],
+        "took": {"completion": completions.packed()},
+    }
     fleet.take({**figures.snapshot("a", 1), **told, "outcomes": (outcomes or Outcomes()).packed()})
-    total = Counts(**{"sent": 30, "completed": 25, "pending_now": 5, "moved_ns": 0, **counts})
+    oldest = Oldest(10 * SECOND_NS, 0, 0, 3, Kind.PAYMENT, 2, Channel.MQ)
+    total = {"sent": 30, "completed": 25, "pending_now": 5, "moved_ns": 0, "oldest": oldest}
+    total = Counts(**{**total, **counts})
     members = {
         "a": SimpleNamespace(lost=False, closed=False, counts=Counts(sent=20, pending_now=5)),
         "b": SimpleNamespace(lost=True, closed=False, counts=Counts(sent=10)),
@@ -151,6 +158,19 @@ def test_a_wrong_outcome_violates_its_invariant_at_once():
         "tone": "bad",
         "note": "payment 0:5: settled, where only rejected is correct",
     }
+
+
+def test_each_latency_is_told():
+    """Of all commands together; completion beside the response of its phase, channel and kind, too."""
+    found = picture(view())
+    assert list(found["latencies"]) == ["lag", "service", "response", "completion"]
+    assert found["latencies"]["response"]["count"] == 100
+    assert found["latencies"]["completion"]["p99_ms"] == pytest.approx(2 * 99, rel=0.009)
+    assert found["latencies"]["lag"] == {"count": 0} | dict.fromkeys(
+        ("p50_ms", "p95_ms", "p99_ms", "p99.9_ms", "p100_ms")
+    )
+    (row,) = found["responses"]
+    assert (row["channel"], row["completion"]["count"]) == ("mq", 100)
 
 
 def test_findings_are_what_is_wrong_and_what_was_asked_newest_first():

@@ -16,9 +16,9 @@ from e2e_data import config
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged
 from e2e_data.pool import Pool
+from locustfiles.fleet.counts import Counts, Oldest
 from locustfiles.fleet.facts import About
 from locustfiles.fleet.figures import Figures, FleetFigures
-from locustfiles.fleet.messages import Counts
 from locustfiles.metrics import BOUNDS_S, MEASURES, View, families
 from locustfiles.phases import State
 from locustfiles.plans import load_plan
@@ -39,6 +39,7 @@ def director(**counts):
         pool=POOL,
         directory=SimpleNamespace(name="the-run"),
         machine=SimpleNamespace(state=State.SENDING),
+        clock=SimpleNamespace(now_ns=lambda: 12 * 10**9),
         phase_name="opening-credits",
         desk=SimpleNamespace(members=members, book=book),
         total=lambda: Counts(**counts),
@@ -102,10 +103,17 @@ def test_figures_are_the_runs():
     assert found["paystorm_loop_lag_seconds"] == {(): 0.0015}
     assert found["paystorm_cpu_ratio"] == {(): 0.42}
     assert found["paystorm_pending_commands"] == {(): 3}
+    assert found["paystorm_oldest_pending_seconds"] == {(): 0}
     assert found["paystorm_workers"] == {("alive",): 1, ("lost",): 1, ("closed",): 1}
     assert found["paystorm_leases"] == {(): 4}
     assert found["paystorm_shards_active"] == {(): 5}
     assert found["paystorm_pool_commands"][("account",)] == POOL.count_of(Kind.ACCOUNT)
+
+
+def test_the_oldest_pending_command_has_an_age():
+    """However many there are: an alert is for the one that waits for the longest."""
+    oldest = Oldest(7 * 10**9, 0, 1, 2, Kind.PAYMENT, 2, Channel.MQ)
+    assert samples(view(oldest=oldest))["paystorm_oldest_pending_seconds"] == {(): 5}
 
 
 def test_facts_are_counted_by_scope():

@@ -46,6 +46,18 @@ def test_ibms_python_layer_runs_on_it():
     assert found == [mqbinding.PACKAGE_VERSION, "stand-in", True, True, versions]
 
 
+@needs_ibmmq
+def test_ibms_python_layer_adds_no_traces_of_its_own():
+    """It would wherever OpenTelemetry's package is installed, as it is here: to each message, on each call."""
+    found = python(
+        "import json, opentelemetry.trace; from locustfiles.channels import mq_binding\n"
+        "from sandbox import mqbinding; mq = mq_binding.load('sandbox').mq\n"
+        "hooks = [value for name, value in vars(mq.OTelFunctions).items() if name[0] != '_']\n"
+        "print(json.dumps([len(hooks), hooks.count(None)]))"
+    )
+    assert found[0] == found[1] > 0
+
+
 def test_it_does_not_replace_what_is_loaded():
     """A process has one or the other: the error says what to do."""
     found = python(

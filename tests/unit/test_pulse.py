@@ -19,6 +19,8 @@ PATIENT_S = 60
 class FakeRun:
     """A run with a journal whose flush a test holds up."""
 
+    traces = None
+
     service = Service("run")
 
     def __init__(self) -> None:

@@ -740,14 +740,19 @@ def test_a_dropped_arrival_drops_no_command(stage):
 def test_the_oldest_pending_command_is_described(stage):
     """Whoever waits is told for what: the command that was sent first, and how long ago."""
     played = stage()
-    assert played.run.oldest() == "none"
+    ids = played.run.ids
+    played.director.command_id = lambda lap, shard, index: ids.command_ids(lap, shard, [index])[0]
+    assert played.director.oldest() == "none"
     played.begin()
     played.pass_time(1)
     played.user(sends=played.sent)
     played.yield_()
     played.pass_time(2.5)
     command_id = played.turns[0].card.command_id
-    assert played.run.oldest() == f"account {command_id}, sent 2.5 s ago"
+    played.director.refresh()
+    assert played.director.oldest() == (
+        f"account {command_id} of phase accounts over http, sent 2.5 s ago"
+    )
 
 
 def test_what_was_sent_is_looked_for(stage):

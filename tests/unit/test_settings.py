@@ -9,13 +9,18 @@ from e2e_data import config
 from e2e_data.commands import Channel, Kind
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles.options import OPTIONS, add_options, as_allowed
+from locustfiles.options import OPTIONS, OTEL, add_options, as_allowed
 from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import EMBEDDED, _too_few, plan_for, read_settings
+from locustfiles.tracing import ENABLED, Tracing
 
 
 class Parser(ArgumentParser):
     """Locust's parser without Locust, which would patch the standard library for all tests."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_argument("--otel", action="store_true", env_var=ENABLED)
 
     def add_argument(self, *names, include_in_web_ui=True, **others):
         action = super().add_argument(*names, **others)
@@ -48,6 +53,15 @@ def test_options_may_be_added_again():
     add_options(parser)
     add_options(parser)
     assert parser.format_help().count("--runs-dir DIR") == 2, "once in the usage, once explained"
+
+
+def test_locusts_own_option_for_opentelemetry_is_answered_by_us():
+    """Locust never sees it, and starts none of its exporters; its environment variable goes on working."""
+    for options in (parse("--otel"), parse(environ={ENABLED: "true"})):
+        assert (options.otel, getattr(options, OTEL)) == (False, True)
+        assert read_settings(options, None).tracing == Tracing(share=1)
+    assert (parse().otel, getattr(parse(), OTEL)) == (False, False)
+    assert read_settings(parse(), None).tracing is None
 
 
 def test_without_options_the_demonstration_runs_on_the_embedded_sandbox():

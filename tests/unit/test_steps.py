@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import BUCKETS, bucket_of
-from locustfiles.fleet.messages import Counts
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.profiles import SECOND_NS
 from locustfiles.steps import Steps

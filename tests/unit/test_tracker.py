@@ -244,8 +244,8 @@ def test_the_oldest_is_the_one_sent_first(desk):
     for index in (3, 1, 2):
         desk.send(card_of(index), at_ns=1000 + index)
     desk.tracker.completed((0, 5, 3), Completion(Outcome.SETTLED))
-    place, pending = desk.tracker.oldest()
-    assert (place, pending.sent_ns) == ((0, 5, 1), 1001)
+    oldest = desk.tracker.oldest()
+    assert (oldest.sent_ns, *oldest[1:4]) == (1001, 0, 5, 1)
 
 
 @pytest.mark.parametrize(

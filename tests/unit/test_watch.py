@@ -11,8 +11,8 @@ import pytest
 
 from e2e_data.commands import Channel, Kind
 from locustfiles.director import Director
+from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.figures import BUCKETS, Figures, FleetFigures, bucket_of
-from locustfiles.fleet.messages import Counts
 from locustfiles.plans import load_plan
 from locustfiles.profiles import SECOND_NS
 from locustfiles.watch import Look, Watch, missed
