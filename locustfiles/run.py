@@ -310,6 +310,7 @@ class Run:
         """Return how this process stands."""
         tally = self.tracker.tally
         due, overdue, dropped = self.arrivals()
+        held = self.dealer.work.in_hand if self.dealer.work else 0
         return Counts(
             due=due,
             sent=tally.sent,
@@ -320,9 +321,7 @@ class Run:
             overdue=overdue,
             dropped=dropped,
             pending_now=len(self.tracker.pending),
-            in_hand_now=(self.dealer.work.in_hand if self.dealer.work else 0)
-            + len(self.tracker.set_aside)
-            + tally.retrying,
+            in_hand_now=held + len(self.tracker.set_aside) + tally.retrying,
             users_now=self.users_now(),
             waiting_now=tally.waiting,
             retried=tally.retried,

@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Channel
 from reports.columns import NEVER, Ints
+from reports.fault_row import FaultRow
 from reports.hdr import buckets, highest_ns
 from reports.incidents import Incident, Incidents
-from reports.judgement import FaultRow, SloResult, Status
+from reports.judgement import SloResult, Status
 from reports.slos import Slo
 from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event
 

@@ -22,10 +22,11 @@ from reports.classes import PRECEDENCE, Judged, judge_shard
 from reports.columns import NEVER, Ints
 from reports.cost import cost_of
 from reports.evidence import Evidence, RunEvidence
+from reports.fault_row import FaultRow
 from reports.faults import FaultEffects, recoveries
 from reports.incidents import Incident
 from reports.invariants import INVARIANTS
-from reports.judgement import FaultRow, Judgement, PhaseRow
+from reports.judgement import Judgement, PhaseRow
 from reports.labels import LabelCounts
 from reports.latencies import Latencies
 from reports.latency_log import histograms_of

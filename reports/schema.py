@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from reports import judgement
+from reports import fault_row, judgement
 from reports.judgement import Judgement
 
 FILE = Path(__file__).parent / "schemas" / "summary.schema.json"
@@ -34,7 +35,8 @@ def summary_schema() -> dict[str, Any]:
 def _descriptions() -> dict[tuple[str, str], str]:
     """Return (class, field) -> the text that stands below the field in the source."""
     found: dict[tuple[str, str], str] = {}
-    for each in ast.parse(inspect.getsource(judgement)).body:
+    parts = [ast.parse(inspect.getsource(module)).body for module in (judgement, fault_row)]
+    for each in chain.from_iterable(parts):
         if not isinstance(each, ast.ClassDef):
             continue
         for field, below in zip(each.body, each.body[1:], strict=False):

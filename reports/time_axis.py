@@ -13,8 +13,9 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from reports import svg
 from reports.drawing import COLOURS, LEFT, RIGHT, WIDTH_IN
+from reports.fault_row import FaultRow
 from reports.hostile import visible
-from reports.judgement import FaultRow, PhaseRow
+from reports.judgement import PhaseRow
 from reports.seconds import step_s_of
 from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event, Second
 

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from reports import drawing
+from reports.fault_row import FaultRow
 from reports.hostile import markdown
 from reports.html import to_html
-from reports.judgement import Class, FaultRow
+from reports.judgement import Class
 from reports.markdown import to_markdown
 from reports.time_axis import Axis
 from reports.timeline import Event
