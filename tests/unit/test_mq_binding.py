@@ -351,7 +351,7 @@ def test_a_call_that_is_interrupted_is_given_up_and_the_connection_goes_on():
 def test_a_call_that_is_interrupted_while_it_is_sent_breaks_the_connection():
     """Half a call cannot be followed by another."""
     peer = Peer()
-    peer.connection._socket = Faulty(peer.connection._socket, "sendall")
+    peer.connection._socket = Faulty(peer.connection._socket, "send")
     with pytest.raises(Interrupted):
         peer.connection.call(Verb.GET)
     assert peer.connection.call(Verb.COMMIT) == BROKEN
