@@ -100,8 +100,8 @@ def test_every_setting_is_in_the_guide():
     assert told.keys() >= MqSettings.model_fields.keys()
     for name in MqSettings.model_fields:
         value = getattr(DEFAULTS, name)
-        shown = {True: "true", False: "false"}.get(value, str(value))
-        empty = value in (None, "", ())
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        empty = value in (None, "", (), {})
         assert told[name].strip() == ("" if empty else f"`{shown}`"), name
 
 
