@@ -15,12 +15,12 @@ from e2e_data import manifest as manifests
 from e2e_data.commands import Channel
 from e2e_data.ids import RETRY_ATTEMPT, Correlation
 from e2e_data.platform import StatementEnd
-from locustfiles import launch
 from locustfiles.channels.mq_faults import InDoubtError, NoReplyError, NotPutError
 from locustfiles.channels.mq_replies import Replies
 from locustfiles.channels.mq_structs import Descriptor
 from locustfiles.mq_sender import MqLine, MqSender, _drawn
 from locustfiles.phases import State
+from locustfiles.recording import record_of
 from reports import book
 from reports.journal import Fact
 from reports.judgement import Status
@@ -126,7 +126,7 @@ def played(path, ledger_of, platform_of, seed):
     settings = SimpleNamespace(
         plan=stage.plan, pool=stage.pool, origin=None, workers=0, platform_spec=""
     )
-    record = launch._record(settings, stage.directory, stage.ids, clock, "http://127.0.0.1:1")
+    record = record_of(settings, stage.directory, stage.ids, clock, "http://127.0.0.1:1")
     stage.pool.manifest.write(stage.directory.pool / manifests.FILE_NAME)
     stage.begin()
     with gevent.Timeout(60):
