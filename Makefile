@@ -30,7 +30,7 @@ BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clien
 COMPOSE ?= docker compose
 STACK := --profile sandbox --profile brokers
 
-.PHONY: demo test test-fast test-unit test-unit-greenlets test-properties test-e2e test-integration test-users test-alone lint bench audit clean stack-up stack-down validate-pipeline
+.PHONY: demo test test-fast test-unit test-unit-greenlets test-drawn test-properties test-e2e test-integration test-users test-alone lint bench audit clean stack-up stack-down validate-pipeline
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -41,7 +41,7 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.test
 	@$(BIN)/coverage erase
-	@$(MAKE) $(SIDE_BY_SIDE) lint test-properties test-integration $(firstword $(PARTS)) test-unit test-unit-greenlets $(wordlist 2,9,$(PARTS))
+	@$(MAKE) $(SIDE_BY_SIDE) lint test-properties test-integration $(firstword $(PARTS)) test-unit test-unit-greenlets $(wordlist 2,9,$(PARTS)) test-drawn
 	@$(MAKE) --no-print-directory test-alone
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
@@ -58,16 +58,21 @@ SIDE_BY_SIDE := --no-print-directory --jobs 3 --output-sync=target
 
 test-fast: $(VENV)/.test
 	@$(BIN)/coverage erase
-	@$(MAKE) $(SIDE_BY_SIDE) test-unit test-unit-greenlets test-properties
+	@$(MAKE) $(SIDE_BY_SIDE) test-properties test-unit test-unit-greenlets test-drawn
 
 test-e2e: test-integration
 	@$(MAKE) --no-print-directory test-users
 
+# Pages are drawn in integration tests as well; to be measured makes matplotlib take four times as long.
+DRAWN := $(addprefix tests/unit/test_,docs.py render_golden_option.py render_html.py report_labels.py structure.py)
 # Following greenlets costs a measured test a third of its time, and most have none.
-GREENLETS := $(shell grep -lE 'gevent|locustfiles' tests/unit/*.py)
+GREENLETS := $(filter-out $(DRAWN),$(shell grep -lE 'gevent|locustfiles' tests/unit/*.py))
 
 test-unit: $(VENV)/.test
-	$(call timed,unit and golden tests,$(MEASURED_PLAIN) $(filter-out $(GREENLETS),$(wildcard tests/unit/*.py)) tests/golden)
+	$(call timed,unit tests,$(MEASURED_PLAIN) $(filter-out $(GREENLETS) $(DRAWN),$(wildcard tests/unit/*.py)))
+
+test-drawn: $(VENV)/.test
+	$(call timed,pages and golden files,$(PYTEST) $(DRAWN) tests/golden)
 
 test-unit-greenlets: $(VENV)/.test
 	$(call timed,unit tests of what sends,$(MEASURED) $(GREENLETS))
