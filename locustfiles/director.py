@@ -50,6 +50,8 @@ class Director:
 
     _steps: Steps | None = None
     """Those of the phase that searches."""
+    halted = False
+    """Whether it was ended at once, so that what was sent was not awaited."""
 
     def __init__(
         self,
@@ -87,8 +89,8 @@ class Director:
         """The last rows of the timeline."""
         self.told: deque[TimelineEvent] = deque(maxlen=RECENT_EVENTS)
         """The last events of the timeline."""
-        self.halted = False
-        """Whether it was ended at once, so that what was sent was not awaited."""
+        self.faults: set[str] = set()
+        """What the plan's faults do now, by their titles."""
         self._fleet = fleet
         self._resumed = resumed
         resend, epoch = plan.fleet.resend and platform.idempotent, resumed.epoch if resumed else 0

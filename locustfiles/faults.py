@@ -122,6 +122,7 @@ class Faults:
         fault, director = one.fault, self.director
         try:
             director.event(FAULT_BEGAN, fault.phase, fault.title, channel=fault.on)
+            director.faults.add(fault.title)
             log.info("fault: %s for %g s", fault.title, fault.for_s)
             try:
                 self._begin(fault)
@@ -129,6 +130,7 @@ class Faults:
             finally:
                 # Also where the run is over: whoever is stopped here lets nothing stay as it is.
                 one.playing = None
+                director.faults.discard(fault.title)
                 director.event(FAULT_ENDED, fault.phase, fault.title, channel=fault.on)
                 self._end(fault)
         except (Problems, OSError) as error:

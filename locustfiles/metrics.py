@@ -169,6 +169,11 @@ def _phase(view: View) -> Samples:
     return [((name,), int(name == view.director.phase_name)) for name in view.director.plan.phases]
 
 
+def _faults(view: View) -> Samples:
+    titles = {fault.title for fault in view.director.plan.faults}
+    return [((title,), int(title in view.director.faults)) for title in sorted(titles)]
+
+
 def _workers(view: View) -> Samples:
     members = view.director.desk.members.values()
     closed = sum(member.closed for member in members)
@@ -218,6 +223,9 @@ MEASURES = (
     Measure("paystorm_run_info", _G, ("run", "plan"), "The run that is on, or was last.", _run),
     Measure("paystorm_run_state", _G, ("state",), "1 for where the run stands.", _state),
     Measure("paystorm_phase_sending", _G, ("phase",), "1 for the phase that sends.", _phase),
+    Measure(
+        "paystorm_fault_active", _G, ("fault",), "1 for a fault of the plan that is on.", _faults
+    ),
     Measure(
         *("paystorm_sent_total", _C, SCOPE),
         "Attempts to send a command, stamped before anything left.",

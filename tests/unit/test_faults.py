@@ -131,6 +131,7 @@ class Directing:
     def __init__(self, *faults):
         self.plan = SimpleNamespace(faults=faults)
         self.now_s, self.phase_name, self.events = 0.0, "payments", []
+        self.faults: set[str] = set()
         self.clock = SimpleNamespace(now_ns=lambda: round(self.now_s * SECOND))
         self.machine = SimpleNamespace(state=State.SENDING, sent_for_ns=lambda now_ns: now_ns)
 
@@ -141,11 +142,13 @@ class Directing:
 class Wire:
     """A Toxiproxy that only remembers."""
 
-    def __init__(self):
-        self.done = []
+    def __init__(self, director=None):
+        self.done, self.director = [], director
 
     def begin(self, name, fault):
         self.done.append(("begin", name, fault.do))
+        if self.director is not None:
+            assert self.director.faults == {fault.title}
 
     def end(self, name):
         self.done.append(("end", name))
@@ -156,7 +159,8 @@ class Wire:
 
 def test_a_fault_begins_in_its_phase_at_its_time_and_ends_after_its_time():
     """Not in another phase, not twice; the timeline says both."""
-    director, wire = Directing(fault("reset", channel="http", for_s=0.01)), Wire()
+    director = Directing(fault("reset", channel="http", for_s=0.01))
+    wire = Wire(director)
     faults = Faults(director, None, wire)
     faults.start()
     director.now_s = 0.9
@@ -172,6 +176,7 @@ def test_a_fault_begins_in_its_phase_at_its_time_and_ends_after_its_time():
         while len(director.events) < 2:
             gevent.sleep(0.001)
     faults.stop()
+    assert director.faults == set()
     assert wire.done == [("begin", "http", "reset"), ("end", "http")]
     assert director.events == [
         ("fault began", "reset on HTTP", "HTTP"),

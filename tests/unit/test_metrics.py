@@ -41,6 +41,7 @@ def director(**counts):
         machine=SimpleNamespace(state=State.SENDING),
         clock=SimpleNamespace(now_ns=lambda: 12 * 10**9),
         phase_name="opening-credits",
+        faults=set(),
         desk=SimpleNamespace(members=members, book=book),
         total=lambda: Counts(**counts),
     )
@@ -62,6 +63,16 @@ def samples(of: View) -> dict[str, dict[tuple[str, ...], float]]:
             assert labels not in found.setdefault(sample.name, {}), "a series twice"
             found[sample.name][labels] = sample.value
     return found
+
+
+def test_a_fault_is_seen_as_long_as_it_is_on():
+    """One series for each fault of the plan, so that a dashboard can mark when it was."""
+    looked = view()
+    looked.director.plan = load_plan("failure-recovery")
+    looked.director.faults.add("kill the platform")
+    on = samples(looked)["paystorm_fault_active"]
+    assert {title for (title,), value in on.items() if value} == {"kill the platform"}
+    assert len(on) > 3
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
