@@ -74,7 +74,8 @@ def take_snapshot(
 ) -> dict[str, int]:
     """Fetch the statements of all `sites`, which together are the platform's book, into `directory`.
 
-    Returns the sequence number that both of each site have in common, by its address. Raises Problems where they cannot be had, cannot be read, never agree, or tell the same book twice.
+    Returns the sequence number that both of each site have in common, by its address. Raises Problems
+    where they cannot be had, cannot be read, never agree, or tell the same book twice.
     """
     parts = [directory.book / f".{number}" for number, _ in enumerate(sites)]
     try:
