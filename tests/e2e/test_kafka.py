@@ -23,27 +23,16 @@ ACROSS = [
 """Accounts are created over HTTP, and have their opening credit over Kafka."""
 
 
-def facts(ended):
-    """Return (fact, channel, kind of place) rows of all journals."""
+def rows_of(ended, folder, *columns):
+    """Return columns of all Parquet files of a folder of the run directory, row by row."""
     tables = [
-        pq.read_table(path) for path in sorted((ended.directory / "journal").glob("*.parquet"))
+        pq.read_table(path, columns=list(columns))
+        for path in sorted((ended.directory / folder).glob("*.parquet"))
     ]
     return [
         row
         for table in tables
-        for row in zip(*(table[name].to_pylist() for name in ("fact", "channel")), strict=True)
-    ]
-
-
-def records(ended):
-    """Return (partition, offset) of each record of the event topic that was read."""
-    tables = [
-        pq.read_table(path) for path in sorted((ended.directory / "events").glob("*.parquet"))
-    ]
-    return [
-        row
-        for table in tables
-        for row in zip(*(table[name].to_pylist() for name in ("partition", "offset")), strict=True)
+        for row in zip(*(table[name].to_pylist() for name in columns), strict=True)
     ]
 
 
@@ -57,7 +46,7 @@ def test_an_accounts_life_goes_across_channels(runs):
     counted = json.loads((ended.directory / "events" / "local.json").read_text())["counted"]
     assert counted["dead_letters"] > 0
     assert (counted["foreign"], counted["malformed"], counted["trimmed"]) == (0, 0, 0)
-    rows = facts(ended)
+    rows = rows_of(ended, "journal", "fact", "channel")
     for channel in (Channel.HTTP, Channel.KAFKA):
         assert rows.count((Fact.COMPLETED, channel)) > 0
     assert rows.count((Fact.SENT, Channel.KAFKA)) == rows.count((Fact.COMPLETED, Channel.KAFKA))
@@ -93,7 +82,7 @@ def test_a_fleet_reads_each_event_once(runs):
     read = [path.stem for path in (ended.directory / "events").glob("*.json")]
     assert len(read) == 2 + 2, "what each read is told, beside where the topics began and ended"
     # A member that joins later makes the group divide anew: what was not committed is read once more.
-    assert len(set(records(ended))) == ended.summary["commands"]
+    assert len(set(rows_of(ended, "events", "partition", "offset"))) == ended.summary["commands"]
 
 
 def test_a_run_without_its_broker_does_not_begin(sandbox, runs):
