@@ -134,8 +134,9 @@ def conclude(
             told = "unknown" if slo.measured is None else f"{slo.measured:.1f} {slo.unit}"
             reasons.append(f"SLO missed: {slo.title}: {slo.note or told}")
     code = worst(exits)
-    line = _not_right(checks) if code is Exit.NOT_RIGHT else _LINES[code]
     not_asked = [check.invariant for check in checks if check.status is Status.NOT_ASKED]
+    line = _not_right(checks) if code is Exit.NOT_RIGHT else _LINES[code]
+    line += _shown(not_asked) if code is Exit.GOOD else ""
     if not_asked:
         line += f" (not asked: invariants {', '.join(not_asked)})"
     if state != "ended":
@@ -146,10 +147,19 @@ def conclude(
 
 
 _LINES = {
-    Exit.GOOD: "RIGHT, and as fast as asked: nothing lost, nothing twice, every cent accounted for",
+    Exit.GOOD: "RIGHT, and as fast as asked",
     Exit.SLOW: "RIGHT, but too slow: an SLO was missed",
     Exit.UNFIT: "NO JUDGEMENT: the load generator was not fit to judge",
 }
+
+_CLAIMS = {"1": "nothing lost", "2": "nothing twice", "4a": "every cent accounted for"}
+"""What each of these invariants shows, in the words of the verdict."""
+
+
+def _shown(not_asked: Collection[str]) -> str:
+    """Say what was shown: nothing is claimed that was not asked."""
+    claims = [claim for invariant, claim in _CLAIMS.items() if invariant not in not_asked]
+    return f": {', '.join(claims)}" if claims else ""
 
 
 def _not_right(checks: Sequence[Check]) -> str:

@@ -156,7 +156,17 @@ def test_a_run_that_did_not_end_by_itself_says_so(state, tail):
 def test_what_was_not_asked_stands_in_the_line():
     """A verdict that could not look everywhere says where it did not."""
     checks = [HOLDS, check(Status.NOT_ASKED, "4a"), check(Status.NOT_ASKED, "4b")]
-    assert conclude(checks, [], [FIT], "ended").line.endswith("(not asked: invariants 4a, 4b)")
+    line = conclude(checks, [], [FIT], "ended").line
+    assert line.endswith(": nothing lost, nothing twice (not asked: invariants 4a, 4b)")
+
+
+def test_nothing_is_claimed_that_was_not_asked():
+    """Each claim stands for an invariant that was looked at."""
+    checks = [HOLDS, check(Status.NOT_ASKED, "2"), check(Status.NOT_ASKED, "4a")]
+    line = conclude(checks, [], [FIT], "ended").line
+    assert line.startswith("RIGHT, and as fast as asked: nothing lost (not asked")
+    nothing = [check(Status.NOT_ASKED, number) for number in ("1", "2", "4a")]
+    assert conclude(nothing, [], [FIT], "ended").line.startswith("RIGHT, and as fast as asked (not")
 
 
 class _Inner(BaseModel):
