@@ -1,8 +1,9 @@
-"""The platform's book, as its statements or its database have it: accounts, commands, postings."""
+"""The platform's book, as its statements, its database or its events have it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from e2e_data.commands import Outcome
 
@@ -52,3 +53,19 @@ class StatementEnd:
 
     as_of: int
     rows: int
+
+
+class BookEvent(NamedTuple):
+    """A decision as the platform's event on it has it, for a book that is replayed from events."""
+
+    event_id: str
+    correlation_id: str
+    command_id: str
+    outcome: Outcome
+    account_id: str
+    reason: str
+    decided_ns: int
+    """Since 1970, UTC; 0 where the event does not say."""
+    amount_minor: int | None
+    """What the account was to be credited or debited, not negative; None where it does not say."""
+    currency: str

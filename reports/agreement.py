@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from e2e_data.commands import Outcome
+from reports.amounts import AMOUNT_FAULTS, amount_faults
 from reports.causes import (
     ACCOUNT_DIFFERS,
     LOST_AFTER,
@@ -16,7 +17,7 @@ from reports.causes import (
     missing,
 )
 from reports.checks import Grounds, Invariant
-from reports.classes import Judged
+from reports.classes import Judged, expected_own_minor
 
 
 class ToldAsBooked(Invariant):
@@ -56,6 +57,24 @@ class ToldAsBooked(Invariant):
         )
         self._accounts(judged)
         self._telling(judged)
+        if booked.by_events:
+            self._amounts(judged)
+
+    def _amounts(self, judged: Judged) -> None:
+        """Compare the amounts and accounts that events tell with the pool's."""
+        evidence, booked = judged.evidence, judged.evidence.booked
+        assert booked is not None
+        amounts = amount_faults(judged)
+        for name in AMOUNT_FAULTS:
+            self.gather(name).add(
+                judged,
+                amounts == name,
+                lambda i: (
+                    f"its event tells of {booked.own_minor[i]} minor units of "
+                    f"{booked.own_currency[i]} on {booked.account_id[i]}, not of "
+                    f"{expected_own_minor(evidence)[i]}"
+                ),
+            )
 
     def _telling(self, judged: Judged) -> None:
         """Look at how outcomes were told: once, to whom they concern, so that it can be read."""
@@ -72,6 +91,9 @@ class ToldAsBooked(Invariant):
             lambda i: f"{evidence.events_on[i]} events with different ids tell of it",
         )
         what = "reply" if evidence.events is None else "event"
+        who = "the book"
+        if evidence.by_events:
+            what, who = "event", "who asked"
         causes = np.select(
             [seen.misdirected, seen.unreadable],
             [np.str_(MISDIRECTED), np.str_(UNREADABLE)],
@@ -81,9 +103,7 @@ class ToldAsBooked(Invariant):
             self.gather(LOST_AFTER, cause).add(
                 judged,
                 judged.lost_after & (causes == cause),
-                lambda i: (
-                    f"the book has it {outcomes_text(judged.final[i])}, and no {what} said so"
-                ),
+                lambda i: f"{who} has it {outcomes_text(judged.final[i])}, and no {what} said so",
             )
 
     def _original(self, judged: Judged) -> np.ndarray:

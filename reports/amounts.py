@@ -42,7 +42,7 @@ def amount_faults(judged: Judged) -> NDArray[np.str_]:
         [
             ~judged.wrong_amount,
             settled & (booked.legs == 0),
-            settled & (booked.legs == LEGS - 1),
+            settled & (booked.legs == LEGS - 1) & (not booked.by_events),
             astray(judged.evidence),
             exchanged & (np.abs(off) == 1),
             exchanged,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -33,10 +33,10 @@ TRY_AGAIN_S = 1.0
 TIMEOUT_S = 60
 BATCH_ROWS = 20_000
 
-_PLACE = [("known", pa.bool_()), ("lap", pa.int32()), ("shard", pa.int32()), ("index", pa.int32())]
+PLACE = [("known", pa.bool_()), ("lap", pa.int32()), ("shard", pa.int32()), ("index", pa.int32())]
 ACCOUNTS = pa.schema(
     [
-        *_PLACE,
+        *PLACE,
         ("account_id", pa.string()),
         ("customer_id", pa.string()),
         ("currency", pa.string()),
@@ -46,7 +46,7 @@ ACCOUNTS = pa.schema(
 """`index` is the account's number in its shard; `known` is false for accounts not of this run."""
 COMMANDS = pa.schema(
     [
-        *_PLACE,
+        *PLACE,
         ("command_id", pa.string()),
         ("account_id", pa.string()),
         ("outcome", pa.uint8()),
@@ -220,7 +220,7 @@ def _lines(site: Site, request: HttpRequest) -> Iterator[bytes]:
 def account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
     """Make columns of accounts, with the places that their customers' ids name."""
     place = ids.decode([row.customer_id for row in rows], Namespace.CUSTOMER)
-    columns = {
+    columns: dict[str, Any] = {
         "known": place.known,
         "lap": place.lap,
         "shard": place.shard,
@@ -230,14 +230,14 @@ def account_table(rows: list[BookAccount], ids: Ids) -> pa.Table:
         "currency": [row.currency for row in rows],
         "balance_minor": [row.balance_minor for row in rows],
     }
-    return _cast(columns, ACCOUNTS)
+    return as_table(columns, ACCOUNTS)
 
 
 def command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
     """Make columns of commands, with the places that their ids name."""
     place = ids.decode([row.command_id for row in rows])
     own, other = zip(*map(_legs, rows), strict=True) if rows else ((), ())
-    columns = {
+    columns: dict[str, Any] = {
         "known": place.known,
         "lap": place.lap,
         "shard": place.shard,
@@ -257,7 +257,7 @@ def command_table(rows: list[BookCommand], ids: Ids) -> pa.Table:
         "other_account_id": [legs[0].account_id if legs else "" for legs in other],
         "balance_after_minor": [row.balance_after_minor for row in rows],
     }
-    return _cast(columns, COMMANDS)
+    return as_table(columns, COMMANDS)
 
 
 def _legs(row: BookCommand) -> tuple[Sequence[Posting], Sequence[Posting]]:
@@ -268,6 +268,12 @@ def _legs(row: BookCommand) -> tuple[Sequence[Posting], Sequence[Posting]]:
     return own, [leg for leg in row.postings if leg.account_id != row.account_id]
 
 
-def _cast(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
-    arrays = [pa.array(columns[field.name]).cast(field.type) for field in schema]
-    return pa.Table.from_arrays(arrays, schema=schema)
+def as_table(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    """Make a table of columns, by name. Raises ValueError or OverflowError for what does not fit."""
+    given = (columns[field.name] for field in schema)
+    arrays = [
+        column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
+        for column in given
+    ]
+    fitting = [array.cast(field.type) for array, field in zip(arrays, schema, strict=True)]
+    return pa.Table.from_arrays(fitting, schema=schema)

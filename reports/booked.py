@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from e2e_data.commands import Kind
 from e2e_data.model.decisions import Decisions
 from e2e_data.shard import Shard
-from reports.columns import NEVER, Ints
+from reports.columns import NEVER, Bools, Ints
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Booked:
     """All rows one by one, for the reference model."""
     beyond: int
     """Rows of commands that the shard does not have."""
+    found: int
+    """Rows of those that it has."""
+    told: Ints
+    """How many events with different ids tell of it, where the book was replayed from events."""
+    by_events: bool
+    """Events tell of the account's own leg at most, and of no balance."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def _placed(table: pa.Table, size: int) -> tuple[pa.Table, Ints]:
 
 def read_commands(table: pa.Table, size: int) -> Booked:
     """Read the book's rows of a shard of `size` commands."""
-    every = table.num_rows
+    every, by_events = table.num_rows, "told" in table.column_names
     table, index = _placed(table, size)
 
     def whole(column: str) -> Ints:
@@ -83,11 +89,7 @@ def read_commands(table: pa.Table, size: int) -> Booked:
         np.add.at(result, index, table[column].cast(pa.int64()).to_numpy())
         return result
 
-    astray = pc.and_(
-        pc.not_equal(table["own_account_id"], table["account_id"]),
-        pc.not_equal(table["own_account_id"], ""),
-    )
-    landed = np.where(pc.fill_null(astray, fill_value=False).to_numpy(), 0, whole("own_minor"))
+    landed = np.where(_astray(table), 0, whole("own_minor"))
 
     def texts(column: str) -> NDArray[np.object_]:
         result = np.full(size, "", dtype=np.object_)
@@ -123,7 +125,19 @@ def read_commands(table: pa.Table, size: int) -> Booked:
             posted_minor=landed,
         ),
         beyond=every - len(index),
+        found=len(index),
+        told=sums("told") if by_events else np.zeros(size, dtype=np.int64),
+        by_events=by_events,
     )
+
+
+def _astray(table: pa.Table) -> Bools:
+    """Tell which rows were posted to another account than the one that they name."""
+    astray = pc.and_(
+        pc.not_equal(table["own_account_id"], table["account_id"]),
+        pc.not_equal(table["own_account_id"], ""),
+    )
+    return np.asarray(pc.fill_null(astray, fill_value=False).to_numpy())
 
 
 def read_accounts(table: pa.Table, shard: Shard) -> BookedAccounts:

@@ -31,6 +31,10 @@ class Grounds:
     crashed: tuple[str, ...]
     """Processes that never closed their journals."""
     has_book: bool
+    by_events: bool
+    """The book was replayed from events, which tell of no postings and no balances."""
+    wants_events: bool
+    """It was to be: whatever the adapter declares of statements."""
     platform: Platform
     foreign: int
     own_rows: int
@@ -46,7 +50,8 @@ class Grounds:
         """What the book is replayed by."""
         return Terms(
             rules=self.platform.rules,
-            shared=self.foreign > 0,
+            # Of an account whose events are not all there, nothing is known: as if others used it.
+            shared=self.foreign > 0 or self.by_events,
             epoch_utc_ns=self.epoch_utc_ns,
             observers_off_ns=self.clock_error_ns,
             platform_off_ns=round(self.platform.clock_off_ms * 1e6),
@@ -60,6 +65,8 @@ class Invariant(ABC):
     title: str
     needs_book = True
     needs_drain = False
+    beyond_events = ""
+    """What it asks for that no event tells of."""
 
     def __init__(self, grounds: Grounds) -> None:
         self.grounds = grounds
@@ -101,8 +108,11 @@ class Invariant(ABC):
 
     def not_asked(self) -> str:
         """Say what the platform's adapter declares that it cannot provide; empty for nothing."""
-        if self.needs_book and not self.grounds.platform.has_statements:
+        grounds = self.grounds
+        if self.needs_book and not grounds.platform.has_statements and not grounds.wants_events:
             return "the platform's adapter declares no statements"
+        if self.beyond_events and grounds.by_events:
+            return f"the book was replayed from events, which do not tell of {self.beyond_events}"
         return ""
 
     def lacking(self) -> str:

@@ -226,7 +226,9 @@ def _final(evidence: Evidence, reached: Bools) -> Ints:
     else:
         # What was put aside never came so far as the book.
         put_aside = evidence.seen.outcomes & Outcome.DEAD_LETTERED
-        final = np.where(booked.rows > 0, booked.outcome, put_aside)
+        # An event may be lost, and what it would have told was observed all the same.
+        elsewhere = evidence.seen.outcomes if booked.by_events else put_aside
+        final = np.where(booked.rows > 0, booked.outcome, elsewhere)
     own = evidence.seen.outcomes[rows]
     final[rows] = np.where(reached[rows], np.where(own != 0, own, final[originals]), 0)
     return final
@@ -235,15 +237,20 @@ def _final(evidence: Evidence, reached: Bools) -> Ints:
 def _lost_after(evidence: Evidence) -> Bools:
     """Tell which commands were decided, and nobody told: by an event, or else by a reply."""
     booked = evidence.booked
-    if booked is None or not evidence.all_told:
-        return np.zeros(len(evidence.shard), np.bool_)
+    nobody = np.zeros(len(evidence.shard), np.bool_)
+    if booked is None:
+        return nobody
+    if booked.by_events:
+        nobody = (booked.rows == 0) & (evidence.observed & _BOTH != 0) & ~evidence.is_replay
+    if not evidence.all_told:
+        return nobody
     decided = (booked.rows > 0) & (booked.outcome & _BOTH != 0) & ~evidence.is_replay
     if evidence.events is not None:
         untold = evidence.united(evidence.granted) & (evidence.events_on == 0)
     else:
         untold = (evidence.seen.channel == Channel.MQ) & evidence.sent & ~evidence.incomplete
         untold &= evidence.observed == 0
-    lost: Bools = decided & untold
+    lost: Bools = (decided & untold) | nobody
     return lost
 
 
@@ -272,6 +279,10 @@ def _wrong_amount(evidence: Evidence, booked: Booked | None) -> Bools:
         & (booked.other_currency == currencies[shard.credit_currency])
         & ~astray(evidence)
     )
+    if booked.by_events:
+        # They tell of one leg, and of none where they have no amount.
+        right = (booked.own_minor == expected_own_minor(evidence)) & ~astray(evidence)
+        right = (right & (booked.own_currency == own_currency)) | (booked.legs == 0)
     moved_at_all = booked.legs > 0
     # Whatever a hostile command moved, it is the outcome that is wrong.
     wrong: Bools = np.where(moves_money, ~right & ~evidence.inert, moved_at_all)

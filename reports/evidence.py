@@ -6,7 +6,6 @@ are expressions over columns. Shards are loaded in groups: memory is bounded wha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from e2e_data.commands import Channel, Label, Outcome
 from e2e_data.ids import REPLAY_ATTEMPT, Ids
@@ -24,14 +21,15 @@ from e2e_data.pool import Pool
 from e2e_data.replays import Replays, replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
-from reports import book, event_log, journal
-from reports.booked import Booked, BookedAccounts, read_accounts, read_commands
+from reports import event_log, journal
+from reports.booked import Booked, BookedAccounts
 from reports.columns import NEVER, Bools, Ints
-from reports.dataset import Sliced, open_dataset, readable
+from reports.dataset import Sliced, open_dataset
 from reports.event_log import Sort
 from reports.event_reading import EventReading
 from reports.grants import Grant, read_grants
 from reports.incidents import Incidents, incidents_of
+from reports.kept_book import BookPart, KeptBook
 from reports.lines import damaged, read_lines
 from reports.rundir import PhaseRecord, RunDirectory
 from reports.seen import Seen, attempts, attempts_told, seen_of
@@ -141,7 +139,15 @@ class Evidence:
     @property
     def events_on(self) -> Ints:
         """How many events tell of each command: those with the same id are one."""
+        if self.events is None and self.by_events:
+            assert self.booked is not None
+            return self.booked.told
         return self._distinct_events[0]
+
+    @property
+    def by_events(self) -> bool:
+        """Whether the book was replayed from events, which tell of no postings and no balances."""
+        return self.booked is not None and self.booked.by_events
 
     @property
     def events_again(self) -> int:
@@ -174,9 +180,7 @@ class RunEvidence:
         self.open_workers = self._grants.open_workers | _with_gaps(chunks, self._grants.closed)
         self._granted = _by_shard(self._grants.grants)
         self._journal = open_dataset(chunks, journal.SCHEMA)
-        self.has_book = (directory.book / "book.json").is_file()
-        self._commands = self._book("commands.parquet", book.COMMANDS)
-        self._accounts = self._book("accounts.parquet", book.ACCOUNTS)
+        self.book = KeptBook(directory)
         self._bound = bindings_of(directory.bindings)
         reading = EventReading(directory)
         self._events = None
@@ -189,64 +193,16 @@ class RunEvidence:
             self._events = open_dataset(read, event_log.SCHEMA)
             self._all_told = reading.is_whole
 
-    def _book(self, name: str, schema: pa.Schema) -> ds.Dataset | None:
-        return open_dataset([self._directory.book / name], schema) if self.has_book else None
-
-    @cached_property
-    def foreign_commands(self) -> int:
-        """How many commands of the book are not this run's."""
-        return self._count(~ds.field("known"))
-
-    def own_commands(self) -> int:
-        """Return how many rows of the book have ids of this run."""
-        return self._count(ds.field("known"))
-
-    @cached_property
-    def _strays(self) -> dict[str, int]:
-        """Account id -> what was posted to it by commands whose rows name another account."""
-        if self._commands is None:
-            return {}
-        astray = ds.field("own_account_id") != ds.field("account_id")
-        with readable():
-            table = self._commands.to_table(
-                columns=["own_account_id", "own_minor"],
-                filter=astray & (ds.field("own_account_id") != ""),
-            )
-        sums = table.group_by("own_account_id").aggregate([("own_minor", "sum")])
-        ids, minors = sums["own_account_id"].to_pylist(), sums["own_minor_sum"].to_pylist()
-        return dict(zip(ids, minors, strict=True))
-
-    def _count(self, wanted: pc.Expression) -> int:
-        if self._commands is None:
-            return 0
-        with readable():
-            return int(self._commands.count_rows(filter=wanted))
-
-    def platform_accounts(self) -> dict[str, int]:
-        """Return account id -> balance of the accounts that are no customer's."""
-        if self._accounts is None:
-            return {}
-        with readable():
-            table = self._accounts.to_table(filter=ds.field("customer_id") == "")
-        # Several regions' books may each have one of the same id: together they are its balance.
-        sums: Counter[str] = Counter()
-        for one, minor in zip(
-            *(table[name].to_pylist() for name in ("account_id", "balance_minor")), strict=True
-        ):
-            sums[one] += minor
-        return dict(sums)
-
     def shards(self) -> Iterator[Evidence]:
         """Yield the evidence of each shard of the pool, in order."""
         for group in self._groups():
             facts = Sliced(self._journal, group)
-            commands = Sliced(self._commands, group)
-            accounts = Sliced(self._accounts, group)
+            book = self.book.part(group)
             events = Sliced(self._events, group)
             for number in group:
-                yield self._evidence(number, facts, commands, accounts, events)
+                yield self._evidence(number, facts, book, events)
             # What Arrow keeps of a group for later would add up over the groups.
-            del facts, commands, accounts, events
+            del facts, book, events
             pa.default_memory_pool().release_unused()
 
     def of_shard(self, number: int) -> Evidence:
@@ -255,8 +211,7 @@ class RunEvidence:
         return self._evidence(
             number,
             Sliced(self._journal, only),
-            Sliced(self._commands, only),
-            Sliced(self._accounts, only),
+            self.book.part(only),
             Sliced(self._events, only),
         )
 
@@ -269,12 +224,10 @@ class RunEvidence:
         for (_, shard, number), bound in self._bound.items():
             if bound == account_id:
                 return shard, number
-        if self._accounts is None:
-            return None
-        ours = ds.field("known") & (ds.field("account_id") == account_id)
-        with readable():
-            rows = self._accounts.to_table(columns=["shard", "index"], filter=ours).to_pylist()
-        return (rows[0]["shard"], rows[0]["index"]) if rows else None
+        found = self.book.account_called(account_id)
+        # By events, the first may be of another command than its creation.
+        is_account = found is not None and found[1] < self._pool.shard_counts(found[0]).account
+        return found if is_account else None
 
     def _groups(self) -> Iterator[range]:
         start, held = 0, 0
@@ -286,9 +239,7 @@ class RunEvidence:
         if start < self._pool.shard_count:
             yield range(start, self._pool.shard_count)
 
-    def _evidence(
-        self, number: int, facts: Sliced, commands: Sliced, accounts: Sliced, events: Sliced
-    ) -> Evidence:
+    def _evidence(self, number: int, facts: Sliced, book: BookPart, events: Sliced) -> Evidence:
         shard = self._pool.shard(number)
         table = facts.of(number)
         seen = seen_of(table, len(shard))
@@ -302,8 +253,9 @@ class RunEvidence:
         # A refusal says only of its own attempt that it had no effect; so it is with blocking.
         silent = (seen.acknowledged < 0) | (seen.acknowledged == Acknowledged.REFUSED)
         silent &= seen.outcomes == 0
-        booked_accounts = read_accounts(accounts.of(number), shard) if self.has_book else None
-        ids = [] if booked_accounts is None else booked_accounts.account_id.tolist()
+        booked, accounts = book.of(shard)
+        ids = [] if accounts is None else accounts.account_id.tolist()
+        strays = self.book.strays
         return Evidence(
             shard=shard,
             ids=self._ids,
@@ -311,10 +263,10 @@ class RunEvidence:
             in_doubt=unseen & silent,
             incomplete=dead & (unseen | ~seen.blocked),
             seen=seen,
-            booked=read_commands(commands.of(number), len(shard)) if self.has_book else None,
-            accounts=booked_accounts,
-            strays_minor=np.array([self._strays.get(one, 0) for one in ids], dtype=np.int64),
-            has_strays=np.array([one in self._strays for one in ids], dtype=np.bool_),
+            booked=booked,
+            accounts=accounts,
+            strays_minor=np.array([strays.get(one, 0) for one in ids], dtype=np.int64),
+            has_strays=np.array([one in strays for one in ids], dtype=np.bool_),
             bound=[self._bound.get((0, number, n), "") for n in range(shard.counts.account)],
             events=None if self._events is None else events.of(number),
             incidents=incidents_of(table),

@@ -58,6 +58,7 @@ class OneFinalOutcome(Invariant):
         self.examined += int(judged.accepted.sum())
         seen, booked = judged.evidence.seen, judged.evidence.booked
         where = "it is not in the book" if booked is not None else "no outcome was observed"
+        where = "no event tells of it" if judged.evidence.by_events else where
         for name, lost in (
             (LOST, judged.lost & ~judged.stored),
             (LOST_BEFORE, judged.lost & judged.stored),
@@ -94,6 +95,7 @@ class AppliedOnce(Invariant):
 
     number = "2"
     title = "no command took effect more than once, and postings explain every balance"
+    beyond_events = "postings"
 
     def examine(self, judged: Judged) -> None:
         """Find commands with several sets of postings, and steps of a balance that have none."""
@@ -166,7 +168,7 @@ class NothingUnexpected(Invariant):
         evidence, booked = judged.evidence, judged.evidence.booked
         assert booked is not None
         self.examined += int((booked.rows > 0).sum())
-        self._placed += int(booked.rows.sum())
+        self._placed += booked.found
         self.gather(UNEXPECTED).add(
             judged,
             judged.unexpected,
@@ -194,6 +196,7 @@ class BookIsExact(Invariant):
 
     number = "4a"
     title = "the book's balances are the pool's amounts of what it settled, both legs, exactly"
+    beyond_events = "balances, nor of both legs"
 
     def __init__(self, grounds: Grounds) -> None:
         super().__init__(grounds)
@@ -275,6 +278,7 @@ class BalanceWithinEvidence(Invariant):
 
     number = "4b"
     title = "every balance lies within what was seen settled, give or take what is unknown"
+    beyond_events = "balances"
 
     def examine(self, judged: Judged) -> None:
         """Find accounts whose balance the observed outcomes and the unknown commands cannot make."""

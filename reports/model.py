@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Channel, Outcome
+from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.model.decisions import UNTOLD, Decisions, Observed
 from e2e_data.model.deviations import Replayed, What
 from e2e_data.model.replay import replay
@@ -123,14 +123,34 @@ def modelled(judged: Judged, terms: Terms) -> Modelled:
     """Replay the book of a shard."""
     booked = judged.evidence.booked
     assert booked is not None
+    decisions = booked.decisions
+    if booked.by_events:
+        decisions = _where_known(judged, decisions)
     replayed = replay(
         judged.evidence.shard,
-        booked.decisions,
+        decisions,
         terms.rules,
-        _observed(judged, booked.decisions.command, terms),
+        _observed(judged, decisions.command, terms),
         shared=terms.shared or booked.beyond > 0,
     )
     return Modelled(judged, terms.rules, replayed)
+
+
+def _where_known(judged: Judged, decisions: Decisions) -> Decisions:
+    """Take the order from accounts of which an event, or what it should tell, is not there.
+
+    Their state is not known then, and neither is what would have been right.
+    """
+    evidence, booked = judged.evidence, judged.evidence.booked
+    assert booked is not None
+    settled = (booked.outcome == Outcome.SETTLED) & (evidence.shard.kind != Kind.ACCOUNT)
+    untold = judged.lost | (judged.lost_after & (booked.rows == 0))
+    unclear = untold | judged.wrong_amount | (settled & (booked.legs == 0))
+    unclear |= booked.outcome == Outcome.SETTLED | Outcome.REJECTED
+    holes = np.zeros(evidence.shard.counts.account, np.bool_)
+    holes[evidence.account[unclear]] = True
+    known = ~holes[evidence.account[decisions.command]]
+    return replace(decisions, account_seq=np.where(known, decisions.account_seq, 0))
 
 
 def _observed(judged: Judged, command: Ints, terms: Terms) -> Observed:

@@ -53,6 +53,8 @@ class _Replayed(Invariant):
         """Say how many decisions cannot be placed, though the adapter says that they can."""
         if not self._untold:
             return ""
+        if self.grounds.by_events:
+            return f"{self._untold} decisions are of accounts whose events are not all there, or in no order"
         what = "number, or no time" if self.needs_times else "number"
         return f"{self._untold} decisions of the book have no {what}"
 

@@ -4,7 +4,7 @@ run.json            plan, pool, key and nonce, addresses, versions, times
 pool/               the pool's manifest, from which its commands are made again
 journal/            facts as Parquet chunks, one series per process; grants.jsonl
 bindings/           which account id the platform gave to which account
-book/               the platform's statements, taken after the drain
+book/               the platform's statements, or its events to replay, taken after the drain
 latency/            histograms of the latencies, in the log format of HdrHistogram; workers.jsonl
 control.jsonl       what was asked of the run while it was on
 timeline.jsonl      one row per second, and what happened when

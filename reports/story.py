@@ -131,8 +131,9 @@ class Story:
         yield f"  the platform's id   {evidence.bound[self.account] or NOTHING}"
         if account.limit_based:
             yield f"  MINUTE limit        {amount_text(account.limits_minor[0], account.currency)}"
-        if evidence.accounts is not None and evidence.accounts.rows[self.account]:
-            minor = int(evidence.accounts.balance_minor[self.account])
+        accounts = None if evidence.by_events else evidence.accounts
+        if accounts is not None and accounts.rows[self.account]:
+            minor = int(accounts.balance_minor[self.account])
             yield f"  balance in the book {amount_text(minor, account.currency)}"
 
     def rows(self) -> list[Cells]:

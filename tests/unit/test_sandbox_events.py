@@ -8,6 +8,8 @@ import uuid
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from e2e_data.commands import Outcome
 from e2e_data.platform import Platform as Adapter
 from sandbox import kafka_events, wire
@@ -96,3 +98,31 @@ def test_an_event_is_as_the_contract_shows_it():
     assert list(json.loads(shown)) == list(json.loads(kafka_events.event(decided[0])))
     event = Adapter().read_event(shown.encode())
     assert (event.outcome, event.command_id[:8]) == (Outcome.SETTLED, "9036106f")
+    booked = Adapter().read_book_event(shown.encode())
+    assert booked[:3] == event[:3]
+    assert (booked.outcome, booked.amount_minor, booked.currency) == (Outcome.SETTLED, 1_250, "USD")
+    assert booked.decided_ns == 1_795_176_003_233_514_000
+
+
+@pytest.mark.parametrize(
+    ("amount", "occurred_at", "minor", "ns"),
+    [
+        ('{"amount":90071992547409.93,"currencyCode":"USD"}', "1970-01-01T00:00:01Z", 2**53 + 1, 10**9),
+        ('{"amount":7,"currencyCode":"JPY"}', "1970-01-01T00:00:00.000000001Z", 7, 1),
+        ('{"amount":1.005,"currencyCode":"USD"}', "1970-01-01T01:00:00.5+01:00", None, 5 * 10**8),
+        ('{"amount":1,"currencyCode":"???"}', "yesterday", None, 0),
+        ('{"amount":1}', "1970-02-30T00:00:00Z", None, 0),
+        ("[7]", "", None, 0),
+        ("null", "1970-01-01T00:00:00", None, 0),
+    ],
+)  # fmt: skip
+def test_amount_and_time_of_an_event_are_read_exactly_or_not_at_all(amount, occurred_at, minor, ns):
+    """To the last digit; what cannot be is untold, and the outcome is told all the same."""
+    body = (
+        '{"eventId":"e","correlationId":"c","commandId":"k","status":"REJECTED","accountId":"a",'
+        f'"reason":"R","amount":{amount},"occurredAt":"{occurred_at}"}}'
+    )
+    told = Adapter().read_book_event(body.encode())
+    assert (told.outcome, told.reason) == (Outcome.REJECTED, "R")
+    assert (told.amount_minor, told.decided_ns) == (minor, ns)
+    assert Adapter().read_book_event(body.encode()[:-1]) is None
