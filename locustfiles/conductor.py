@@ -30,7 +30,7 @@ from locust.runners import MasterRunner
 
 from e2e_data.exits import Exit, worst
 from e2e_data.problems import Problems
-from locustfiles import endings, kafka_launch
+from locustfiles import books, endings, kafka_launch
 from locustfiles.crew import Crew
 from locustfiles.csvs import LocustCsvs
 from locustfiles.director import Director
@@ -54,7 +54,6 @@ from locustfiles.settings import Settings, read_settings
 from locustfiles.statistics import feed_all
 from locustfiles.worker import Worker
 from reports.audit import Audit
-from reports.book import take_snapshot
 from reports.workers import write_reported
 
 log = logging.getLogger(__name__)
@@ -273,8 +272,7 @@ class Conductor:
             self.post.shut()
         director.close()
         endings.end(director)
-        if director.platform.has_statements:
-            self._take_book(launched)
+        self._take_book(launched)
         self._write_end(launched)
 
     def _close_fleet(self, director: Director) -> None:
@@ -289,14 +287,7 @@ class Conductor:
     def _take_book(self, launched: Launched) -> None:
         director = launched.director
         try:
-            ids, directory = launched.record.ids, director.directory
-            if launched.book:
-                # Loaded where it is wanted: it takes its time.
-                from reports.book_sql import take_sql_snapshot
-
-                take_sql_snapshot(launched.book, director.platform, ids, directory)
-            else:
-                take_snapshot(launched.gates.sites, director.platform, ids, directory)
+            books.take(launched.book, director, launched.record.ids, launched.gates)
         except Problems as problems:
             # Without the book the judge says UNKNOWN; the run directory tells why.
             self._tell(problems)

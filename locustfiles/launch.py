@@ -17,7 +17,16 @@ from e2e_data.ids import Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target, regional
+from locustfiles import (
+    books,
+    fault_plan,
+    kafka_book,
+    kafka_launch,
+    kafka_plan,
+    mq_launch,
+    mq_target,
+    regional,
+)
 from locustfiles.backlogs import Backlogs
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
@@ -61,7 +70,7 @@ class Launched:
     gates: Gates
     sandbox: EmbeddedSandbox | None
     book: str | None
-    """The database to read the book from; None where statements are asked for."""
+    """The database or topic to read the book from; None where statements are asked for."""
     backlogs: Backlogs
     """Of what the run sends over."""
     faults: Faults
@@ -95,12 +104,14 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         plan = settings.plan
         gates = open_gates(settings.gates(origin), settings.platform)
         undoing.callback(gates.close)
-        kafka_launch.ready(settings.plan)
+        kafka_launch.ready(plan)
+        books.ready(settings.book, plan)
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
         if not settings.resume:
-            kafka_launch.begin(settings.plan, directory)
+            kafka_launch.begin(plan, directory)
+            books.begin(settings.book, plan, directory)
         director = Director(
             *(settings.plan, settings.pool, settings.platform, directory, clock),
             fleet=fleet,
@@ -124,6 +135,8 @@ def _embedded(settings: Settings) -> EmbeddedSandbox:
     # Who asks for behaviours wants to see them noticed.
     flags = ["--flags"] if settings.pool.config.pattern_percentage else []
     services = mq_target.sandbox_services(plan) | kafka_plan.sandbox_services(plan)
+    if kafka_book.is_topic(settings.book):
+        services |= {"kafka": services.get("kafka", [])}
     options = [*flags, *plan.sandbox.options]
     return EmbeddedSandbox(options, services, apart=fault_plan.apart(plan))
 

@@ -68,7 +68,7 @@ OPTIONS = (
     Option("--set", "change the plan, such as users=8", "PATH=VALUE", repeated=True),
     Option("--allow", "let commands go to this host, too", "HOST", repeated=True),
     Option("--platform", "the adapter of your platform", "FILE:CLASS"),
-    Option("--book", "read the book from this SQL database, not over HTTP", "URL"),
+    Option("--book", "read the book from this SQL database or event topic, not over HTTP", "URL"),
     Option("--workers", "start so many worker processes on this machine", "N"),
     Option("--resume", "go on with a run whose process or master is no more", "RUN_DIR"),
     Option("--runs-dir", "where run directories are made", "DIR", "reports/runs"),

@@ -16,7 +16,7 @@ from e2e_data.commands import Kind
 from e2e_data.platform import Platform, load_platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
-from locustfiles import fault_plan, kafka_plan, mq_target, regions
+from locustfiles import books, fault_plan, kafka_plan, mq_target, regions
 from locustfiles.addresses import addresses_of
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
@@ -54,7 +54,7 @@ class Settings:
     """Worker processes to start on this machine; 0 where none are, or others start them."""
     runs_dir: Path
     book: str | None = None
-    """The database with the platform's book; None where its statements are asked for."""
+    """The database, or the event topic, with the platform's book; None where its statements are asked for."""
     resume: RunDirectory | None = None
     """The run to go on with; its own record says everything else."""
     tracing: Tracing | None = None
@@ -91,6 +91,9 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
         tracing = tracing_of(options)
     plan, origin = Plan.model_validate(record.plan), Origin.parse(record.host)
     problems += refused(addresses_of(plan, origin), plan.allow)
+    book = options.paystorm_book or None
+    with _collecting(problems):
+        problems += books.check(book, plan, embedded=False)
     if problems:
         raise Problems(problems)
     return Settings(
@@ -103,7 +106,7 @@ def settings_of_run(options: argparse.Namespace, path: Path) -> Settings:
         workers=workers,
         runs_dir=directory.path.parent.parent,
         resume=directory,
-        book=_book(options.paystorm_book),
+        book=book,
         tracing=tracing,
     )
 
@@ -148,7 +151,7 @@ def _read_new(options: argparse.Namespace, host: str | None) -> Settings:
         problems += kafka_plan.check(plan, embedded=origin is None)
         problems += fault_plan.check(plan, embedded=origin is None)
     with _collecting(problems):
-        _book(values["--book"])
+        problems += books.check(values["--book"] or None, plan, embedded=origin is None)
     with _collecting(problems):
         tracing = tracing_of(options)
     if problems:
@@ -192,16 +195,6 @@ def _too_few(plan: Plan, users: int, workers: int) -> list[str]:
         f"users = {users}: give at least {channels * processes} (-u), since each channel needs a user"
         f"{where}"
     ]
-
-
-def _book(url: str | None) -> str | None:
-    """Return where the book is, once it can be read there. Raises Problems."""
-    if url:
-        # Loaded where it is wanted: it takes its time.
-        from reports.book_sql import check_source
-
-        check_source(url)
-    return url or None
 
 
 def platform_of(options: argparse.Namespace | None) -> Platform:

@@ -55,7 +55,14 @@ def ready(
 ) -> None:
     """Make sure that the brokers are there, with all topics. Raises Problems that say what is not."""
     wanted = [*([settings.commands] if produces else []), *settings.observed]
-    on_a_thread(lambda: _ready(settings.client(bootstrap), wanted, seconds))
+    there(settings, bootstrap, wanted, seconds)
+
+
+def there(
+    settings: KafkaSettings, bootstrap: str, topics: Sequence[str], seconds: float = ANSWER_S
+) -> None:
+    """Make sure that the brokers are there, with these topics. Raises Problems."""
+    on_a_thread(lambda: _ready(settings.client(bootstrap), topics, seconds))
 
 
 def _ready(config: Config, wanted: Sequence[str], seconds: float) -> None:
@@ -150,19 +157,20 @@ def ends_of(config: Config, topics: Iterable[str]) -> Ends:
 def _ends(consumer: Consumer, topics: Iterable[str]) -> Ends:
     ends: Ends = {}
     for topic in topics:
-        places = _places_of(consumer, topic)
-        ends[topic] = {place.partition: _bounds_of(consumer, place)[1] for place in places}
+        places = places_of(consumer, topic)
+        ends[topic] = {place.partition: bounds_of(consumer, place)[1] for place in places}
     return ends
 
 
-def _places_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
+def places_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    """Return a topic's partitions; waits. Raises KafkaException."""
     metadata = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
     return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]
 
 
-def _bounds_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+def bounds_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
     """Return where a partition begins and ends; one that was just made has no leader for a moment."""
     until_s = time.monotonic() + ANSWER_S
     while True:
@@ -200,7 +208,7 @@ def behind(consumer: Consumer, topic: str) -> int:
     What was trimmed meanwhile is nobody's work any more. Raises KafkaException.
     """
     lag = 0
-    for place in consumer.committed(_places_of(consumer, topic), timeout=ANSWER_S):
-        first, end = _bounds_of(consumer, place)
+    for place in consumer.committed(places_of(consumer, topic), timeout=ANSWER_S):
+        first, end = bounds_of(consumer, place)
         lag += max(end - max(place.offset, first), 0)
     return lag

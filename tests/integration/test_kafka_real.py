@@ -20,7 +20,7 @@ from e2e_data.commands import Outcome
 from e2e_data.ids import Ids
 from e2e_data.over_kafka import KafkaRecord
 from e2e_data.problems import Problems
-from locustfiles.channels import kafka_probe
+from locustfiles.channels import kafka_probe, kafka_replay
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.kafka_hop import through
@@ -274,3 +274,24 @@ def test_what_the_broker_finds_too_large_is_not_sent(real_kafka, place):
     assert str(RecordError(delivered[0].error)).startswith("too large")
     assert RecordError(delivered[0].error).is_not_sent
     assert delivered[1].error is None
+
+
+def test_a_topic_is_replayed_over_what_transactions_leave_in_it(real_kafka, place):
+    """Numbers that are no records end no reading; and who may not read is told so."""
+    topic = place.settings.events
+    config = {**place.settings.client(real_kafka.bootstrap), "group.id": place.group}
+    start = kafka_probe.ends_of(config, [topic])[topic]
+    writer = Producer(
+        {"bootstrap.servers": real_kafka.bootstrap, "transactional.id": place.group, **QUIET}
+    )
+    writer.init_transactions(WAIT_S)
+    for value, end in ((b"kept", writer.commit_transaction), (b"undone", writer.abort_transaction)):
+        writer.begin_transaction()
+        writer.produce(topic, value, b"k")
+        writer.flush(WAIT_S)
+        end(WAIT_S)
+    (records,) = kafka_replay.records_since(config, topic, start)
+    assert [record.value for record in records] == [b"kept"]
+    deny(place, topic, AclOperation.READ)
+    with pytest.raises(Problems, match=f"the topic {topic} cannot be read: .*uthorization"):
+        until(lambda: not list(kafka_replay.records_since(config, topic, start)))

@@ -7,13 +7,22 @@ import subprocess
 import sys
 import time
 
+from e2e_data.exits import Exit
+from e2e_data.platform import Platform
+from reports.book import take_snapshot
+from reports.reconcile import reconcile
+from reports.rundir import RunDirectory
+from reports.site import Site
 from tests.mq_process import ENVIRONMENT, ROOT, platform
 
 RUN_S = 300
 
 
 def test_a_broker_that_crashes_in_the_middle_of_a_run_loses_nothing(real_kafka, tmp_path):
-    """Commands wait in the process, events on the topic: in the end everything is right, once each."""
+    """Commands wait in the process, events on the topic: in the end everything is right, once each.
+
+    By the topic itself, replayed as the book; and by the platform's statements, which tell of money.
+    """
     with platform("--kafka-at", real_kafka.bootstrap) as running:
         command = [sys.executable, "-m", "paystorm", "run", "smoke", "--channels", "kafka=100"]
         settings = {
@@ -28,6 +37,7 @@ def test_a_broker_that_crashes_in_the_middle_of_a_run_loses_nothing(real_kafka, 
             part for name, value in settings.items() for part in ("--set", f"{name}={value}")
         ]
         command += ["--host", running.url, "--runs-dir", str(tmp_path)]
+        command += ["--book", f"kafka://{real_kafka.bootstrap}/payments.events"]
         process = subprocess.Popen(
             command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -39,12 +49,23 @@ def test_a_broker_that_crashes_in_the_middle_of_a_run_loses_nothing(real_kafka, 
         time.sleep(1)
         real_kafka.start()
         out = process.communicate(timeout=RUN_S)[0].decode()
-    assert process.returncode == 0, out
-    assert "RIGHT, and as fast as asked" in out
+        assert process.returncode == 0, out
+        by_statements = _judged_by_statements(running.url, tmp_path / "smoke" / "latest")
+    assert "RIGHT, and as fast as asked: nothing lost (not asked: invariants 2, 4a, 4b)" in out
+    assert by_statements.exit is Exit.GOOD, by_statements.reasons
     events = timeline.parent / "events"
     counted = json.loads((events / "local.json").read_text())["counted"]
     assert counted["ours"] >= json.loads((timeline.parent / "summary.json").read_text())["commands"]
     assert counted["trimmed"] == 0
+
+
+def _judged_by_statements(url, run):
+    """Judge a run again by another book."""
+    directory = RunDirectory(run)
+    for path in directory.book.iterdir():
+        path.unlink()
+    take_snapshot([Site(url)], Platform(), directory.record().ids, directory)
+    return reconcile(directory).results.judgement
 
 
 def _is_paying(timeline):
