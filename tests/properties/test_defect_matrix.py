@@ -92,7 +92,21 @@ def test_the_rejections_that_the_sets_cannot_tell_are_told_by_the_replay_alone(t
 def test_every_invariant_has_a_defect_that_trips_it():
     """But 3: a platform cannot know an id that was never sent; there the grants are tampered with."""
     tripped = {expected.invariant for expected in MATRIX.values() if expected.invariant}
-    assert tripped | {"3", "4b"} == {check.number for check in INVARIANTS}
+    assert tripped | {"3", *BEYOND_EVIDENCE} == {check.number for check in INVARIANTS}
+
+
+BEYOND_EVIDENCE = {"4b": defects.NO_POSTINGS}
+"""Its findings always have a cause that another invariant names."""
+
+
+@pytest.mark.parametrize("invariant", BEYOND_EVIDENCE)
+def test_a_balance_beyond_the_evidence_follows_from_what_is_named(tmp_path, invariant):
+    """Money that was observed to be settled and is not there: seen, and put down to its cause."""
+    name = BEYOND_EVIDENCE[invariant]
+    judgement = Defective(tmp_path / "run", name, MATRIX[name]).judge()
+    assert statuses(judgement)[invariant] == "violated"
+    (check,) = (check for check in judgement.checks if check.invariant == invariant)
+    assert {one.consequence_of for one in check.findings} == {MATRIX[name].finding}
 
 
 def test_what_was_not_granted_is_unexpected(tmp_path):
