@@ -39,6 +39,9 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
     wrong += [
         f"faults: {name}: the plan sends nothing over it" for name in sorted(on_wire(plan) - used)
     ]
+    kills = [one for one in plan.faults if one.do == "kill" and one.to == "worker"]
+    if kills and (why := kafka_plan.loses_events(plan)):
+        wrong.append(f"faults: {kills[0].title}: {why}: set it")
     if "kafka" in on_wire(plan) and kafka_plan.settings_of(plan).is_encrypted:
         wrong.append("faults: on kafka: behind a proxy nobody would have its certificate")
     if "kafka" in on_wire(plan) and not is_here(plan.wire.toxiproxy):

@@ -46,6 +46,17 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
     return problems
 
 
+def loses_events(plan: Plan) -> str:
+    """Say for how long a lost worker's share of the events is nobody's, where that is too long."""
+    if not used(plan) or settings_of(plan).group_protocol == "classic":
+        return ""
+    return (
+        'kafka: with group_protocol = "consumer" a lost worker\'s share of the events is read by nobody '
+        "until the broker gives it up (its group.consumer.session.timeout.ms: 45 s unless set there); "
+        'group_protocol = "classic" takes 10 s'
+    )
+
+
 def sandbox_services(plan: Plan) -> dict[str, list[str]]:
     """Return what the embedded sandbox has to have, with its options."""
     return {"kafka": []} if used(plan) else {}

@@ -118,6 +118,8 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
             resumed=resumed,
         )
         director.command_id = record.ids.command_id
+        if fleet and plan.fitness.may_lose_workers and (why := kafka_plan.loses_events(plan)):
+            director.event("warning", "", why)
         run = None if fleet else _sender(settings, director, record, gates)
         director.queues = backlogs = Backlogs.of(
             settings.plan, lambda note: director.event("warning", "", note)

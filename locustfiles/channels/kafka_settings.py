@@ -31,6 +31,18 @@ OWN_SETTINGS = frozenset(
 )
 """Settings that the tester's promises hang on, or that have a name of their own here."""
 
+SESSION_MS = 10_000
+"""After so long without a word of a member of a classic group its partitions are others': as a lease."""
+_CLASSIC_ALONE = frozenset(
+    {
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "partition.assignment.strategy",
+        "group.protocol.type",
+    }
+)
+"""Settings that a broker has for itself in the other protocol; librdkafka takes none of them then."""
+
 _ADDRESS = re.compile(r"[^\s,:/@]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -95,7 +107,8 @@ class KafkaSettings(_Table):
     platform_group: str = Field(default="paystorm-sandbox", max_length=200)
     """The platform's own consumer group, whose lag is watched; empty where it has none."""
     group_protocol: Literal["consumer", "classic"] = "consumer"
-    """"classic" for brokers before Kafka 4."""
+    """"classic" for brokers before Kafka 4, and for fleets that may lose workers: there a lost one's share of
+    the events is another's after 10 s, with "consumer" after the broker's own time, 45 s unless set there."""
     acks: Literal["all", "1", "0"] = "all"
     idempotence: bool = True
     linger_ms: float = Field(default=5, ge=0, le=10_000)
@@ -123,6 +136,12 @@ class KafkaSettings(_Table):
     @model_validator(mode="after")
     def _fitting(self) -> KafkaSettings:
         wrong = list(_faults(self.librdkafka))
+        if self.group_protocol == "consumer":
+            wrong += [
+                f'librdkafka: {name} is the broker\'s to set with group_protocol = "consumer" '
+                '(group.consumer.session.timeout.ms and the like): set group_protocol = "classic"'
+                for name in sorted(_CLASSIC_ALONE & self.librdkafka.keys())
+            ]
         if self.idempotence and self.acks != "all":
             wrong.append('idempotence needs acks = "all"; set idempotence = false')
         if self.tls is not None and self.tls.key_file and not self.tls.certificate_file:
@@ -174,8 +193,10 @@ class KafkaSettings(_Table):
 
     def consumer(self, bootstrap: str, group: str) -> Config:
         """Return what the events' consumer is made with: it begins where the group's offsets say."""
+        session = {"session.timeout.ms": SESSION_MS} if self.group_protocol == "classic" else {}
         return {
             "group.protocol": self.group_protocol,
+            **session,
             "fetch.wait.max.ms": self.fetch_wait_ms,
             **self.client(bootstrap),
             "group.id": group,

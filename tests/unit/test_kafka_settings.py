@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import Consumer
 from pydantic import ValidationError
 
 from e2e_data.problems import Problems
-from locustfiles import kafka_plan
+from locustfiles import fault_plan, kafka_plan
 from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.plans import load_plan
 
@@ -38,6 +39,26 @@ def test_settings_reach_the_clients(monkeypatch):
     assert (reading["group.id"], reading["enable.auto.commit"]) == ("group", False)
 
 
+def test_a_lost_members_share_is_anothers_after_a_leases_time():
+    """In a classic group, unless it is set; in the other it is the broker's to say, and no client may."""
+    Consumer(KafkaSettings(group_protocol="consumer").consumer("a:9092", "group")).close()
+    classic = KafkaSettings(group_protocol="classic")
+    assert classic.consumer("a:9092", "group")["session.timeout.ms"] == 10_000
+    sooner = classic.model_copy(update={"librdkafka": {"session.timeout.ms": 6000}})
+    assert sooner.consumer("a:9092", "group")["session.timeout.ms"] == 6000
+
+
+def test_a_plan_that_kills_workers_needs_a_group_that_notices():
+    """Nobody would read the lost worker's share of the events for 45 s; without Kafka nobody has to."""
+    kill = 'faults=[{do="kill", to="worker", phase="payments", at_s=1, for_s=1}]'
+    plan = load_plan("smoke", [kill, 'kafka={group_protocol="consumer"}'])
+    (problem,) = fault_plan.check(plan, embedded=True)
+    assert "kill" in problem
+    assert 'group_protocol = "classic" takes 10 s' in problem
+    for harmless in ([kill], [kill, 'kafka={group_protocol="classic"}']):
+        assert fault_plan.check(load_plan("smoke", harmless), embedded=True) == []
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -49,6 +70,7 @@ def test_settings_reach_the_clients(monkeypatch):
         ({"librdkafka": {"sasl.password": "x"}}, "sasl.password is paystorm's own to set"),
         ({"librdkafka": {"ssl.key.password": "hunter2"}}, "is a secret: name it as"),
         ({"sasl": {"username": "me", "password": "hunter2"}}, "is not written into a plan"),
+        ({"librdkafka": {"session.timeout.ms": 6000}}, 'set group_protocol = "classic"'),
         ({"nonsense": 1}, "Extra inputs are not permitted"),
     ],
 )
