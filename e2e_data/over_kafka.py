@@ -28,6 +28,8 @@ TEXT_MAX = 200
 
 _MOMENT = re.compile(r"(.{19})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})")
 
+_NOTHING: tuple[float | None, str] = (None, "")
+
 Headers = list[tuple[str, str | bytes | None]]
 """In the type that the client takes; what stands there is bytes."""
 
@@ -51,6 +53,12 @@ class Event(NamedTuple):
     account_id: str
     reason: str = ""
     flags: tuple[str, ...] = ()
+    amount: float | None = None
+    """What the account was credited or debited, in units of its currency; None where it is not told.
+
+    The float next to the decimal number: as exact as a comparison with another one needs.
+    """
+    currency: str = ""
 
 
 def kafka_headers(correlation_id: str, command_id: str, kind: Kind) -> Headers:
@@ -83,6 +91,8 @@ class OverKafka:
         """Read a record of the event topic; None for what is no event."""
         try:
             fields = orjson.loads(value or b"")
+            told = fields.get("amount")
+            amount, currency = _NOTHING if type(told) is not dict else _told_amount(told)
             event = Event(
                 fields["eventId"],
                 fields["correlationId"],
@@ -91,6 +101,8 @@ class OverKafka:
                 fields["accountId"],
                 fields.get("reason") or "",
                 tuple(sorted(set(flags))) if (flags := fields.get("flags")) else (),
+                amount,
+                currency,
             )
             return event if _is_whole(event) else None
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
@@ -139,6 +151,14 @@ class OverKafka:
             return None
 
 
+def _told_amount(told: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Return an event's amount with its currency; nothing where it is no number, or of no currency."""
+    amount, currency = told.get("amount"), told.get("currencyCode")
+    if not isinstance(amount, float | int) or not isinstance(currency, str):
+        return _NOTHING
+    return amount, currency
+
+
 def _amount(told: object) -> tuple[int | None, str]:
     """Read an event's amount; None for what is no exact amount of a currency that is known."""
     try:
@@ -163,9 +183,9 @@ def _utc_ns(told: object) -> int:
 
 def _is_whole(event: Event) -> bool:
     """Tell whether ids and texts are of a length that is somebody's. Raises TypeError for no text."""
-    event_id, correlation_id, command_id, _, account_id, reason, flags = event
+    event_id, correlation_id, command_id, _, account_id, reason, flags, _, currency = event
     # One call: there are a hundred thousand events in a second.
-    texts = "".join((event_id, correlation_id, command_id, account_id, reason, *flags))
+    texts = "".join((event_id, correlation_id, command_id, account_id, reason, currency, *flags))
     return len(texts) <= TEXT_MAX * 3
 
 

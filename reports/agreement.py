@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from e2e_data.commands import Outcome
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from e2e_data.commands import Kind, Outcome
+from e2e_data.money import MINOR_DIGITS
 from reports.amounts import AMOUNT_FAULTS, amount_faults
 from reports.causes import (
     ACCOUNT_DIFFERS,
+    AMOUNT_DIFFERS,
     LOST_AFTER,
     MISDIRECTED,
     REASON_DIFFERS,
@@ -18,6 +24,8 @@ from reports.causes import (
 )
 from reports.checks import Grounds, Invariant
 from reports.classes import Judged, expected_own_minor
+from reports.columns import Bools
+from reports.event_log import Sort, digest
 
 
 class ToldAsBooked(Invariant):
@@ -55,7 +63,9 @@ class ToldAsBooked(Invariant):
                 f"it was told {evidence.seen.told_reason[i]!r}, and the book says {reason[i]!r}"
             ),
         )
-        self._accounts(judged)
+        told_otherwise = events_told_otherwise(judged)
+        self._accounts(judged, told_otherwise.account)
+        self._amounts_told(judged, told_otherwise)
         self._telling(judged)
         if booked.by_events:
             self._amounts(judged)
@@ -113,8 +123,21 @@ class ToldAsBooked(Invariant):
         original[replays.rows] = replays.originals
         return original
 
-    def _accounts(self, judged: Judged) -> None:
-        """Compare the ids that accounts were told to have with those in the book."""
+    def _amounts_told(self, judged: Judged, told: ToldOtherwise) -> None:
+        """Compare the amounts of events that were read with the pool's."""
+        minor = expected_own_minor(judged.evidence)
+        booked_wrongly = amount_faults(judged)
+        for cause in np.unique(booked_wrongly[told.amount]).tolist():
+            self.gather(AMOUNT_DIFFERS, cause).add(
+                judged,
+                told.amount & (booked_wrongly == cause),
+                lambda i: (
+                    f"an event told of {told.amounts[i]:g}, not of {abs(minor[i])} minor units"
+                ),
+            )
+
+    def _accounts(self, judged: Judged, told_otherwise: Bools) -> None:
+        """Compare the ids that accounts were told to have, and events told, with those in the book."""
         accounts = judged.evidence.accounts
         assert accounts is not None
         bound = np.array(judged.evidence.bound, dtype=np.object_)
@@ -126,6 +149,15 @@ class ToldAsBooked(Invariant):
             differs,
             lambda i: f"it was told to be {bound[i]}, and the book says {accounts.account_id[i]}",
         )
+        account = judged.evidence.account
+        self.gather(ACCOUNT_DIFFERS).add(
+            judged,
+            told_otherwise & ~differs,
+            lambda i: (
+                f"an event told of another account than {accounts.account_id[account[i]]}, "
+                "which the book has it on"
+            ),
+        )
 
     def remark(self) -> str:
         """Say what was told to a process that died before it wrote it down."""
@@ -133,6 +165,61 @@ class ToldAsBooked(Invariant):
             return ""
         names = ", ".join(self.grounds.crashed)
         return f"what {names} may have been told of {self._unread} commands went with its journal"
+
+
+class ToldOtherwise(NamedTuple):
+    """Where events tell something else of commands; a row for each command."""
+
+    account: Bools
+    """Another account than the book has."""
+    amount: Bools
+    """Another amount, or currency, than the pool has."""
+    amounts: NDArray[np.float64]
+    """What they tell, in units of the currency; NaN for nothing."""
+
+
+def events_told_otherwise(judged: Judged) -> ToldOtherwise:
+    """Compare what the events that were read tell of accounts and amounts.
+
+    An amount is the float next to its decimal number, as is minor units over their power of ten: so
+    they are equal exactly when the amounts are.
+    """
+    evidence, accounts = judged.evidence, judged.evidence.accounts
+    assert accounts is not None
+    size, shard = len(judged.final), evidence.shard
+    found = ToldOtherwise(
+        np.zeros(size, np.bool_), np.zeros(size, np.bool_), np.full(size, np.nan, np.float64)
+    )
+    if evidence.events is None:
+        return found
+    events = evidence.events.filter(
+        pc.and_(
+            pc.equal(evidence.events["sort"], int(Sort.OURS)),
+            pc.equal(evidence.events["dead_letter"], 0),
+        )
+    )
+    index = events["index"].to_numpy().astype(np.int64)
+    judgeable = ~evidence.inert[index]
+    # An older run's events have none of this.
+    account_told, currency_told = (
+        pc.fill_null(events[name], 0).to_numpy() for name in ("account", "currency")
+    )
+    amount = pc.fill_null(events["amount"], np.nan).to_numpy()
+    account = evidence.account[index]
+
+    ids = np.array([digest(one) for one in accounts.account_id], dtype=np.uint32)
+    known = (accounts.rows == 1)[account] & (account_told != 0)
+    found.account[index[judgeable & known & (ids[account] != account_told)]] = True
+
+    codes = shard.config.currencies
+    digits = np.array([10.0 ** MINOR_DIGITS[code] for code in codes])
+    names = np.array([digest(code) for code in codes], dtype=np.uint32)
+    own = shard.currency[account]
+    wrong = (amount != shard.amount_minor[index] / digits[own]) | (currency_told != names[own])
+    wrong &= judgeable & ~np.isnan(amount) & (shard.kind[index] != Kind.ACCOUNT)
+    found.amount[index[wrong]] = True
+    found.amounts[index[wrong]] = amount[wrong]
+    return found
 
 
 def outcomes_text(outcomes: np.int64) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from hashlib import blake2b
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -43,11 +44,23 @@ ROW = np.dtype(
         ("outcome", "u1"),
         ("event_high", "<u8"),
         ("event_low", "<u8"),
+        ("account", "<u4"),
+        ("amount", "<f8"),
+        ("currency", "<u4"),
     ]
 )
-"""One record. `at_ns` is since the run's epoch; the event's id is its 16 bytes, or a digest of its text."""
+"""One record. `at_ns` is since the run's epoch; the event's id is its 16 bytes, or a digest of its text.
+
+`account` and `currency` are `digest` of what was told, 0 for nothing; `amount` is in units of the
+currency, NaN for none.
+"""
 
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names or ()])
+
+
+def digest(text: str) -> int:
+    """Return 32 bits by which a text is known again: told another one, they differ but by bad luck."""
+    return crc32(text.encode("utf-8", "replace"))
 
 
 def event_numbers(event_ids: Sequence[str]) -> NDArray[np.uint64]:

@@ -32,7 +32,7 @@ from e2e_data.platform import Completion, Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
 from locustfiles.channels.kafka_reader import Batch
-from reports.event_log import ROW, EventLog, Sort, event_numbers
+from reports.event_log import ROW, EventLog, Sort, digest, event_numbers
 
 log = logging.getLogger(__name__)
 
@@ -248,6 +248,9 @@ class EventSource:
         rows["dead_letter"] = rows["outcome"] == Outcome.DEAD_LETTERED
         numbers = event_numbers([event[0] for event in events])
         rows["event_high"], rows["event_low"] = numbers[:, 0], numbers[:, 1]
+        rows["account"] = [digest(event[4]) for event in events]
+        rows["amount"] = [event[7] for event in events]
+        rows["currency"] = [digest(event[8]) for event in events]
         for name in ("lap", "shard", "index", "attempt", "channel", "phase"):
             rows[name] = getattr(read, name)
         return rows
@@ -274,7 +277,7 @@ def _seen(events: list[Event], read: ReadCorrelations, wanted: list[int], at_ns:
         map(_CHANNELS.__getitem__, read.channel[wanted].tolist()),
         map(_KINDS.__getitem__, read.kind[wanted].tolist()),
         map(itemgetter(4), told),
-        (_completion(outcome, reason, flags) for _, _, _, outcome, _, reason, flags in told),
+        (_completion(outcome, reason, flags) for _, _, _, outcome, _, reason, flags, _, _ in told),
         repeat(at_ns, len(wanted)),
     )
     return list(map(Seen._make, zip(*columns, strict=True)))
