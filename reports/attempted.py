@@ -48,7 +48,7 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
     """Return the commands of a shard that were sent, or that somebody tried to send, one row each.
 
     Columns: phase, channel, kind, label, region, to_other_region; intended_ns, ready_ns, sent_ns, acknowledged_ns,
-    completed_ns (since the run's epoch, or NEVER); refused, sent, failed, wrong (lost, doubled, …).
+    completed_ns (since the run's epoch, or NEVER); accepted, refused, sent, failed, wrong (lost, doubled, …).
     """
     evidence, seen = judged.evidence, judged.evidence.seen
     shard = evidence.shard
@@ -64,6 +64,7 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
         "sent_ns": seen.sent_ns,
         "acknowledged_ns": seen.acknowledged_ns,
         "completed_ns": seen.completed_ns,
+        "accepted": seen.acknowledged == Acknowledged.ACCEPTED,
         "refused": np.isin(seen.acknowledged, (Acknowledged.INVALID, Acknowledged.REFUSED)),
         "sent": evidence.sent,
         "failed": np.isin(judged.classes, _ERRORS),

@@ -23,13 +23,14 @@ def faults(judgement: Judgement) -> pd.DataFrame:
             milliseconds(row.response_p99_before_ms),
             milliseconds(row.response_p99_during_ms),
             ", ".join(f"{count(many)} {name}" for name, many in row.during.items()) or NOTHING,
+            milliseconds(row.shut_ms) if row.shut_ms else NOTHING,
             ", ".join(row.cascades) or NOTHING,
         )
         for row in judgement.faults
     )
     columns = (
         *("Fault", "Channel", "Began", "Ended", "Noticed", "Recovered", "Answered", "p99 before"),
-        *("p99 during", "Incidents", "Also disturbed"),
+        *("p99 during", "Incidents", "Shut", "Also disturbed"),
     )
     return text_frame(rows, columns)
 
@@ -39,7 +40,8 @@ def faults_read(judgement: Judgement) -> str:
     were = "was" if judgement.retried == 1 else "were"
     return (
         "Noticed counts from a fault's beginning, recovered from its end, until things were as before "
-        f"it. {counted(judgement.retried, 'attempt')} {were} made again under the same command id."
+        "it; shut is how long nothing was taken and each was turned away, as by an open circuit breaker. "
+        f"{counted(judgement.retried, 'attempt')} {were} made again under the same command id."
     )
 
 

@@ -21,6 +21,8 @@ class FaultRow:
     """From its end until it was as before; None where that was not seen."""
     disturbed_ms: float
     """From its end until the last disturbance that was seen; it did not recover before."""
+    shut_ms: float
+    """Since it began: how long nothing was taken, and that was answered, as where a circuit is open."""
     answered_percent: float | None
     """Of what was answered before in as long a time; None where too little was."""
     response_p99_before_ms: float | None

@@ -73,12 +73,17 @@ class _Channel:
     def __init__(self) -> None:
         self.took: dict[str, dict[int, Counter[int]]] = {end: defaultdict(Counter) for end in _ENDS}
         """By how they ended and by window: how often it took how long, as buckets of a histogram."""
+        self.accepted: Counter[int] = Counter()
+        """By window."""
         self.incidents: Counter[tuple[int, Incident]] = Counter()
         """By tick and sort."""
 
     def add(self, frame: pd.DataFrame) -> None:
         """Add commands."""
         begins = frame["intended_ns"].to_numpy()
+        accepted_ns = frame["acknowledged_ns"].to_numpy()[frame["accepted"].to_numpy()]
+        windows, counts = np.unique(accepted_ns // WINDOW_NS, return_counts=True)
+        self.accepted.update(dict(zip(windows.tolist(), counts.tolist(), strict=True)))
         for end, took in self.took.items():
             ends = frame[f"{end}_ns"].to_numpy()
             there = ends != NEVER
@@ -209,6 +214,7 @@ def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
         noticed_ms=_noticed_ms(span, own, mine),
         recovered_ms=_recovered_ms(span, mine) if is_known else None,
         disturbed_ms=_disturbed_ms(span, mine),
+        shut_ms=_shut_ms(span, own),
         answered_percent=_level(span, own),
         response_p99_before_ms=_p99_ms(own, span.from_ns // WINDOW_NS, first),
         response_p99_during_ms=_p99_ms(own, first, max(last, first + 1)),
@@ -336,6 +342,18 @@ def _disturbed_ms(span: _Span, disturbed: NDArray[np.bool_]) -> float:
     last: list[int] = np.flatnonzero(disturbed)[-1:].tolist()
     over_ns = [(span.began_ns // WINDOW_NS + at + 1) * WINDOW_NS for at in last]
     return max([0, *(one - span.ended_ns for one in over_ns)]) / 1e6
+
+
+def _shut_ms(span: _Span, own: dict[Channel, _Channel]) -> float:
+    """Return for how long one of the channels took nothing, and said so more than once a window."""
+    shut: set[int] = set()
+    for seen in own.values():
+        away: Counter[int] = Counter()
+        for at_ns, sort, many in seen.happened(span.began_ns, span.until_ns):
+            if sort.is_turned_away:
+                away[at_ns // WINDOW_NS] += many
+        shut |= {at for at, many in away.items() if many > 1 and not seen.accepted[at]}
+    return len(shut) * WINDOW_NS / 1e6
 
 
 def _level(span: _Span, own: dict[Channel, _Channel]) -> float | None:

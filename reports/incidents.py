@@ -37,6 +37,11 @@ class Incident(IntEnum):
         """Whether a customer would have been told that it failed."""
         return self <= Incident.UNKNOWN
 
+    @property
+    def is_turned_away(self) -> bool:
+        """Whether the platform answered, and did not take it."""
+        return self in (Incident.REFUSED, Incident.UNKNOWN)
+
 
 class Incidents(NamedTuple):
     """One row each, in no order."""

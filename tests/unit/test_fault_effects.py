@@ -53,6 +53,7 @@ def sent(
             "channel": np.full(len(due_ns), channel),
             "intended_ns": due_ns,
             "acknowledged_ns": ends,
+            "accepted": there,
             "completed_ns": ends,
         }
     )
@@ -119,6 +120,19 @@ def test_a_fault_on_one_channel_that_hurts_another_is_a_cascade():
     assert row.cascades == ("HTTP",)
     (row,) = rows_of(timeline, (mq, NOTHING), (sent(Channel.HTTP), NOTHING))
     assert row.cascades == ()
+
+
+def test_a_circuit_that_is_open_is_measured():
+    """Nothing is taken from 21 s to 23.5 s, and each is turned away at once; then every other is."""
+    timeline = events(("errors of 50 % by the platform", 20, 26, ""))
+    away = [(21.0 + n / 40, Channel.HTTP, Incident.UNKNOWN) for n in range(100)]
+    some = [(24.0 + n / 20, Channel.HTTP, Incident.REFUSED) for n in range(40)]
+    frame = sent(is_answered=lambda t: not 20.98 <= t < 23.5)
+    (row,) = rows_of(timeline, (frame, incidents(*away, *some)))
+    assert row.shut_ms == pytest.approx(2500)
+    silent = [(at_s, channel, Incident.UNANSWERED) for at_s, channel, _ in away]
+    (row,) = rows_of(timeline, (frame, incidents(*silent)))
+    assert row.shut_ms == 0, "whoever says nothing has no circuit that is open"
 
 
 def test_each_fault_ends_where_the_next_begins():

@@ -228,7 +228,7 @@ def test_faults_are_bands_of_their_own_and_a_table():
     run = samples.bad()
     fault = FaultRow(
         title=f"refuse {SCRIPT}", phase="payments", channel="HTTP", began_ns=40 * 10**9,
-        ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, disturbed_ms=0.0, answered_percent=12.5,
+        ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, disturbed_ms=0.0, shut_ms=750.0, answered_percent=12.5,
         response_p99_before_ms=80.0, response_p99_during_ms=900.0, completed_during=3,
         completed_after=9, during={"refused": 7}, after={}, cascades=("MQ",),
     )  # fmt: skip
@@ -239,7 +239,7 @@ def test_faults_are_bands_of_their_own_and_a_table():
     summary = to_markdown(judgement)
     assert f"refuse {SCRIPT}" in page.text
     assert f"| refuse {markdown(SCRIPT)} | HTTP | 40.000 s |" in summary
-    for text in ("after 120 ms", "not seen", "7 refused", "2 attempts were made again"):
+    for text in ("after 120 ms", "750 ms", "not seen", "7 refused", "2 attempts were made again"):
         assert text in page.text
         assert text in summary
     assert "## Faults" in summary
