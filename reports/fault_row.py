@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,6 @@ class FaultRow:
     """From its end until it was as before; None where that was not seen."""
     disturbed_ms: float
     """From its end until the last disturbance that was seen; it did not recover before."""
-    shut_ms: float
-    """Since it began: how long nothing was taken, and that was answered, as where a circuit is open."""
     answered_percent: float | None
     """Of what was answered before in as long a time; None where too little was."""
     response_p99_before_ms: float | None
@@ -35,3 +33,7 @@ class FaultRow:
     """The same from its end until the next fault, or its phase's end."""
     cascades: tuple[str, ...]
     """Other channels that were disturbed meanwhile."""
+    shut_ms: float = 0.0
+    """Since it began: how long nothing was taken, and that was answered, as where a circuit is open."""
+    by_second: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """Incident -> the seconds since it began that had any, since the run's epoch, each with how many."""

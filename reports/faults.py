@@ -17,7 +17,6 @@ such a stretch was seen, nobody knows whether it had recovered.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -27,17 +26,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel
-from reports.columns import NEVER, Ints
+from reports.channel_history import (
+    ENDS,
+    WINDOW_NS,
+    ChannelHistory,
+    by_second,
+    counted,
+    shut_ms,
+)
+from reports.columns import Ints
 from reports.fault_row import FaultRow
-from reports.hdr import buckets, highest_ns
-from reports.incidents import Incident, Incidents
+from reports.hdr import highest_ns
+from reports.incidents import Incidents
 from reports.judgement import SloResult, Status
 from reports.slos import Slo
 from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event
 
-WINDOW_NS = 250_000_000
-TICK_NS = 10_000_000
-"""What incidents are counted by."""
 BEFORE_NS = 10_000_000_000
 QUIET = 4
 """Windows."""
@@ -48,8 +52,6 @@ EXPECTED_MIN = 4.0
 LONGER = 3.0
 """Times what it took in the median window before, and `LONGER_NS` more; and longer than in any."""
 LONGER_NS = 100_000_000
-_BUCKET_BITS = 16
-_ENDS = ("acknowledged", "completed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,57 +69,12 @@ class _Span:
     """What is later says nothing of it."""
 
 
-class _Channel:
-    """What happened over one channel; it grows with the run's length, not with its load."""
-
-    def __init__(self) -> None:
-        self.took: dict[str, dict[int, Counter[int]]] = {end: defaultdict(Counter) for end in _ENDS}
-        """By how they ended and by window: how often it took how long, as buckets of a histogram."""
-        self.accepted: Counter[int] = Counter()
-        """By window."""
-        self.incidents: Counter[tuple[int, Incident]] = Counter()
-        """By tick and sort."""
-
-    def add(self, frame: pd.DataFrame) -> None:
-        """Add commands."""
-        begins = frame["intended_ns"].to_numpy()
-        accepted_ns = frame["acknowledged_ns"].to_numpy()[frame["accepted"].to_numpy()]
-        windows, counts = np.unique(accepted_ns // WINDOW_NS, return_counts=True)
-        self.accepted.update(dict(zip(windows.tolist(), counts.tolist(), strict=True)))
-        for end, took in self.took.items():
-            ends = frame[f"{end}_ns"].to_numpy()
-            there = ends != NEVER
-            windows = np.maximum(ends[there], 0) // WINDOW_NS
-            cells = windows << _BUCKET_BITS | buckets(ends[there] - begins[there])
-            keys, counts = np.unique(cells, return_counts=True)
-            for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-                took[key >> _BUCKET_BITS][key & (1 << _BUCKET_BITS) - 1] += count
-
-    def count(self, at_ns: Ints, sort: Ints) -> None:
-        """Add incidents."""
-        ticks = zip((at_ns // TICK_NS).tolist(), map(Incident, sort.tolist()), strict=True)
-        self.incidents.update(ticks)
-
-    def between(self, end: str, first: int, last: int) -> NDArray[np.int64]:
-        """Return buckets and counts of what ended in the windows from `first` up to `last`."""
-        chosen: Counter[int] = Counter()
-        for window in range(first, last):
-            chosen.update(self.took[end].get(window, {}))
-        return np.array(sorted(chosen.items()), np.int64).reshape(-1, 2)
-
-    def happened(self, first_ns: int, last_ns: int) -> Iterator[tuple[int, Incident, int]]:
-        """Yield the incidents of a time: when, what, and how many."""
-        for (tick, sort), many in self.incidents.items():
-            if first_ns // TICK_NS <= tick < -(-last_ns // TICK_NS):
-                yield max(tick * TICK_NS, first_ns), sort, many
-
-
 class FaultEffects:
     """The faults of a run and what they did, filled shard by shard."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._spans = list(_spans(events))
-        self._channels = {channel: _Channel() for channel in Channel}
+        self._channels = {channel: ChannelHistory() for channel in Channel}
 
     def add(self, frame: pd.DataFrame, incidents: Incidents) -> None:
         """Add commands that were sent, as `attempted_commands` returns them, and incidents."""
@@ -195,7 +152,7 @@ def _spans(events: Sequence[Event]) -> Iterator[_Span]:
         yield _Span(*place, from_ns, until_ns)
 
 
-def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
+def _row(span: _Span, channels: dict[Channel, ChannelHistory]) -> FaultRow:
     """Measure what a fault did on the channels that it was on, and whom else it hurt."""
     own = {c: seen for c, seen in channels.items() if span.channel in ("", c.name)}
     disturbed = {channel: _disturbed(span, seen) for channel, seen in channels.items()}
@@ -214,14 +171,15 @@ def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
         noticed_ms=_noticed_ms(span, own, mine),
         recovered_ms=_recovered_ms(span, mine) if is_known else None,
         disturbed_ms=_disturbed_ms(span, mine),
-        shut_ms=_shut_ms(span, own),
+        shut_ms=shut_ms(own.values(), span.began_ns, span.until_ns),
         answered_percent=_level(span, own),
         response_p99_before_ms=_p99_ms(own, span.from_ns // WINDOW_NS, first),
         response_p99_during_ms=_p99_ms(own, first, max(last, first + 1)),
         completed_during=_completed(own, first, last),
         completed_after=_completed(own, last, span.until_ns // WINDOW_NS),
-        during=_counted(own, span.began_ns, span.ended_ns),
-        after=_counted(own, span.ended_ns, span.until_ns),
+        during=counted(own.values(), span.began_ns, span.ended_ns),
+        after=counted(own.values(), span.ended_ns, span.until_ns),
+        by_second=by_second(own.values(), span.began_ns, span.until_ns),
         cascades=tuple(
             channel.name
             for channel in channels
@@ -230,7 +188,7 @@ def _row(span: _Span, channels: dict[Channel, _Channel]) -> FaultRow:
     )
 
 
-def _disturbed(span: _Span, seen: _Channel) -> NDArray[np.bool_]:
+def _disturbed(span: _Span, seen: ChannelHistory) -> NDArray[np.bool_]:
     """Tell which windows are disturbed, from the one in which the fault began."""
     first = span.began_ns // WINDOW_NS
     size = max(span.until_ns // WINDOW_NS - first, 1)
@@ -238,7 +196,7 @@ def _disturbed(span: _Span, seen: _Channel) -> NDArray[np.bool_]:
     for at_ns, sort, _ in seen.happened(span.began_ns, (first + size) * WINDOW_NS):
         if sort.is_error:
             found[at_ns // WINDOW_NS - first] = True
-    for end in _ENDS:
+    for end in ENDS:
         usual = _Usual.of(seen, end, span.from_ns // WINDOW_NS + 1, first)
         # The first window is half from before.
         windows = [seen.between(end, first + at, first + at + 1) for at in range(1, size)]
@@ -261,7 +219,7 @@ def _silences(windows: Sequence[NDArray[np.int64]]) -> Iterator[range]:
             began = None
 
 
-def _has_usual(span: _Span, seen: _Channel) -> bool:
+def _has_usual(span: _Span, seen: ChannelHistory) -> bool:
     """Tell whether anything was answered before a fault."""
     return (
         len(seen.between("acknowledged", span.from_ns // WINDOW_NS + 1, span.began_ns // WINDOW_NS))
@@ -281,7 +239,7 @@ class _Usual:
     """From so many windows on that nothing ended in, one after the other, something is wrong."""
 
     @classmethod
-    def of(cls, seen: _Channel, end: str, first: int, last: int) -> _Usual:
+    def of(cls, seen: ChannelHistory, end: str, first: int, last: int) -> _Usual:
         """Return what is usual of the windows from `first` up to `last`."""
         windows = [seen.between(end, at, at + 1) for at in range(first, last)]
         counts = [int(window[:, 1].sum()) for window in windows]
@@ -309,7 +267,7 @@ def _ninetieth_ns(cells: NDArray[np.int64]) -> int:
 
 
 def _noticed_ms(
-    span: _Span, own: dict[Channel, _Channel], disturbed: NDArray[np.bool_]
+    span: _Span, own: dict[Channel, ChannelHistory], disturbed: NDArray[np.bool_]
 ) -> float | None:
     """Return how long after its beginning a fault showed; None where it never did."""
     failed = [
@@ -344,19 +302,7 @@ def _disturbed_ms(span: _Span, disturbed: NDArray[np.bool_]) -> float:
     return max([0, *(one - span.ended_ns for one in over_ns)]) / 1e6
 
 
-def _shut_ms(span: _Span, own: dict[Channel, _Channel]) -> float:
-    """Return for how long one of the channels took nothing, and said so more than once a window."""
-    shut: set[int] = set()
-    for seen in own.values():
-        away: Counter[int] = Counter()
-        for at_ns, sort, many in seen.happened(span.began_ns, span.until_ns):
-            if sort.is_turned_away:
-                away[at_ns // WINDOW_NS] += many
-        shut |= {at for at, many in away.items() if many > 1 and not seen.accepted[at]}
-    return len(shut) * WINDOW_NS / 1e6
-
-
-def _level(span: _Span, own: dict[Channel, _Channel]) -> float | None:
+def _level(span: _Span, own: dict[Channel, ChannelHistory]) -> float | None:
     """Return how much was answered while it lasted, in percent of what was before."""
     before, first = span.from_ns // WINDOW_NS + 1, span.began_ns // WINDOW_NS
     last = span.ended_ns // WINDOW_NS
@@ -371,7 +317,7 @@ def _level(span: _Span, own: dict[Channel, _Channel]) -> float | None:
     return 100 * (now / (last - first - 1)) / (usual / (first - before))
 
 
-def _p99_ms(own: dict[Channel, _Channel], first: int, last: int) -> float | None:
+def _p99_ms(own: dict[Channel, ChannelHistory], first: int, last: int) -> float | None:
     cells = [seen.between("acknowledged", first, last) for seen in own.values()]
     taken = np.concatenate([np.zeros((0, 2), np.int64), *cells])
     if not len(taken):
@@ -382,14 +328,5 @@ def _p99_ms(own: dict[Channel, _Channel], first: int, last: int) -> float | None
     return highest_ns(int(taken[order[at], 0])) / 1e6
 
 
-def _completed(own: dict[Channel, _Channel], first: int, last: int) -> int:
+def _completed(own: dict[Channel, ChannelHistory], first: int, last: int) -> int:
     return sum(int(seen.between("completed", first, last)[:, 1].sum()) for seen in own.values())
-
-
-def _counted(own: dict[Channel, _Channel], first_ns: int, last_ns: int) -> dict[str, int]:
-    """Return how many incidents of each sort there were."""
-    found: Counter[str] = Counter()
-    for seen in own.values():
-        for _, sort, many in seen.happened(first_ns, last_ns):
-            found[sort.name.lower().replace("_", " ")] += many
-    return dict(sorted(found.items()))

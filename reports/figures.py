@@ -24,7 +24,9 @@ from reports.drawing import (
     plot,
     sentence,
 )
+from reports.fault_row import FaultRow
 from reports.hostile import visible
+from reports.incidents import Incident
 from reports.judgement import LatencyRow
 from reports.latencies import WAITED_FOR
 from reports.quantities import duration, figure, milliseconds
@@ -83,6 +85,7 @@ def _story(results: Results, axis: Axis) -> Drawing:
         _rates(results.metrics, axis),
         _latencies(results.heat, axis),
         _errors(results.metrics, table, axis),
+        *_incidents(results.judgement.faults, axis),
         _told(
             table,
             axis,
@@ -155,6 +158,24 @@ def _errors(metrics: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Panel:
         Line("given_up", "arrivals given up", COLOURS["purple"], "--"),
     )
     return _lines(per_s, lines, "errors per s", unit=" per second")
+
+
+def _incidents(faults: Sequence[FaultRow], axis: Axis) -> Iterator[Panel]:
+    """Yield what went wrong with attempts since the plan's first fault, where it has any."""
+    rows = [
+        {"t_s": second, sort: many}
+        for fault in faults
+        for sort, seconds in fault.by_second.items()
+        for second, many in seconds
+    ]
+    if not rows:
+        return
+    table = pd.DataFrame(rows).fillna(0)
+    sorts = [one.words for one in Incident if one.words in table]
+    per_s = axis.binned(table, dict.fromkeys(sorts, "sum")).fillna(0) / axis.step_s
+    looks = [(colour, dash) for dash in ("-", ":") for colour in COLOURS.values()]
+    lines = [Line(sort, sort, *look) for sort, look in zip(sorts, looks, strict=False)]
+    yield _lines(per_s, lines, "attempts per s", unit=" per second")
 
 
 def _told(table: pd.DataFrame, axis: Axis, label: str, *lines: Line) -> Panel:

@@ -38,6 +38,11 @@ class Incident(IntEnum):
         return self <= Incident.UNKNOWN
 
     @property
+    def words(self) -> str:
+        """What reports call it."""
+        return self.name.lower().replace("_", " ")
+
+    @property
     def is_turned_away(self) -> bool:
         """Whether the platform answered, and did not take it."""
         return self in (Incident.REFUSED, Incident.UNKNOWN)

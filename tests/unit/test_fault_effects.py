@@ -83,6 +83,9 @@ def test_a_fault_shows_with_the_first_failure_and_is_over_with_the_last_disturbe
     assert row.answered_percent == 0
     assert row.during == {"not sent": 119}
     assert row.after == {"not sent": 65}
+    seconds = dict(row.by_second["not sent"])
+    assert sum(seconds.values()) == 119 + 65
+    assert (seconds[21], seconds[24]) == (40, 25)
     assert row.response_p99_before_ms == pytest.approx(10, rel=0.01)
     assert row.cascades == ()
 

@@ -231,10 +231,13 @@ def test_faults_are_bands_of_their_own_and_a_table():
         ended_ns=50 * 10**9, noticed_ms=120.0, recovered_ms=None, disturbed_ms=0.0, shut_ms=750.0, answered_percent=12.5,
         response_p99_before_ms=80.0, response_p99_during_ms=900.0, completed_during=3,
         completed_after=9, during={"refused": 7}, after={}, cascades=("MQ",),
+        by_second={"refused": ((41, 3), (43, 4)), "retried": ((42, 2),)},
     )  # fmt: skip
     judgement = replace(run.judgement, faults=(fault,), retried=2)
     page = Page(to_html(replace(run, judgement=judgement)))
     assert "Orange bands" in page.text
+    assert "refused at most" in page.text
+    assert "retried at most" in page.text
     assert page.count("script") == 0
     summary = to_markdown(judgement)
     assert f"refuse {SCRIPT}" in page.text
