@@ -35,6 +35,7 @@ from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.fleet.took import Took
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
+from locustfiles.limit_watch import Limits
 from locustfiles.lines import Line
 from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
@@ -90,7 +91,8 @@ class Run:
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
         self.counted = FactCounts(pool.shard_counts), Took(pool.shard_counts)
-        self.vigil = Vigil(pool, ids, sends_all=not service.shared and service.term == 1)
+        limits, alone = Limits.of(platform, clock.epoch_utc_ns), not service.shared
+        self.vigil = Vigil(pool, ids, limits, sends_all=alone and service.term == 1)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",

@@ -7,6 +7,7 @@ an outcome outside its command's set          wrong outcome
 an outcome after another one                  outcome taken back
 two events with different ids on one command  two events for one outcome
 more was settled than an account had          overdrawn
+more was settled in a window than its limit   limit exceeded
 a reply that nobody can read                  unreadable reply
 a reply that came to another command          misdirected reply
 
@@ -15,6 +16,7 @@ later cannot have paid for it. A process that sends everything knows them to the
 fleet, or of a run that was resumed, does not know what others sent for an account before it: there, and
 of a shard that was forgotten once, only more than an account is ever credited with is surely too much.
 What was sent and is still under way counts as being there, which only the platform's book can tell.
+`limit_watch` says what surely counts in a window.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from e2e_data.platform import Acknowledged
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
 from e2e_data.shard import Shard
+from locustfiles.limit_watch import Limits, LimitWatch
 from reports.event_log import Sort
 from reports.journal import Fact
 
@@ -72,9 +75,10 @@ class _Watched:
     """What each command that was not sent yet will bring; 0 where all is taken to be there."""
     left_minor: NDArray[np.int64]
     """What is left to each account of the credits that may be there."""
+    limits: LimitWatch | None
 
     @classmethod
-    def of(cls, shard: Shard, *, is_whole: bool) -> _Watched:
+    def of(cls, shard: Shard, limits: Limits | None, *, is_whole: bool) -> _Watched:
         """Return a shard of which nothing was observed yet.
 
         `is_whole` all that is sent of it will be seen here; otherwise all credits may be there.
@@ -99,14 +103,21 @@ class _Watched:
             debit_minor=np.where(paid, shard.amount_minor, 0),
             credit_minor=credit_minor,
             left_minor=left,
+            limits=None if limits is None else LimitWatch(shard, limits),
         )
 
 
 class Vigil:
     """Takes in what is written down, on any thread; `look` is for the one that the run is on."""
 
-    def __init__(self, pool: Pool, ids: Ids, *, sends_all: bool = False) -> None:
-        """Begin; a process that `sends_all`, from the run's beginning on, knows what accounts had."""
+    def __init__(
+        self, pool: Pool, ids: Ids, limits: Limits | None = None, *, sends_all: bool = False
+    ) -> None:
+        """Begin; a process that `sends_all`, from the run's beginning on, knows what accounts had.
+
+        Without `limits` nothing is said of them.
+        """
+        self._limits = limits
         self._pool, self._ids = pool, ids
         self._sends_all = sends_all
         self._forgotten = np.zeros(pool.shard_count if sends_all else 0, np.bool_)
@@ -132,7 +143,7 @@ class Vigil:
             rows = self._facts.popleft()
             fact, code = rows["fact"], rows["code"]
             invalid = (fact == Fact.ACKNOWLEDGED) & (code == Acknowledged.INVALID)
-            sent = (fact == Fact.SENT) & self._sends_all
+            sent = (fact == Fact.SENT) & (self._sends_all or self._limits is not None)
             wanted = rows[(fact == Fact.COMPLETED) | (fact >= Fact.UNREADABLE) | invalid | sent]
             for number in np.unique(wanted["shard"]).tolist():
                 self._look_at(number, wanted[wanted["shard"] == number])
@@ -162,6 +173,11 @@ class Vigil:
         newly = changed[(after & Outcome.SETTLED != 0) & (before & Outcome.SETTLED == 0)]
         settled = rows[(told & Outcome.SETTLED != 0) & np.isin(index, newly)]
         self._spend(shard, number, sent, settled)
+        if shard.limits is not None:
+            anew = sent[sent["attempt"] == 0]
+            shard.limits.sent(anew["index"].astype(np.int64), anew["at_ns"])
+            for at in shard.limits.settled(*_first(settled["index"], settled)):
+                self._found("limit exceeded", number, at)
 
     def _spend(self, shard: _Watched, number: int, sent: Rows, settled: Rows) -> None:
         """Add what was sent to what accounts have, and take off what was settled, in their order."""
@@ -196,7 +212,8 @@ class Vigil:
     def _watched(self, number: int) -> _Watched:
         if number not in self._shards:
             is_whole = self._sends_all and not self._forgotten[number]
-            self._shards[number] = _Watched.of(self._pool.shard(number), is_whole=is_whole)
+            shard = self._pool.shard(number)
+            self._shards[number] = _Watched.of(shard, self._limits, is_whole=is_whole)
             if len(self._shards) > SHARDS_MAX:
                 forgotten, _ = self._shards.popitem(last=False)
                 if self._sends_all:

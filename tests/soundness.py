@@ -20,10 +20,12 @@ import pyarrow.parquet as pq
 
 from e2e_data.commands import Channel, Kind
 from e2e_data.exits import Exit
+from e2e_data.model.rules import Rules
 from e2e_data.pool import Pool
+from locustfiles.limit_watch import Limits
 from locustfiles.vigil import Vigil
 from reports.journal import ROW
-from tests.histories import Fate, History, Key, Options, findings, keys_of, tiny_pool
+from tests.histories import EPOCH_UTC_NS, Fate, History, Key, Options, findings, keys_of, tiny_pool
 
 HARMLESS = (
     Fate.UNANSWERED,
@@ -83,12 +85,12 @@ def accusations(histories: int, seed: int, directory: Path) -> Iterator[tuple[in
 def said_meanwhile(history: History) -> list[str]:
     """Return what a process would have said of its journal while the run was on."""
     said: list[str] = []
-    vigil = Vigil(history.pool, history.ids)
+    vigil = Vigil(history.pool, history.ids, Limits(Rules(), EPOCH_UTC_NS, 0))
     vigil.say = said.append
     for chunk in sorted(history.directory.journal.glob("*.parquet")):
         table = pq.read_table(chunk)
         rows = np.zeros(len(table), ROW)
-        for name in ("fact", "shard", "index", "code"):
+        for name in ("fact", "shard", "index", "attempt", "code", "at_ns"):
             rows[name] = table[name].to_numpy()
         vigil.facts(rows)
         vigil.look()

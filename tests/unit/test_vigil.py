@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.ids import Ids
+from e2e_data.model.rules import Rules
 from e2e_data.platform import Acknowledged
 from e2e_data.replays import replays_of
 from locustfiles import vigil
+from locustfiles.limit_watch import Limits
 from locustfiles.vigil import Vigil
 from reports import event_log
 from reports.event_log import Sort
@@ -27,9 +31,9 @@ SETTLED, REJECTED = Outcome.SETTLED, Outcome.REJECTED
 class Watch:
     """A vigil, and what it said."""
 
-    def __init__(self, pool=POOL, *, sends_all=False):
+    def __init__(self, pool=POOL, limits=None, *, sends_all=False):
         self.said = []
-        self.vigil = Vigil(pool, IDS, sends_all=sends_all)
+        self.vigil = Vigil(pool, IDS, limits, sends_all=sends_all)
         self.vigil.say = self.said.append
 
     def see(self, *facts, shard=0):
@@ -202,6 +206,67 @@ def test_what_is_sent_after_a_payment_was_seen_settled_has_not_paid_for_it(
     for part in parts if looks == 2 else [parts[1] + parts[0]]:
         watch.see(*part)
     assert watch.vigil.found == found
+
+
+SECOND = 10**9
+LIMITS = Limits(Rules(), 30 * SECOND, SECOND)
+"""The run begins at 00:00:30, and the platform's clock may be off by a second."""
+
+
+LIMITED, _ = tiny_pool(3, 6, settings=(("limit_based_percentage", 100), ("payments", (20, 30))))
+
+
+def limit_based_pair():
+    """Return two payments of one account, each within its MINUTE limit, and both together above it."""
+    shard = LIMITED.shard(0)
+    payments = [i for i in shard.range_of(Kind.PAYMENT) if shard.expected[i] & SETTLED]
+    for first, second in itertools.combinations(payments, 2):
+        account, other = shard.account_number[[first, second]]
+        both = shard.amount_minor[[first, second]].sum()
+        if account == other and both > shard.limits_minor[account, 0]:
+            return first, second
+    raise AssertionError
+
+
+def paid(index, sent_s, seen_s):
+    """Return the facts on a payment that was sent and seen settled."""
+    sent, seen = round(sent_s * SECOND), round(seen_s * SECOND)
+    return (index, Fact.SENT, 0, sent), (index, Fact.COMPLETED, SETTLED, seen)
+
+
+@pytest.mark.parametrize(
+    ("first_s", "second_s", "said"),
+    [
+        ((1.1, 2), (3, 28.9), True),
+        ((1.1, 2), (3, 29.1), False),
+        ((1.1, 2), (31.5, 32), False),
+        ((28.5, 31.5), (32, 33), False),
+        ((31.1, 32), (40, 50), True),
+        ((40, 50), (31.1, 32), True),
+    ],
+)
+def test_more_settled_in_a_window_than_its_limit_is_said(first_s, second_s, said):
+    """Where both surely fell into one minute of the platform's clock, which may be off by a second."""
+    first, second = limit_based_pair()
+    for in_one_look in (True, False):
+        watch = Watch(LIMITED, LIMITS)
+        facts = [*paid(first, *first_s), *paid(second, *second_s)]
+        for some in [facts] if in_one_look else [facts[:2], facts[2:]]:
+            watch.see(*some)
+        assert watch.vigil.found == ({"limit exceeded": 1} if said else {})
+        watch.see(*facts)
+        assert watch.vigil.found == ({"limit exceeded": 1} if said else {}), "seen again, it is one"
+
+
+def test_what_others_sent_is_in_no_window_for_sure():
+    """Whoever only saw the outcome does not know since when it may have been decided."""
+    first, second = limit_based_pair()
+    watch = Watch(LIMITED, LIMITS)
+    watch.see(*paid(first, 1.1, 2)[1:], *paid(second, 1.2, 2))
+    assert watch.vigil.found == {}
+    watch = Watch(LIMITED)
+    watch.see(*paid(first, 1.1, 2), *paid(second, 1.2, 2))
+    assert watch.vigil.found == {}, "without limits nothing is said of them"
 
 
 def test_of_a_shard_that_was_forgotten_all_credits_may_be_there(monkeypatch):
