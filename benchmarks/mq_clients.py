@@ -144,6 +144,9 @@ class Ledger:
     def misdirected(self, place: Key) -> None:
         """Do nothing."""
 
+    def other_account(self, place: Key, attempt: int) -> None:
+        """Do nothing."""
+
 
 class Users:
     """What users of a load generator do, with the connections and readers that they share."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gevent import GreenletExit
 
-from e2e_data.commands import Channel, Kind, Outcome, expected_on
+from e2e_data.commands import Channel, Kind, Label, Outcome, expected_on
 from e2e_data.envelope import message_ids, timestamp
 from e2e_data.mq import MqMessage
 from locustfiles import retries
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 IDS_AT_ONCE = 256
 """Message ids that are drawn together."""
+_HOSTILE = min(label for label in Label if label.is_hostile)
 _LABELS = tuple(kind.label for kind in Kind)
 _DECIDED = Outcome.SETTLED | Outcome.REJECTED
 
@@ -109,8 +110,10 @@ class MqSender:
         message, problem = self._made(turn, reply_to, before)
         attempt = card.numbered(before)
         sent_ns = tracker.sending(card, turn.phase, turn.arrival, before)
-        account = card.account_key if card.kind is Kind.ACCOUNT else None
-        awaited = Awaited(card.place, attempt, card.command_id, account)
+        creates = card.account_key if card.kind is Kind.ACCOUNT else None
+        is_plain = creates is None and card.shard.label[card.index] < _HOSTILE
+        account_id = run.bindings.account_id(card.account_key) if is_plain else None
+        awaited = Awaited(card.place, attempt, card.command_id, creates, account_id)
         tried: Tried | None = None
         if message is None:
             why = f"adapter: {problem!r}"

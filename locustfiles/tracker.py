@@ -268,6 +268,10 @@ class Tracker:
         """Record that a reply about a command came to another one."""
         self._told(Fact.MISDIRECTED, place, 0)
 
+    def other_account(self, place: Place, attempt: int) -> None:
+        """Record that a reply to an attempt names another account than it was sent for."""
+        self._told(Fact.OTHER_ACCOUNT, place, attempt)
+
     def _told(self, fact: Fact, place: Place, attempt: int) -> None:
         pending = self.pending.get(place)
         self._add(fact, place, pending.at if pending else (attempt, 0, Channel.MQ))

@@ -10,6 +10,7 @@ more was settled than an account had          overdrawn
 more was settled in a window than its limit   limit exceeded
 a reply that nobody can read                  unreadable reply
 a reply that came to another command          misdirected reply
+a reply that names another account            told another account
 
 An account had, at most, the credits that were sent before a payment was observed settled: what is sent
 later cannot have paid for it. A process that sends everything knows them to the nanosecond; one of a
@@ -47,13 +48,19 @@ VIOLATES = {
     "two events for one outcome": "7",
     "unreadable reply": "7",
     "misdirected reply": "7",
+    "told another account": "7",
     "overdrawn": "5",
+    "limit exceeded": "5",
 }
 """Kind of violation -> the invariant that does not hold then, whatever else the judge finds."""
 SAID_AT = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 _BOTH = int(Outcome.SETTLED | Outcome.REJECTED)
 _HOSTILE = min(label for label in Label if label.is_hostile)
-_WORDS = {Fact.UNREADABLE: "unreadable reply", Fact.MISDIRECTED: "misdirected reply"}
+_WORDS = {
+    Fact.UNREADABLE: "unreadable reply",
+    Fact.MISDIRECTED: "misdirected reply",
+    Fact.OTHER_ACCOUNT: "told another account",
+}
 
 Rows = NDArray[np.void]
 

@@ -152,9 +152,9 @@ class ToldAsBooked(Invariant):
         account = judged.evidence.account
         self.gather(ACCOUNT_DIFFERS).add(
             judged,
-            told_otherwise & ~differs,
+            (told_otherwise | judged.evidence.seen.other_account) & ~differs,
             lambda i: (
-                f"an event told of another account than {accounts.account_id[account[i]]}, "
+                f"an event or a reply told of another account than {accounts.account_id[account[i]]}, "
                 "which the book has it on"
             ),
         )

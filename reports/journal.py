@@ -39,6 +39,8 @@ class Fact(IntEnum):
     """A reply came under its correlation id that nobody can read."""
     MISDIRECTED = 8
     """A reply about it came under another command's correlation id."""
+    OTHER_ACCOUNT = 9
+    """A reply to it names another account than the one that it was sent for."""
 
 
 ROW = np.dtype(

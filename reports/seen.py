@@ -43,6 +43,8 @@ class Seen:
     """A reply that came to it was none that anybody can read."""
     misdirected: Bools
     """A reply about it came to another command."""
+    other_account: Bools
+    """A reply to it named another account."""
     flags: NDArray[np.object_]
     """What was flagged about it, as one text; empty where nothing was."""
 
@@ -77,10 +79,8 @@ def seen_of(table: pa.Table, size: int) -> Seen:
     at_ns = table["at_ns"].to_numpy()
     sent, answered = fact == Fact.SENT, fact == Fact.ACKNOWLEDGED
     chosen = np.full(size, -1, dtype=np.int64)
-    for rows in (
-        _ordered(sent, at_ns),
-        _ordered(answered, at_ns, _ANSWERS[np.where(answered, code, 0)]),
-    ):
+    best = _ordered(answered, at_ns, _ANSWERS[np.where(answered, code, 0)])
+    for rows in (_ordered(sent, at_ns), best):
         chosen[index[rows]] = attempt[rows]
 
     def first(rows: Bools, column: str, nothing: int) -> Ints:
@@ -93,36 +93,38 @@ def seen_of(table: pa.Table, size: int) -> Seen:
     def count(rows: Bools) -> Ints:
         return np.bincount(index[rows], minlength=size)
 
+    def told(what: Fact) -> Bools:
+        return np.asarray(count(fact == what) > 0)
+
     of_chosen = attempt == chosen[index]
     acknowledged = first(answered & of_chosen, "code", -1)
+    of_answer = first(answered & of_chosen, "at_ns", NEVER)
     without_effect = count(fact == Fact.NOT_SENT) + count(answered & (code == Acknowledged.REFUSED))
     attempts = count(sent)
     # One attempt was refused, but another one may have taken effect.
     half_refused = (acknowledged == Acknowledged.REFUSED) & (without_effect < attempts)
     acknowledged[half_refused] = -1
-    blocked = count(fact == Fact.BLOCKED) > 0
-    completed = fact == Fact.COMPLETED
-    phase = first(sent & of_chosen, "phase", -1)
+    blocked, completed = told(Fact.BLOCKED), fact == Fact.COMPLETED
+    of_sent = first(sent & of_chosen, "phase", -1)
     return Seen(
         sent_ns=first(sent & of_chosen, "at_ns", NEVER),
         left_ns=first(sent, "at_ns", NEVER),
         intended_ns=first(sent & of_chosen, "intended_ns", NEVER),
         free_ns=first(sent & of_chosen, "free_ns", NEVER),
-        phase=np.where(blocked, first(fact == Fact.BLOCKED, "phase", -1), phase),
+        phase=np.where(blocked, first(fact == Fact.BLOCKED, "phase", -1), of_sent),
         channel=first(sent & of_chosen, "channel", -1),
         acknowledged=acknowledged,
-        acknowledged_ns=np.where(
-            acknowledged < 0, NEVER, first(answered & of_chosen, "at_ns", NEVER)
-        ),
-        unanswered=((count(fact == Fact.UNANSWERED) > 0) & (acknowledged < 0)) | half_refused,
+        acknowledged_ns=np.where(acknowledged < 0, NEVER, of_answer),
+        unanswered=(told(Fact.UNANSWERED) & (acknowledged < 0)) | half_refused,
         not_sent=(attempts > 0) & (count(fact == Fact.NOT_SENT) == attempts),
         blocked=blocked,
         outcomes=_united(index[completed], code[completed], size),
         completed_ns=first(completed, "at_ns", NEVER),
         reason=_texts(table, "reason", index, size),
         told_reason=_texts(table.filter(pa.array(completed)), "reason", index[completed], size),
-        unreadable=count(fact == Fact.UNREADABLE) > 0,
-        misdirected=count(fact == Fact.MISDIRECTED) > 0,
+        unreadable=told(Fact.UNREADABLE),
+        misdirected=told(Fact.MISDIRECTED),
+        other_account=told(Fact.OTHER_ACCOUNT),
         flags=_texts(table, "flags", index, size),
     )
 

@@ -149,6 +149,9 @@ class OverMq(Teller):
     def misdirected(self, place):
         self.write(self._at_ns, place, Fact.MISDIRECTED)
 
+    def other_account(self, place, attempt):
+        self.write(self._at_ns, place, Fact.OTHER_ACCOUNT)
+
     def close(self):
         """Leave nothing behind."""
 

@@ -65,6 +65,10 @@ class Ledger(Protocol):
         """Record that a reply about a command came to another one."""
         ...
 
+    def other_account(self, place: Place, attempt: int) -> None:
+        """Record that a reply to an attempt names another account than it was sent for."""
+        ...
+
 
 @dataclass(slots=True)
 class Counts:
@@ -73,6 +77,7 @@ class Counts:
     late: int = 0
     repeated: int = 0
     misdirected: int = 0
+    other_account: int = 0
     foreign: int = 0
     orphans: int = 0
     unreadable: int = 0
@@ -93,6 +98,8 @@ class Awaited:
     command_id: str
     creates: Key | None = None
     """The account that it creates, whose id is in its reply; None for other commands."""
+    account_id: str | None = None
+    """The account that it was sent for, which its reply may name; None for any."""
     answered: Event = field(default_factory=Event)
     """Set when a user who waits has what it waits for."""
     at_ns: int = 0
@@ -181,6 +188,11 @@ class Replies:
 
     def _told(self, key: bytes, awaited: Awaited, reply: Reply, length: int) -> None:
         account_id = reply.account_id if awaited.creates is not None else None
+        if awaited.account_id is not None and reply.account_id not in (None, awaited.account_id):
+            self._count(
+                "other_account", f"a reply to {awaited.command_id} names {reply.account_id}"
+            )
+            self._ledger.other_account(awaited.place, awaited.attempt)
         if awaited.is_on_wire:
             awaited.is_on_wire = False
             awaited.answer = Acknowledgement(Acknowledged.ACCEPTED, account_id)

@@ -79,6 +79,9 @@ class Ledger:
     def misdirected(self, place):
         self.facts.append(("misdirected", place))
 
+    def other_account(self, place, attempt):
+        self.facts.append(("other account", place, attempt))
+
     def dead_lettered(self, place, attempt, reason):
         self.facts["dead-lettered", place[2]] += 1
         return time.monotonic_ns()

@@ -7,11 +7,13 @@ import re
 import pyarrow.parquet as pq
 import pytest
 
+from e2e_data.commands import Channel, Kind
 from e2e_data.exits import Exit
+from reports.journal import Fact, Journal
 from sandbox import defects, telling
 from tests import tellers
 from tests.defective import Defective
-from tests.histories import causes, findings, statuses
+from tests.histories import History, Options, causes, findings, keys_of, statuses
 from tests.matrix import MATRIX
 
 PAYMENT = b'"commandType":"InitiateSimplePaymentCommand"'
@@ -58,6 +60,16 @@ def test_an_event_agrees_with_the_pool_and_the_book(tmp_path, monkeypatch, chang
     assert changed > 0
     assert causes(judgement) == {name: changed}
     assert statuses(judgement)["7"] == "violated"
+
+
+def test_a_reply_agrees_with_the_book_on_the_account(tmp_path):
+    """Each command that a reply named another account for, as it was written down."""
+    history = History(tmp_path / "run", {}, Options())
+    key = keys_of(history.pool, Kind.PAYMENT)[0]
+    journal = Journal(history.directory.journal, "w9")
+    journal.add(Fact.OTHER_ACCOUNT, (0, *key), 0, 2, Channel.MQ, at_ns=1)
+    journal.flush()
+    assert causes(history.judge()) == {"told another account than the book's": 1}
 
 
 @pytest.mark.parametrize(

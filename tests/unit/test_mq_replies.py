@@ -43,6 +43,9 @@ class Ledger:
     def misdirected(self, place):
         self.facts.append(("misdirected", place))
 
+    def other_account(self, place, attempt):
+        self.facts.append(("other account", place, attempt))
+
     def dead_lettered(self, place, attempt, reason):
         self.facts.append(("dead-lettered", place, attempt))
         return 2000
@@ -199,6 +202,19 @@ def test_what_should_not_come_is_counted_and_acknowledges_nothing(fields, kind, 
     assert desk.ledger.facts == facts
     assert not awaited.answered.is_set()
     assert len(desk.said) == 1
+
+
+@pytest.mark.parametrize(("named", "is_other"), [("a-2", True), ("a-1", False), (None, False)])
+def test_a_reply_that_names_another_account_is_written_down(named, is_other):
+    """Its outcome counts all the same: the judge holds the account against the book."""
+    desk = Desk()
+    awaited = desk.expect(creates=False)
+    awaited.account_id = "a-1"
+    desk.take("SETTLED", accountId=named)
+    other = [("other account", PLACE, 0)] if is_other else []
+    assert [fact for fact in desk.ledger.facts if fact[0] == "other account"] == other
+    assert ("completed", PLACE, Outcome.SETTLED, "") in desk.ledger.facts
+    assert desk.counted == ({"other_account": 1} if is_other else {})
 
 
 def test_a_misdirected_reply_to_nobody_is_misdirected():
