@@ -312,6 +312,7 @@ def names_faults(plan: Plan, config: PoolConfig) -> list[str]:
     named = [("slos", slo.region) for slo in plan.slos if slo.region is not None]
     named += [("http.regions", region) for region in plan.http.regions]
     named += [("mq.regions", region) for region in plan.mq.regions]
+    named += [("kafka.regions", region) for region in (plan.kafka.regions if plan.kafka else ())]
     crossing = [slo for slo in plan.slos if slo.to_other_region is not None and not regions]
     return (
         [

@@ -23,7 +23,7 @@ REGIONS = ("north", "south")
 PLAN = """
 name = "regions"
 users = 24
-channels = { http = 1, mq = 1 }
+channels = { http = 1, mq = 1, kafka = 1 }
 
 [pool]
 preset = "smoke"
@@ -41,6 +41,10 @@ binding = "sandbox"
 [mq.regions]
 north = ["MQ-NORTH"]
 south = ["MQ-SOUTH"]
+
+[kafka.regions]
+north = "KAFKA-NORTH"
+south = "KAFKA-SOUTH"
 
 [phases.accounts]
 sends = ["account"]
@@ -93,19 +97,41 @@ def check_each_at_its_own(ended: Ended, platforms: dict[str, Sandbox]) -> None:
     assert total == len(pool)
 
 
+def check_events(ended: Ended) -> None:
+    """Every event of each cluster was read by the fleet's group there, and each stage has them all."""
+    told = {
+        name: json.loads((ended.directory / "events" / f"{name}.json").read_text())
+        for name in ("start", "end", "local")
+    }
+    assert told["start"]["clusters"] == {name: name for name in REGIONS}
+    assert told["end"]["ends"] == told["end"]["committed"]
+    events = told["end"]["committed"]["payments.events"]
+    for region in REGIONS:
+        assert sum(many for place, many in events.items() if place.startswith(region)) > 0
+    counted = told["local"]["counted"]
+    assert counted["ours"] >= ended.summary["commands"] - len(REGIONS)
+    assert (counted["misdirected"], counted["orphan"], counted["foreign"]) == (0, 0, 0)
+    (stages,) = (one for one in ended.summary["checks"] if one["invariant"] == "pipeline")
+    assert stages["status"] == "holds"
+
+
 @needs_ibmmq
 def test_commands_go_to_their_region_and_the_books_of_all_are_judged_together(
     sandbox: Callable[..., Sandbox], runs: list[str]
 ) -> None:
-    """Over HTTP and IBM MQ; results are told by region, and payments from one to the other."""
+    """Over each channel; results are told by region, and payments from one to the other.
+
+    The events of all clusters are read, once each, whatever channel their commands went over.
+    """
     south_host = ("--http-host", "127.0.0.2")
     platforms = {
-        name: sandbox("--mq-port", "0", *host)
+        name: sandbox("--mq-port", "0", "--kafka-port", "0", *host)
         for name, host in zip(REGIONS, ((), south_host), strict=True)
     }
     text = PLAN
     for name, platform in platforms.items():
         text = text.replace(f"MQ-{name.upper()}", platform.mq)
+        text = text.replace(f"KAFKA-{name.upper()}", platform.kafka)
         text = text.replace(name.upper(), platform.url)
     plan = Path(runs[1]).parent / "regions.toml"
     plan.write_text(text)
@@ -115,7 +141,8 @@ def test_commands_go_to_their_region_and_the_books_of_all_are_judged_together(
     check_each_at_its_own(ended, platforms)
     chunks = list((ended.directory / "journal").glob("*.parquet"))
     sent = ds.dataset(chunks).to_table(filter=ds.field("fact") == Fact.SENT)
-    assert set(sent["channel"].to_pylist()) == {Channel.HTTP, Channel.MQ}
+    assert set(sent["channel"].to_pylist()) == {*Channel}
+    check_events(ended)
 
     summary = ended.summary
     rows = {row["region"]: row for row in summary["regions"]}

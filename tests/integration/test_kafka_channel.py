@@ -38,7 +38,7 @@ def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):
         until(lambda: len(delivered) == 11)
         sending.close()
         wrote = []
-        told = reading.source.stop(lambda: wrote.append(len(reading.seen)))
+        reading.source.stop(lambda: wrote.append(len(reading.seen)))
     assert {one.token for one in delivered} == {*range(10), "poison"}
     assert all(one.error is None and one.took_ns > 0 for one in delivered)
     settled = [one for one in reading.seen if one.completion.outcome is Outcome.SETTLED]
@@ -49,8 +49,7 @@ def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):
     assert all(one.account_id for one in settled)
     (dead,) = (one for one in reading.seen if one.completion.outcome is Outcome.DEAD_LETTERED)
     assert (dead.place, dead.attempt) == ((0, 0, 3), 1)
-    assert told["counted"]["ours"] == 11
-    assert told["counted"]["dead_letters"] == 1
+    assert (reading.source.counted.ours, reading.source.counted.dead_letters) == (11, 1)
     assert wrote == [11], "the journal is written before the last offsets are committed"
     assert not reading.faults
 
