@@ -149,6 +149,14 @@ class Plan(Part):
         )
 
     @property
+    def watched(self) -> tuple[Slo, ...]:
+        """The SLOs that are looked at while a run is on: those that may end it, or lead a search."""
+        searches = any(phase.profile == "search" for phase in self.phases.values())
+        return tuple(
+            slo for slo in self.slos if slo.abort_after_s is not None or (searches and slo.steers)
+        )
+
+    @property
     def channels_used(self) -> tuple[Channel, ...]:
         """The channels that any phase sends over, in their order."""
         return tuple(
@@ -160,7 +168,7 @@ class Plan(Part):
         wrong = _order_faults([phase.sends for phase in self.phases.values()])
         wrong += _phase_faults(self.slos, self.phases)
         wrong += [
-            f"phases.{name}: a search takes an SLO that is seen while it is on, of latency response or "
+            f"phases.{name}: a search takes an SLO that is seen while it is on, of a latency or "
             f'errors_below_percent, such as slos = [{{ latency = "response", percentile = 99, '
             "below_ms = 250 }]"
             for name, phase in self.phases.items()

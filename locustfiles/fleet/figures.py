@@ -16,18 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
+from locustfiles.fleet.buckets import Counts, counted, nothing, packed, percentile_ms, unpacked
+from locustfiles.fleet.checked import items
 from locustfiles.fleet.facts import About, read_counts
 from locustfiles.fleet.outcomes import Outcomes
+from locustfiles.fleet.parts import Part
 from reports.workers import Reported
 
 KEY = "paystorm"
 """Where a snapshot stands in Locust's reports."""
-SUB_BITS = 7
-"""Each doubling of the time has so many bits of buckets: they are at most 0.8 % wide."""
-BUCKETS = 40 << SUB_BITS
 BATCH = 4096
 
-Counts = NDArray[np.int64]
 Scope = tuple[int, int, int]
 """Phase, kind and channel."""
 InRegion = tuple[int, int, int, int]
@@ -37,30 +36,6 @@ Latency = Literal["lag", "service", "response", "completion"]
 LATENCIES: tuple[Latency, ...] = get_args(Latency)
 Packed = list[Any]
 """A scope's numbers, the exact sum of its times in ns, its filled buckets, and what is in each."""
-
-
-def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bucket of each time; one microsecond is the finest."""
-    micros = np.maximum(times_ns // 1000, 0)
-    # How many times it has to be halved until SUB_BITS + 1 bits are left.
-    halvings = np.maximum(np.frexp(micros.astype(np.float64))[1] - SUB_BITS - 1, 0).astype(np.int64)
-    buckets: NDArray[np.int64] = (halvings << SUB_BITS) + (micros >> halvings)
-    return np.minimum(buckets, BUCKETS - 1)
-
-
-def upper_ms(bucket: int) -> float:
-    """Return the longest time of a bucket, in milliseconds."""
-    halvings = max((bucket >> SUB_BITS) - 1, 0)
-    return (((bucket - (halvings << SUB_BITS)) + 1) << halvings) / 1000
-
-
-def percentile_ms(counts: Counts, percent: float) -> float | None:
-    """Return a percentile by nearest rank, at most one bucket above the exact one; None of nothing."""
-    total = int(counts.sum())
-    if not total:
-        return None
-    rank = max(int(np.ceil(round(percent * total / 100, 9))), 1)
-    return upper_ms(int(np.searchsorted(np.cumsum(counts), rank)))
 
 
 class Figures:
@@ -88,16 +63,15 @@ class Figures:
 
     def add_all(self, scope: InRegion, took_ns: NDArray[np.int64]) -> None:
         """Count many times of a scope."""
-        counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
-        times_ns = np.maximum(took_ns, 0)
-        counts += np.bincount(bucket_of(times_ns), minlength=BUCKETS)
-        self._sums_ns[scope] += int(times_ns.sum())
+        counts = self._counts.setdefault(scope, nothing())
+        counts += counted(took_ns)
+        self._sums_ns[scope] += int(np.maximum(took_ns, 0).sum())
 
     def packed(self) -> list[Packed]:
         """Return the counts, as msgpack can carry them."""
         # A copy: another thread may be counting meanwhile.
         return [
-            [*scope, self._sums_ns[scope], *_packed(counts)]
+            [*scope, self._sums_ns[scope], *packed(counts)]
             for scope, counts in list(self._counts.items())
         ]
 
@@ -115,11 +89,6 @@ class Figures:
 
     def _fill(self, scope: InRegion) -> None:
         self.add_all(scope, np.array(self._waiting.pop(scope), dtype=np.int64))
-
-
-def _packed(counts: Counts) -> tuple[bytes, bytes]:
-    filled = np.flatnonzero(counts)
-    return filled.astype("<u2").tobytes(), counts[filled].astype("<u8").tobytes()
 
 
 @dataclass(slots=True)
@@ -143,10 +112,7 @@ def _parts(raw: Iterable[Packed]) -> dict[InRegion, _Part]:
     """Read what `Figures.packed` made. Raises ValueError or TypeError for what is none."""
     parts = {}
     for phase, kind, channel, region, sum_ns, indices, counts in raw:
-        filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
-        many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
-        if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
-            raise ValueError("buckets that are none")
+        filled, many = unpacked(indices, counts)
         if region not in range(REGIONS_MAX + 1):
             raise ValueError("a region that is none")
         scope = int(phase), int(Kind(kind)), int(Channel(channel)), int(region)
@@ -160,6 +126,7 @@ class _Snapshot:
     took: Mapping[Latency, Mapping[InRegion, _Part]]
     facts: Mapping[About, int]
     outcomes: Outcomes
+    parts: tuple[Part, ...]
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
@@ -168,7 +135,8 @@ class _Snapshot:
         told = {name: others.get(name, ()) for name in LATENCIES} | {"response": raw["scopes"]}
         took = {name: _parts(told[name]) for name in LATENCIES}
         facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
-        return cls(int(raw["sequence"]), took, facts, outcomes)
+        parts = tuple(map(Part.read, items(raw.get("parts", ()))))
+        return cls(int(raw["sequence"]), took, facts, outcomes, parts)
 
 
 @dataclass(slots=True)
@@ -228,7 +196,7 @@ class FleetFigures:
         for one in self._of.values():
             for scope, part in one.took[latency].items():
                 if scope not in found:
-                    found[scope] = Responses(np.zeros(BUCKETS, dtype=np.int64))
+                    found[scope] = Responses(nothing())
                 found[scope].counts[part.filled] += part.counts
                 found[scope].sum_ns += part.sum_ns
         return found
@@ -244,6 +212,10 @@ class FleetFigures:
         """Return what all workers saw of outcomes."""
         return Outcomes.total(one.outcomes for one in self._of.values())
 
+    def part(self, number: int) -> Part:
+        """Return what all workers saw of an SLO that is watched, by its number among them."""
+        return Part.total(one.parts[number] for one in self._of.values() if number < len(one.parts))
+
     def reported(self) -> Iterator[Reported]:
         """Yield the figures of each worker by itself, so that a slow one is seen."""
         for worker in self.workers():
@@ -253,7 +225,7 @@ class FleetFigures:
 
 
 def _summed(parts: Iterable[_Part]) -> Counts:
-    total: Counts = np.zeros(BUCKETS, dtype=np.int64)
+    total = nothing()
     for part in parts:
         total[part.filled] += part.counts
     return total

@@ -496,10 +496,13 @@ def test_a_search_foresees_its_doublings():
 
 def test_what_leads_a_search():
     """Of the SLOs about its phase, or about all, those that can be seen while it is on."""
-    slos = "slos=[{latency='completion',percentile=50,below_ms=9},{throughput_above_per_s=1}]"
+    slos = "slos=[{freshness_below_s=5},{throughput_above_per_s=1}]"
     with pytest.raises(Problems, match="a search takes an SLO that is seen"):
         load_plan("breakpoint", [slos])
     assert [slo.steers for slo in load_plan("breakpoint").slos_of("payments")] == [True, True]
+    slow = "slos=[{latency='completion',percentile=50,below_ms=9,label='hot'}]"
+    assert load_plan("breakpoint", [slow]).watched == load_plan("breakpoint", [slow]).slos
+    assert load_plan("smoke").watched == (), "otherwise those that may end the run, and no more"
 
 
 def test_what_is_wrong_between_phases_is_told_with_what_is_wrong_in_one(load):
