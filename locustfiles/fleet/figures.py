@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
 from locustfiles.fleet.buckets import Counts, counted, nothing, packed, percentile_ms, unpacked
-from locustfiles.fleet.checked import items
+from locustfiles.fleet.checked import count, items
 from locustfiles.fleet.facts import About, read_counts
 from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.fleet.parts import Part
+from locustfiles.vigil import VIOLATES
 from reports.workers import Reported
 
 KEY = "paystorm"
@@ -127,6 +128,7 @@ class _Snapshot:
     facts: Mapping[About, int]
     outcomes: Outcomes
     parts: tuple[Part, ...]
+    violations: Mapping[str, int]
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
@@ -135,8 +137,10 @@ class _Snapshot:
         told = {name: others.get(name, ()) for name in LATENCIES} | {"response": raw["scopes"]}
         took = {name: _parts(told[name]) for name in LATENCIES}
         facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
+        violated = dict(raw.get("violations", ()))
+        violations = {kind: count(violated.get(kind, 0)) for kind in VIOLATES}
         parts = tuple(map(Part.read, items(raw.get("parts", ()))))
-        return cls(int(raw["sequence"]), took, facts, outcomes, parts)
+        return cls(int(raw["sequence"]), took, facts, outcomes, parts, violations)
 
 
 @dataclass(slots=True)
@@ -215,6 +219,16 @@ class FleetFigures:
     def part(self, number: int) -> Part:
         """Return what all workers saw of an SLO that is watched, by its number among them."""
         return Part.total(one.parts[number] for one in self._of.values() if number < len(one.parts))
+
+    def violations(self) -> Counter[str]:
+        """Return how often all workers saw what can never be right, by its kind (vigil.VIOLATES).
+
+        One that two workers saw, of a reply and of an event, counts twice.
+        """
+        found: Counter[str] = Counter()
+        for one in self._of.values():
+            found.update({kind: times for kind, times in one.violations.items() if times})
+        return found
 
     def reported(self) -> Iterator[Reported]:
         """Yield the figures of each worker by itself, so that a slow one is seen."""
