@@ -46,7 +46,7 @@ def begin(plan: Plan, directory: RunDirectory) -> None:
     """
     if used(plan):
         settings = settings_of(plan)
-        group = group_of(settings, directory.name)
+        group = group_of(settings, directory.name, 1)
         told: dict[str, Any] = {"offsets": {}, "commands": {}}
         for name, bootstrap in settings.clusters.items():
             ends = kafka_probe.start_at_the_end(settings, bootstrap, group)
@@ -57,12 +57,28 @@ def begin(plan: Plan, directory: RunDirectory) -> None:
         _write(directory, "start.json", {"group": group, "at_utc_ns": time.time_ns(), **told})
 
 
-def end(plan: Plan, directory: RunDirectory) -> None:
+def begin_again(plan: Plan, directory: RunDirectory, term: int) -> None:
+    """Let the group of a run that goes on begin where the one before was. Raises Problems.
+
+    It has another name than the plan's runs have, since the brokers wait for who was killed, as long as
+    a session lasts, before anybody else gets its partitions. A name that the plan gives stays.
+    """
+    settings = settings_of(plan)
+    if not used(plan) or settings.group:
+        return
+    told = json.loads((directory.events / "start.json").read_bytes())["offsets"]
+    before, group = (group_of(settings, directory.name, one) for one in (term - 1, term))
+    for name, bootstrap in settings.clusters.items():
+        starts = {topic: _of(name, numbers) for topic, numbers in told.items()}
+        kafka_probe.start_where(settings, bootstrap, before, group, starts)
+
+
+def end(plan: Plan, directory: RunDirectory, term: int) -> None:
     """Write down where the topics end, and how far the fleet's group is, once all of it has left."""
     if not used(plan):
         return
     settings = settings_of(plan)
-    group = group_of(settings, directory.name)
+    group = group_of(settings, directory.name, term)
     told: dict[str, Any] = {"ends": {}, "committed": {}, "commands": {}}
     try:
         for name, bootstrap in settings.clusters.items():
@@ -98,6 +114,12 @@ def _at(cluster: str, numbers: Mapping[int, int]) -> dict[str, int]:
     return {f"{cluster} {number}".lstrip(): offset for number, offset in numbers.items()}
 
 
+def _of(cluster: str, told: Mapping[str, int]) -> dict[int, int]:
+    """Return the offsets of one cluster out of what `_at` made of all."""
+    places = {place.rpartition(" ")[::2]: offset for place, offset in told.items()}
+    return {int(number): offset for (name, number), offset in places.items() if name == cluster}
+
+
 def _end_of_commands(
     plan: Plan, settings: KafkaSettings, bootstrap: str, group: str
 ) -> dict[int, int]:
@@ -109,9 +131,9 @@ def _end_of_commands(
     return ends[settings.commands]
 
 
-def group_of(settings: KafkaSettings, run: str) -> str:
-    """Return the fleet's consumer group: a run's own, unless the plan names one."""
-    return settings.group or f"paystorm-{run}"
+def group_of(settings: KafkaSettings, run: str, term: int) -> str:
+    """Return the fleet's consumer group under a master: a run's own, unless the plan names one."""
+    return settings.group or f"paystorm-{run}{f'-{term}' if term > 1 else ''}"
 
 
 def line(run: Run) -> Line:
@@ -140,7 +162,7 @@ def completions(run: Run, asking: CompletionSource) -> EventCompletions:
     )
     observer = Observer(run.tracker, run.bindings, run.pool, run.say_over)
     log = EventLog(run.directory.events, worker, run.vigil.events)
-    group = group_of(settings, run.service.run)
+    group = group_of(settings, run.service.run, run.service.term)
     for number, bootstrap in enumerate(settings.clusters.values()):
         events = EventSource(
             run.platform,

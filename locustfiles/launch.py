@@ -99,8 +99,10 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
-        if not settings.resume:
+        if resumed is None:
             kafka_launch.begin(settings.plan, directory)
+        else:
+            kafka_launch.begin_again(settings.plan, directory, resumed.term)
         director = Director(
             *(settings.plan, settings.pool, settings.platform, directory, clock),
             fleet=fleet,

@@ -114,6 +114,32 @@ def test_a_member_goes_on_where_the_journal_of_the_last_one_ends(tmp_path):
     assert {one.place for one in second.seen} == {(0, 0, index) for index in range(3, 6)}
 
 
+def test_another_group_goes_on_where_one_was_whose_members_are_gone(tmp_path):
+    """Without a wait for their session to end; where that had committed nothing, from the beginning given."""
+    ids = Ids.fresh()
+    with platform("--kafka-port", "0") as running:
+        starts = kafka_probe.start_at_the_end(SETTINGS, running.kafka, GROUP)
+        first = Reading(running.kafka, ids, tmp_path)
+        records = [creation(ids, index) for index in range(6)]
+        produce(running.kafka, SETTINGS.commands, *records[:3])
+        first.wait_for(3)
+        positions = first.source.positions()
+        produce(running.kafka, SETTINGS.commands, *records[3:])
+        first.wait_for(6)
+        first.source.durable(positions)
+        first.reader.stop()
+        places = {}
+        for before, count in ((GROUP, 3), ("never-there", 6)):
+            group = f"after-{before}"
+            kafka_probe.start_where(SETTINGS, running.kafka, before, group, starts)
+            second = Reading(running.kafka, ids, tmp_path, group=group)
+            second.wait_for(count)
+            second.source.stop(lambda: None)
+            places[before] = {one.place for one in second.seen}
+    assert places[GROUP] == {(0, 0, index) for index in range(3, 6)}
+    assert places["never-there"] == {(0, 0, index) for index in range(6)}
+
+
 def test_records_that_are_gone_unread_are_told(tmp_path):
     """The mock cluster keeps 5 MB of a partition: what we missed is counted, and we go on behind it."""
     ids = Ids.fresh()
