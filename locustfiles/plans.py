@@ -33,6 +33,7 @@ from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
 from locustfiles.plan_parts.padding import Padding
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
+from locustfiles.plan_parts.rates import ProfileName, name_faults
 from locustfiles.plan_parts.retries import Retries
 from locustfiles.plan_parts.server import Server
 from locustfiles.plan_parts.traces import load_trace
@@ -207,8 +208,22 @@ def _hidden_faults(document: Mapping[str, Any]) -> Iterator[str]:
     ]
     if all(sends):
         yield from _order_faults(sends)
+    for name, phase in phases.items():
+        if isinstance(phase, dict) and _has_wrong_values(phase):
+            profile = _read(ProfileName, phase.get("profile", "constant"))
+            faults = name_faults(phase, profile) if profile else []
+            yield from (f"phases.{name}: {fault}" for fault in faults)
     given = (_read(Slo, slo) for slo in (slos if isinstance(slos, list) else ()))
     yield from _phase_faults(filter(None, given), phases)
+
+
+def _has_wrong_values(phase: Mapping[str, Any]) -> bool:
+    """Tell whether a phase has a wrong value, so that nobody looked at how its settings go together."""
+    try:
+        Phase.model_validate(phase)
+    except ValidationError as error:
+        return any(item["loc"] for item in error.errors())
+    return False
 
 
 Sends = tuple[KindName, ...]

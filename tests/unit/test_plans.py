@@ -522,6 +522,24 @@ def test_what_is_wrong_between_phases_is_told_with_what_is_wrong_in_one(load):
     assert "slos: phase 'paiments' is none of accounts, opening, payments" in told
 
 
+def test_a_wrong_value_does_not_hide_what_a_profile_lacks(load):
+    """Nor what is for another one; which a profile that is none cannot tell."""
+    told = problems_of(
+        load,
+        "",
+        "",
+        *("phases.payments.rate_per_s=-5", "phases.payments.profile='ramp'"),
+        *(
+            "phases.payments.burst_s=1",
+            "phases.accounts.rate_per_s=0",
+            "phases.accounts.profile='x'",
+        ),
+    )
+    assert "phases.payments: over_s: a ramp takes some time, such as over_s = 60" in told
+    assert 'phases.payments: burst_s is for profile = "burst", and this is "ramp"' in told
+    assert len(told) == 5
+
+
 def test_what_only_follows_is_not_told(load):
     """Of a kind that is misspelt nobody can say that it is missing elsewhere."""
     told = problems_of(load, '"account"', '"acount"', "users=0")
