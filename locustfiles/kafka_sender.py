@@ -66,8 +66,9 @@ class KafkaLine:
             settings.producer(bootstrap, timeout_ms),
             settings.commands,
             self._delivered,
-            # What was sent under leases that are lost is others' to send again.
-            lambda: run.agent.holder.is_good,
+            # What was sent under leases that are lost is others' to send again; and when the run is
+            # over, or stopped at once, nothing leaves any more.
+            lambda: run.agent.holder.is_good and not run.agent.over,
         )
         self._most = settings.queue_messages
         self._message_ids = _drawn()

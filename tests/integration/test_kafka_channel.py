@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -16,9 +17,11 @@ from locustfiles.channels import kafka_probe
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_producer import RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.kafka_sender import KafkaLine
 from tests.kafka_parts import produce
 from tests.kafka_reading import GROUP, SETTINGS, Reading, creation, producer, until
 from tests.mq_process import platform, sandbox
+from tests.unit.test_run import Stage
 
 
 def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):
@@ -168,6 +171,23 @@ def test_a_full_queue_pushes_back_and_what_is_given_up_is_told(tmp_path):
     assert {str(RecordError(one.error)) for one in delivered} == {"given up: _PURGE_QUEUE"}
     assert not any(RecordError(one.error).is_not_sent for one in delivered)
     sending.close()
+
+
+def test_an_emergency_stop_gives_up_what_no_broker_has_taken(tmp_path):
+    """What waits in the process does not leave when the broker comes back: the run is over."""
+    played = Stage(tmp_path, "channels={kafka=1}")
+    played.run.completions = SimpleNamespace(expect=lambda *_: None)
+    line = KafkaLine(played.run, KafkaSettings(), "127.0.0.1:1", 60_000)
+    fired = []
+    statistics = SimpleNamespace(fire=lambda *told: fired.append(str(told[-1])))
+    played.begin()
+    played.user(line.sender(played.run, statistics).send)
+    played.pass_time(100)
+    until(lambda: played.run.tracker.tally.waiting == 3)
+    played.director.control("emergency", "by ada")
+    until(lambda: played.run.tracker.tally.waiting == 0)
+    assert fired == ["given up: _PURGE_QUEUE"] * 3
+    line.close()
 
 
 def test_what_a_lost_lease_was_sent_under_is_given_up():
