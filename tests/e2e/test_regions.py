@@ -119,6 +119,20 @@ def check_events(ended: Ended) -> None:
     assert stages["status"] == "holds"
 
 
+def check_audit(log: Path, platforms: dict[str, Sandbox]) -> None:
+    """Whoever started and resumed the run is named, and every address that its commands went to."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["what"] for line in lines] == ["start", "resume", "end"]
+    assert all(line["user"] for line in lines)
+    for line in lines[:2]:
+        for region, platform in platforms.items():
+            assert (
+                f"http.regions.{region} is {platform.url.removeprefix('http://')}" in line["detail"]
+            )
+            assert f"kafka.regions.{region} is {platform.kafka}" in line["detail"]
+            assert f"mq.regions.{region} is " in line["detail"]
+
+
 @needs_ibmmq
 def test_commands_go_to_their_region_also_when_the_run_is_resumed(
     sandbox: Callable[..., Sandbox], runs: list[str]
@@ -153,6 +167,7 @@ def test_commands_go_to_their_region_also_when_the_run_is_resumed(
     sent = ds.dataset(chunks).to_table(filter=ds.field("fact") == Fact.SENT)
     assert set(sent["channel"].to_pylist()) == {*Channel}
     check_events(ended)
+    check_audit(Path(runs[1]) / "audit.jsonl", platforms)
 
     summary = ended.summary
     rows = {row["region"]: row for row in summary["regions"]}
