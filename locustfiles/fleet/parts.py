@@ -54,7 +54,7 @@ class Part:
     age_ns: int = -1
     """How long ago the newest command was due whose outcome was observed; -1 where none was sent."""
     took: Times = field(default_factory=buckets.nothing)
-    """How long they took, as counts of the buckets of `fleet.figures`."""
+    """How long they took, as counts of `fleet.buckets`; there may be none of the last."""
 
     @property
     def waiting(self) -> int:
@@ -73,11 +73,13 @@ class Part:
     def read(cls, raw: Any) -> Self:
         """Read what `packed` made. Raises ValueError or TypeError for what is none."""
         *numbers, age_ns, places, many = items(raw, len(_NUMBERS) + 3)
-        part = cls(age_ns=count(age_ns) - 1)
+        filled, counts = buckets.unpacked(places, many)
+        # A master has a part of each worker: no more than what is filled.
+        took = np.zeros(int(filled.max(initial=-1)) + 1, np.int64)
+        took[filled] = counts
+        part = cls(age_ns=count(age_ns) - 1, took=took)
         for name, number in zip(_NUMBERS, numbers, strict=True):
             setattr(part, name, count(number))
-        filled, counts = buckets.unpacked(places, many)
-        part.took[filled] = counts
         return part
 
     @classmethod
@@ -87,7 +89,7 @@ class Part:
         for part in parts:
             for name in ("sent", "answered", "silent", "again", "failed"):
                 setattr(whole, name, getattr(whole, name) + getattr(part, name))
-            whole.took += part.took
+            whole.took[: len(part.took)] += part.took
         told = [part for part in parts if part.age_ns >= 0]
         whole.at_ns = max((part.at_ns for part in parts), default=0)
         # Who has not been heard of lately does not know.
