@@ -39,14 +39,14 @@ def ready(plan: Plan) -> None:
             kafka_probe.ready(settings, bootstrap, produces=sends(plan))
 
 
-def begin(plan: Plan, directory: RunDirectory) -> None:
+def begin(plan: Plan, directory: RunDirectory, term: int = 1) -> None:
     """Let the fleet's group begin where the topics end now, before the first command. Raises Problems.
 
     It is a group of its own on each cluster, under the same name.
     """
     if used(plan):
         settings = settings_of(plan)
-        group = group_of(settings, directory.name, 1)
+        group = group_of(settings, directory.name, term)
         told: dict[str, Any] = {"offsets": {}, "commands": {}}
         for name, bootstrap in settings.clusters.items():
             ends = kafka_probe.start_at_the_end(settings, bootstrap, group)
@@ -63,14 +63,16 @@ def begin_again(plan: Plan, directory: RunDirectory, term: int) -> None:
     It has another name than the plan's runs have, since the brokers wait for who was killed, as long as
     a session lasts, before anybody else gets its partitions. A name that the plan gives stays.
     """
-    settings = settings_of(plan)
-    if not used(plan) or settings.group:
-        return
-    told = json.loads((directory.events / "start.json").read_bytes())["offsets"]
-    before, group = (group_of(settings, directory.name, one) for one in (term - 1, term))
-    for name, bootstrap in settings.clusters.items():
-        starts = {topic: _of(name, numbers) for topic, numbers in told.items()}
-        kafka_probe.start_where(settings, bootstrap, before, group, starts)
+    settings, start = settings_of(plan), directory.events / "start.json"
+    if used(plan) and not start.is_file():
+        # It ended before it began: nothing was sent.
+        begin(plan, directory, term)
+    elif used(plan) and not settings.group:
+        told = json.loads(start.read_bytes())["offsets"]
+        before, group = (group_of(settings, directory.name, one) for one in (term - 1, term))
+        for name, bootstrap in settings.clusters.items():
+            starts = {topic: _of(name, numbers) for topic, numbers in told.items()}
+            kafka_probe.start_where(settings, bootstrap, before, group, starts)
 
 
 def end(plan: Plan, directory: RunDirectory, term: int) -> None:
