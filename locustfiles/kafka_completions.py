@@ -9,8 +9,8 @@ from dataclasses import asdict
 from e2e_data.commands import Kind
 from e2e_data.pool import Pool
 from locustfiles.bindings import Bindings
-from locustfiles.channels.kafka_events import EventSource, Seen
-from locustfiles.completions import CompletionSource, Place
+from locustfiles.channels.kafka_events import EventSource
+from locustfiles.completions import CompletionSource, Place, Seen
 from locustfiles.tracker import Tracker
 
 
@@ -89,21 +89,16 @@ class Observer:
 
     def observed(self, several: Sequence[Seen]) -> None:
         """Record outcomes, and what they say of accounts."""
-        tracker, bindings = self._tracker, self._bindings
+        bindings = self._bindings
         for seen in several:
-            place, kind = seen.place, seen.kind
-            lap, shard, index = place
-            if kind is Kind.ACCOUNT and seen.account_id:
-                bindings.bind((lap, shard, index), seen.account_id)
-            is_pending = place in tracker.pending
-            at = (seen.attempt, seen.phase, seen.channel)
-            tracker.completed(place, seen.completion, at=at, at_ns=seen.at_ns)
-            if is_pending:
-                continue
-            if kind is Kind.ACCOUNT:
-                bindings.completed((lap, shard, index), kind, seen.completion.outcome)
-            elif kind is Kind.OPENING_CREDIT:
+            if seen.kind is Kind.ACCOUNT and seen.account_id:
+                bindings.bind(seen.place, seen.account_id)
+        for seen in self._tracker.observed(several):
+            lap, shard, index = seen.place
+            if seen.kind is Kind.ACCOUNT:
+                bindings.completed(seen.place, seen.kind, seen.completion.outcome)
+            elif seen.kind is Kind.OPENING_CREDIT:
                 # A shard numbers its accounts' creations first, then their credits, in their order.
                 number = index - self._pool.shard_counts(shard).account
-                bindings.completed((lap, shard, number), kind, seen.completion.outcome)
-            self._tell(place, int(seen.completion.outcome))
+                bindings.completed((lap, shard, number), seen.kind, seen.completion.outcome)
+            self._tell(seen.place, int(seen.completion.outcome))

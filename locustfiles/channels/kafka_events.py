@@ -17,10 +17,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from confluent_kafka import Message, TopicPartition
@@ -32,25 +32,13 @@ from e2e_data.platform import Completion, Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
 from locustfiles.channels.kafka_reader import Batch
+from locustfiles.completions import Seen
 from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, event_numbers
 
 log = logging.getLogger(__name__)
 
 _KINDS = tuple(Kind)
 _CHANNELS = tuple(Channel)
-
-
-class Seen(NamedTuple):
-    """A completion, with all that an observer knows of its command."""
-
-    place: tuple[int, int, int]
-    attempt: int
-    phase: int
-    channel: Channel
-    kind: Kind
-    account_id: str
-    completion: Completion
-    at_ns: int
 
 
 @dataclass(slots=True)
@@ -179,30 +167,27 @@ class EventSource:
 
     def _take(self, messages: Sequence[Message], at_ns: int) -> None:
         """Classify records and hand completions on."""
+        read_event, put_away = self._platform.read_event, self._dead_letters
         events: list[Event] = []
         whence: list[Message] = []
         for message in messages:
-            event = self._event(message)
+            try:
+                if put_away is not None and message.topic() == put_away:
+                    event = self._platform.read_dead_letter(_value(message), _headers(message))
+                else:
+                    event = read_event(_value(message))
+            except Exception:
+                # An adapter's fault must not end the reading: other commands need it.
+                if "adapter" not in self._told:
+                    self._told.add("adapter")
+                    log.exception("the platform adapter failed on a record of %s", message.topic())
+                continue
             if event is not None:
                 events.append(event)
                 whence.append(message)
         self.counted.malformed += len(messages) - len(events)
         if events:
             self._classify(events, whence, at_ns)
-
-    def _event(self, message: Message) -> Event | None:
-        value = message.value()
-        raw = value.encode() if isinstance(value, str) else value
-        try:
-            if message.topic() == self._dead_letters:
-                return self._platform.read_dead_letter(raw, _headers(message))
-            return self._platform.read_event(raw)
-        except Exception:
-            # An adapter's fault must not end the reading: other commands need it.
-            if "adapter" not in self._told:
-                self._told.add("adapter")
-                log.exception("the platform adapter failed on a record of %s", message.topic())
-            return None
 
     def _classify(self, events: list[Event], whence: list[Message], at_ns: int) -> None:
         columns = list(zip(*events, strict=True))
@@ -260,6 +245,11 @@ class EventSource:
         return rows
 
 
+def _value(message: Message) -> bytes | None:
+    value = message.value()
+    return value.encode() if isinstance(value, str) else value
+
+
 def _headers(message: Message) -> dict[str, bytes]:
     given = message.headers() or []
     pairs = given.items() if isinstance(given, dict) else given
@@ -284,7 +274,10 @@ def _seen(events: list[Event], read: ReadCorrelations, wanted: list[int], at_ns:
         (_completion(outcome, reason, flags) for _, _, _, outcome, _, reason, flags in told),
         repeat(at_ns, len(wanted)),
     )
-    return list(map(Seen._make, zip(*columns, strict=True)))
+    return list(map(_made, zip(*columns, strict=True)))
+
+
+_made = partial(tuple.__new__, Seen)  # many thousands a second
 
 
 @lru_cache(maxsize=1000)
