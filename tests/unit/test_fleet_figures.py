@@ -140,7 +140,10 @@ def test_a_slow_worker_is_seen():
         },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0]]},
         {
-            "worker": "a", "term": 1, "sequence": 1, "scopes": [],
+            "worker": "a",
+            "term": 1,
+            "sequence": 1,
+            "scopes": [],
             "violations": {"overdrawn": -1},
         },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [], "violations": ["overdrawn"]},
