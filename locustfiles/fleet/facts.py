@@ -3,8 +3,9 @@
 A count is cumulative over a worker's part of the run, as its other figures are. Each row counts, but for
 completions: the journal has one for each time that an outcome was told, by a reply, by an event, by an
 event that came twice, and read by whichever worker. A command counts as completed once in the fleet:
-where it was sent, when it is awaited no longer since an outcome was seen, here or by another. (What was
-sent again because its worker was lost may count for both; the report has it once.)
+where it was sent, when it is awaited no longer since an outcome was seen, here or by another. Only where
+a worker is lost this is not exact: what it did after its last report is missing, and what another sends
+again may have counted for both. The report has each once.
 """
 
 from __future__ import annotations

@@ -137,6 +137,17 @@ def test_the_pool_is_shown_by_kind():
     assert kinds["account"]["sent"] == 0
 
 
+def test_no_more_has_ended_than_was_sent():
+    """Outcomes count at once, what was sent once it is in the journal: of the two the later is true."""
+    facts = [
+        (About(Fact.SENT, 2, Channel.MQ, Kind.PAYMENT, 0), 2),
+        (About(Fact.COMPLETED, 2, Channel.MQ, Kind.PAYMENT, Outcome.SETTLED), 2),
+        (About(Fact.COMPLETED, 2, Channel.MQ, Kind.PAYMENT, Outcome.DEAD_LETTERED), 1),
+    ]
+    payments = picture(view(facts=facts))["kinds"][Kind.PAYMENT]
+    assert (payments["sent"], payments["settled"], payments["rejected"]) == (3, 2, 0)
+
+
 def test_response_times_are_shown_by_phase_channel_and_kind():
     """A percentile is at most one of the fleet's fine buckets above the exact one."""
     (row,) = picture(view())["responses"]
