@@ -15,6 +15,7 @@ import numpy as np
 from e2e_data.commands import Channel, Kind, Outcome
 from locustfiles.director import Director
 from locustfiles.fleet.counts import Counts
+from locustfiles.fleet.facts import AGAIN
 from locustfiles.fleet.figures import LATENCIES, percentile_ms
 from locustfiles.metrics import View
 from locustfiles.phases import State
@@ -118,7 +119,7 @@ def _sent_of_phase(view: View, number: int) -> int:
     return sum(
         count
         for about, count in view.figures.facts().items()
-        if about.fact == Fact.SENT and about.phase == number
+        if about.fact == Fact.SENT and about.code != AGAIN and about.phase == number
     )
 
 

@@ -18,10 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
+from e2e_data.ids import REPLAY_ATTEMPT
 from reports.journal import Fact
 
 NUMBER_MAX = 255
 """Of phases and codes: the journal has a byte for each."""
+
+
+AGAIN = 1
+"""The code of an attempt that is not a command's first: of those sent, as many commands have another."""
 
 
 class About(NamedTuple):
@@ -32,7 +37,8 @@ class About(NamedTuple):
     channel: int
     kind: int
     code: int
-    """An Acknowledged of what was acknowledged, an Outcome of what was completed, and else 0."""
+    """An Acknowledged of what was acknowledged, an Outcome of what was completed, AGAIN of what was sent
+    once more, and else 0."""
 
     @classmethod
     def read(cls, raw: Sequence[Any]) -> Self:
@@ -64,7 +70,9 @@ class FactCounts:
         """Count rows of the journal (reports.journal.ROW), but for completions."""
         rows = rows[rows["fact"] != Fact.COMPLETED]
         kinds = kinds_of(rows, self._shard_counts)
-        columns = (rows["fact"], rows["phase"], rows["channel"], kinds, rows["code"])
+        is_again = (rows["fact"] == Fact.SENT) & (rows["attempt"] & ~np.uint8(REPLAY_ATTEMPT) != 0)
+        codes = np.where(is_again, AGAIN, rows["code"])
+        columns = (rows["fact"], rows["phase"], rows["channel"], kinds, codes)
         packed = np.ravel_multi_index(columns, _SIZES)
         values, counts = np.unique(packed, return_counts=True)
         numbers = np.stack(np.unravel_index(values, _SIZES), axis=1).tolist()
