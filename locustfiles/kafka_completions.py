@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from e2e_data.commands import Kind
 from e2e_data.pool import Pool
@@ -30,7 +32,8 @@ class EventCompletions(CompletionSource):
         self._asking = asking
         self._write = write
         self._ended = ended
-        self.events: EventSource | None = None
+        self.events: list[EventSource] = []
+        """One for each cluster."""
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for an outcome: a replay has none but its original's, so somebody is to be asked.
@@ -43,23 +46,29 @@ class EventCompletions(CompletionSource):
 
     def mark(self) -> Callable[[], None]:
         """Return what to call once the journal has all that was observed until now."""
-        source = self._source
-        positions = source.positions()
-        return lambda: source.durable(positions)
+        positions = [(source, source.positions()) for source in self.events]
+
+        def durable() -> None:
+            for source, read in positions:
+                source.durable(read)
+
+        return durable
 
     def flush(self) -> None:
         """Write down which events were read; may run on any one thread."""
-        self._source.flush()
+        for source in self.events:
+            source.flush()
 
     def stop(self) -> None:
         """Read no further, and let the group know what the journal has."""
         self._asking.stop()
-        self._ended(self._source.stop(self._write))
-
-    @property
-    def _source(self) -> EventSource:
-        assert self.events is not None, "it is given its source before the run begins"
-        return self.events
+        counted: Counter[str] = Counter()
+        problems: set[str] = set()
+        for source in self.events:
+            source.stop(self._write)
+            counted.update(asdict(source.counted))
+            problems.update(source.problems)
+        self._ended({"counted": dict(counted), "problems": sorted(problems)})
 
 
 class Observer:

@@ -14,9 +14,10 @@ import numpy as np
 
 from e2e_data.commands import Channel, Kind, Outcome
 from locustfiles.director import Director
+from locustfiles.fleet.buckets import percentile_ms
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.facts import AGAIN
-from locustfiles.fleet.figures import LATENCIES, percentile_ms
+from locustfiles.fleet.figures import LATENCIES
 from locustfiles.metrics import View
 from locustfiles.phases import State
 from locustfiles.plan_parts.phase import Phase

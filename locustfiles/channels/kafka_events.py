@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 from operator import itemgetter
@@ -32,7 +32,7 @@ from e2e_data.platform import Completion, Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
 from locustfiles.channels.kafka_reader import Batch
-from reports.event_log import ROW, EventLog, Sort, event_numbers
+from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, event_numbers
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,9 @@ class EventSource:
         observed: Callable[[Sequence[Seen]], None],
         event_log: EventLog,
         failed: Callable[[str], None],
+        cluster: int = 0,
     ) -> None:
-        """Tell `observed` of each completion.
+        """Tell `observed` of each completion; `cluster` is which of the run's clusters this reads.
 
         `run_ns` turns a time of the process's monotonic clock into one of the run; `failed` is told
         once why events can no longer be read, or were gone.
@@ -107,6 +108,7 @@ class EventSource:
         self._observed = observed
         self._log = event_log
         self._failed = failed
+        self._first = cluster << PARTITION_BITS
         self._reader: Committing | None = None
         self._sizes: dict[int, int] = {}
         self._read: dict[str, dict[int, int]] = {}
@@ -134,8 +136,8 @@ class EventSource:
             mine = [one for one in positions if one.partition in self._read.get(one.topic, ())]
             self._reader.commit(mine)
 
-    def stop(self, write: Callable[[], object]) -> dict[str, object]:
-        """Read no further: what was read is written by `write`, then committed. Return the counts."""
+    def stop(self, write: Callable[[], object]) -> None:
+        """Read no further: what was read is written by `write`, then committed."""
 
         def last() -> list[TopicPartition]:
             self._log.flush()
@@ -144,7 +146,11 @@ class EventSource:
 
         if self._reader is not None:
             self._reader.stop(last)
-        return {"counted": asdict(self.counted), "problems": sorted(self._told)}
+
+    @property
+    def problems(self) -> frozenset[str]:
+        """What was told of what can no longer be read, or was gone."""
+        return frozenset(self._told)
 
     # -- records --------------------------------------------------------------------------------
 
@@ -243,6 +249,7 @@ class EventSource:
         rows = np.zeros(len(events), dtype=ROW)
         rows["sort"], rows["at_ns"] = sort, at_ns
         rows["partition"] = [message.partition() for message in whence]
+        rows["partition"] += np.uint32(self._first)
         rows["offset"] = [message.offset() for message in whence]
         rows["outcome"] = [event[3] for event in events]
         rows["dead_letter"] = rows["outcome"] == Outcome.DEAD_LETTERED
