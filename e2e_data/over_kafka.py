@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -61,6 +62,9 @@ class Event(NamedTuple):
     currency: str = ""
 
 
+_event = partial(tuple.__new__, Event)  # many thousands a second
+
+
 def kafka_headers(correlation_id: str, command_id: str, kind: Kind) -> Headers:
     """Return the headers of a command's record."""
     texts = (correlation_id, command_id, COMMAND_TYPES[kind])
@@ -92,17 +96,17 @@ class OverKafka:
         try:
             fields = orjson.loads(value or b"")
             told = fields.get("amount")
-            amount, currency = _NOTHING if type(told) is not dict else _told_amount(told)
-            event = Event(
-                fields["eventId"],
-                fields["correlationId"],
-                fields["commandId"],
-                STATUSES[fields["status"]],
-                fields["accountId"],
-                fields.get("reason") or "",
-                tuple(sorted(set(flags))) if (flags := fields.get("flags")) else (),
-                amount,
-                currency,
+            event = _event(
+                (
+                    fields["eventId"],
+                    fields["correlationId"],
+                    fields["commandId"],
+                    STATUSES[fields["status"]],
+                    fields["accountId"],
+                    fields.get("reason") or "",
+                    tuple(sorted(set(flags))) if (flags := fields.get("flags")) else (),
+                    *(_NOTHING if type(told) is not dict else _told_amount(told)),
+                )
             )
             return event if _is_whole(event) else None
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):

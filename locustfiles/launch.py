@@ -27,6 +27,7 @@ from locustfiles import (
     mq_target,
     regional,
 )
+from locustfiles.addresses import addresses_of
 from locustfiles.backlogs import Backlogs
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
@@ -109,9 +110,11 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
-        if not settings.resume:
+        if resumed is None:
             kafka_launch.begin(plan, directory)
             books.begin(settings.book, plan, directory)
+        else:
+            kafka_launch.begin_again(plan, directory, resumed.term)
         director = Director(
             *(settings.plan, settings.pool, settings.platform, directory, clock),
             fleet=fleet,
@@ -277,11 +280,15 @@ def audit_of(launched: Launched, users: int) -> Audit:
     record, director = launched.record, launched.director
     audit = Audit(director.directory, user_name())
     workers = f", {record.workers} workers" if record.workers else ""
+    others = (
+        f", {one.purpose} is {one}"
+        for one in addresses_of(director.plan, Origin.parse(record.host))
+        if one.purpose != "--host"
+    )
     audit.write(
         "start" if record.masters == 1 else "resume",
         f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}"
-        f"{''.join(f', {name} to {host}' for name, host in record.regions.items())}, "
-        f"{len(director.pool):,} commands, {users} users{workers}",
+        f"{''.join(others)}, {len(director.pool):,} commands, {users} users{workers}",
     )
     director.audit = audit.write
     return audit

@@ -80,6 +80,7 @@ class Pulse:
                 self._writer.apply(run.journal.write)
                 self._writer.apply(run.completions.flush)
                 run.vigil.look()
+                run.parts.look()
                 if run.traces is not None:
                     run.traces.look()
                 self._store()

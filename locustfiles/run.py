@@ -32,10 +32,10 @@ from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Slice
 from locustfiles.fleet.outcomes import Outcomes
+from locustfiles.fleet.parts import Parts
 from locustfiles.fleet.took import Took
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
-from locustfiles.limit_watch import Limits
 from locustfiles.lines import Line
 from locustfiles.pacing import SECOND_NS
 from locustfiles.plans import Plan
@@ -84,15 +84,15 @@ class Run:
         service: Service,
         raw_now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.plan, self.users = plan, users
+        self.service, self.plan, self.users = service, plan, users
         self.directory, self.clock = directory, clock
         self.platform, self.ids, self.pool = platform, ids, pool
-        self.service = service
         self.measured = False
         """Whether what happens is counted for somebody to look at; a fleet's master always may."""
-        self.counted = FactCounts(pool.shard_counts), Took(pool.shard_counts)
-        limits, alone = Limits.of(platform, clock.epoch_utc_ns), not service.shared
-        self.vigil = Vigil(pool, ids, limits, sends_all=alone and service.term == 1)
+        self.parts = Parts(plan.watched, tuple(plan.phases), pool, clock.now_ns)
+        took = Took(pool.shard_counts, self.parts.times)
+        self.counted = FactCounts(pool.shard_counts), took, self.parts
+        self.vigil = Vigil.of(platform, pool, ids, clock.epoch_utc_ns, sends_all=service.sends_all)
         self.journal = Journal(directory.journal, service.worker, self._count)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
@@ -338,8 +338,8 @@ class Run:
     def snapshot(self) -> dict[str, Any]:
         """Return all that was counted here, as msgpack can carry it."""
         figures = self.figures.snapshot(self.service.worker, self.service.term)
-        facts, took = (each.packed() for each in self.counted)
-        more = {"facts": facts, "took": took, "outcomes": self.outcomes.packed()}
+        facts, took, parts = (each.packed() for each in self.counted)
+        more = {"facts": facts, "took": took, "parts": parts, "outcomes": self.outcomes.packed()}
         return {**figures, **more, "violations": dict(self.vigil.found), "run": self.service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Label, Outcome
 from e2e_data.ids import Ids
-from e2e_data.platform import Acknowledged
+from e2e_data.platform import Acknowledged, Platform
 from e2e_data.pool import Pool
 from e2e_data.replays import replays_of
 from e2e_data.shard import Shard
@@ -135,6 +135,13 @@ class Vigil:
         self._events: deque[Rows] = deque()
         self.found: dict[str, int] = {}
         """Kind of violation -> how many."""
+
+    @classmethod
+    def of(
+        cls, platform: Platform, pool: Pool, ids: Ids, epoch_utc_ns: int, *, sends_all: bool
+    ) -> Vigil:
+        """Return a run's, which looks at the limits that its platform's adapter declares."""
+        return cls(pool, ids, Limits.of(platform, epoch_utc_ns), sends_all=sends_all)
 
     def facts(self, rows: Rows) -> None:
         """Take in rows of the journal."""

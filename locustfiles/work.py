@@ -31,6 +31,11 @@ class Service:
     shared: bool = False
     """Whether there are other workers, who send their own share of the rate."""
 
+    @property
+    def sends_all(self) -> bool:
+        """Whether nobody else has sent, or sends, anything of the run."""
+        return not self.shared and self.term == 1
+
 
 class Turn(NamedTuple):
     """A command whose time has come, for one user to send now."""

@@ -54,6 +54,8 @@ ROW = np.dtype(
 `account` and `currency` are `digest` of what was told, 0 for nothing; `amount` is in units of the
 currency, NaN for none.
 """
+PARTITION_BITS = 24
+"""Of a partition's number; above them is the number of its cluster, from 0, among those of the run."""
 
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names or ()])
 

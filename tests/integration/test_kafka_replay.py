@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest.mock import Mock
 
+import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import KafkaError, Producer
 
@@ -15,6 +16,7 @@ from locustfiles.channels import kafka_replay
 from locustfiles.channels.kafka_probe import ends_of
 from locustfiles.channels.kafka_replay import records_since
 from locustfiles.plans import load_plan
+from reports.event_log import PARTITION_BITS
 from reports.rundir import RunDirectory
 from tests.kafka_parts import QUIET, produce
 
@@ -148,8 +150,32 @@ def test_the_book_is_what_came_after_the_run_began(bootstrap, tmp_path):
     kafka_book.begin(source, plan, directory)
     put(bootstrap, b"no event")
     assert kafka_book.take(source, *taking) == (1, 1)
-    with pytest.raises(Problems, match="the run began with the topic payments"):
+    with pytest.raises(Problems, match=r"the run began with payments.events at 127"):
         kafka_book.take(f"kafka://{bootstrap}/others", *taking)
+
+
+def test_regions_with_clusters_of_their_own_are_one_book(bootstrap, tmp_path):
+    """Each cluster is read from where it ended; their partitions are told apart."""
+    owner = Producer({"bootstrap.servers": "nobody", "test.mock.num.brokers": 1, **QUIET})
+    (broker,) = owner.list_topics(timeout=10).brokers.values()
+    owner.list_topics(TOPIC, timeout=10)
+    other = f"127.0.0.1:{broker.port}"
+    clusters = f'kafka={{bootstrap="{bootstrap}", regions={{north="{other}"}}}}'
+    plan = load_plan("smoke", [clusters, 'pool.regions=["north", "south"]'])
+    directory = RunDirectory.create(tmp_path, "smoke")
+    kafka_book.begin("kafka://", plan, directory)
+    event = (
+        b'{"eventId":"e","correlationId":"c","commandId":"k","status":"SETTLED","accountId":"a"}'
+    )
+    produce(bootstrap, TOPIC, ("k", event, []), ("k", event, []))
+    produce(other, TOPIC, ("k", event, []))
+    assert kafka_book.take("kafka://", plan, Platform(), Ids.fresh(), directory) == (3, 0)
+    kept = pq.read_table(directory.book / "events.parquet")["partition"].to_pylist()
+    assert sorted(partition >> PARTITION_BITS for partition in kept) == [0, 0, 1]
+    alone = f"kafka://{bootstrap}"
+    kafka_book.begin(alone, plan, directory)
+    produce(other, TOPIC, ("k", event, []))
+    assert kafka_book.take(alone, plan, Platform(), Ids.fresh(), directory) == (0, 0)
 
 
 def test_brokers_or_topics_that_are_not_there_are_named():
