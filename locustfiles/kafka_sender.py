@@ -140,7 +140,8 @@ class KafkaLine:
                 record = self.record(turn)
             except Exception as error:
                 # An adapter's fault must not lose the command: it was not sent.
-                log.exception("the platform adapter failed on %s", card.command_id)
+                named = self.run.named(turn, card.attempt)
+                log.exception("the platform adapter failed on %s", card.command_id, extra=named)
                 problem = error
             length = len(record.value) if record else 0
             sent = pending_of((card, card.attempt, turn.phase, turn.channel, now_ns()))

@@ -338,8 +338,16 @@ class Run:
 
     def sending(self, turn: Turn, again: int = 0) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
-        card, number = turn.card, turn.card.numbered(again)
-        attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
+        return self._addressed(turn, turn.card.numbered(again))
+
+    def named(self, turn: Turn, number: int) -> dict[str, str]:
+        """Return what the log says of the attempt of that number at a turn's command (logs.EXTRAS)."""
+        sending = self._addressed(turn, number)
+        return {"command_id": sending.command_id, "correlation_id": sending.correlation_id}
+
+    def _addressed(self, turn: Turn, number: int) -> Sending:
+        card, intended_ns = turn.card, turn.arrival.intended_ns
+        attempt = Attempt(card.lap, number, turn.channel, turn.phase, intended_ns)
         return self.addresser.sending(card, attempt)
 
     def hold_back(self, seconds: float) -> None:
