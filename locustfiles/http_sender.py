@@ -88,7 +88,7 @@ class HttpSender:
             tracker.failed(sent, ABORTED)
             raise
         except Exception as error:
-            intake.failed(sent, error)
+            intake.failed(turn, sent, error)
             return None
         answered = answered_of((turn, sent, answer, self._now_ns()))
         # Where others listen, they hear of each request before its user sends the next.

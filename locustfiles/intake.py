@@ -90,7 +90,7 @@ class Intake:
         if not waiting:
             return
         run, read, epoch_utc_ns = self._run, self._read, self._epoch_utc_ns
-        measured = run.measured
+        measured = run.counting.is_on
         accepted: list[tuple[Pending, int]] = []
         requests: list[Request] = []
         for answered in waiting:
@@ -100,14 +100,14 @@ class Intake:
                 says_more = acknowledgement.account_id is not None or acknowledgement.reason
                 accepts = acknowledgement.status is _ACCEPTED
             except Exception as error:
-                self.failed(sent, error, len(answer.body))
+                self.failed(turn, sent, error, len(answer.body))
                 continue
             if says_more or not accepts or sent.card.expected & _INVALID:
                 self._settle(answered, acknowledgement)
                 continue
             accepted.append((sent, at_ns))
             if measured:
-                run.measure(turn, at_ns)
+                run.counting.answered(turn, at_ns)
             took_ms = (at_ns - sent.sent_ns) / 1e6
             label = _LABELS[sent.card.kind]
             requests.append((label, epoch_utc_ns + at_ns, took_ms, len(answer.body)))
@@ -132,7 +132,8 @@ class Intake:
             acknowledgement = self._read(answered.answer)
             why = _AGAIN.get(acknowledgement.status)
         except Exception as error:
-            return self.failed(answered.sent, error, len(answered.answer.body)), None
+            turn, sent, answer, _ = answered
+            return self.failed(turn, sent, error, len(answer.body)), None
         tried = retries.next_after(self._run, why, before) if why is not None else None
         is_last = tried is None and not in_doubt
         return self._settle(answered, acknowledgement, last=is_last, awaited=tried is None), tried
@@ -161,22 +162,17 @@ class Intake:
             self._run.tracker.answered(sent, acknowledgement, at_ns, last=last)
             problem = _unexpected(acknowledgement, turn.card, answer)
         except Exception as error:
-            return self.failed(sent, error, len(answer.body))
-        self._run.measure(turn, at_ns)
+            return self.failed(turn, sent, error, len(answer.body))
+        self._run.counting.answered(turn, at_ns)
         self.end(sent, at_ns, len(answer.body), problem)
         if awaited:
             self._run.expect_all([sent])
         return problem
 
-    def failed(self, sent: Pending, error: Exception, length: int = 0) -> Exception:
+    def failed(self, turn: Turn, sent: Pending, error: Exception, length: int = 0) -> Exception:
         """Record an adapter's fault, which must not lose the command: whether it left is not known."""
-        command_id = sent.card.command_id
-        log.error(
-            "the platform adapter failed on %s",
-            command_id,
-            exc_info=error,
-            extra={"command_id": command_id},
-        )
+        command_id, named = sent.card.command_id, self._run.named(turn, sent.attempt)
+        log.error("the platform adapter failed on %s", command_id, exc_info=error, extra=named)
         at_ns = self._run.tracker.failed(sent, f"adapter: {error!r}")
         self.end(sent, at_ns, length, error)
         self._run.expect_all([sent])

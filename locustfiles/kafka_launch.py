@@ -163,7 +163,7 @@ def completions(run: Run, asking: CompletionSource) -> EventCompletions:
         lambda told: _write(run.directory, f"{worker}.json", told),
     )
     observer = Observer(run.tracker, run.bindings, run.pool, run.say_over)
-    log = EventLog(run.directory.events, worker, run.vigil.events)
+    log = EventLog(run.directory.events, worker, run.counting.vigil.events)
     group = group_of(settings, run.service.run, run.service.term)
     for number, bootstrap in enumerate(settings.clusters.values()):
         events = EventSource(

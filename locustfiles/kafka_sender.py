@@ -140,7 +140,8 @@ class KafkaLine:
                 record = self.record(turn)
             except Exception as error:
                 # An adapter's fault must not lose the command: it was not sent.
-                log.exception("the platform adapter failed on %s", card.command_id)
+                named = self.run.named(turn, card.attempt)
+                log.exception("the platform adapter failed on %s", card.command_id, extra=named)
                 problem = error
             length = len(record.value) if record else 0
             sent = pending_of((card, card.attempt, turn.phase, turn.channel, now_ns()))
@@ -162,7 +163,7 @@ class KafkaLine:
         accepted: list[tuple[Pending, int]] = []
         requests: defaultdict[Statistics, list[Request]] = defaultdict(list)
         run = self.run
-        epoch_utc_ns, measured = run.clock.epoch_utc_ns, run.measured
+        epoch_utc_ns, measured = run.clock.epoch_utc_ns, run.counting.is_on
         for attempt, took_s, error in deliveries:
             turn, sent, length, statistics = attempt
             took_ns = round((took_s or 0) * 1e9)
@@ -174,7 +175,7 @@ class KafkaLine:
             label = _LABELS[sent.card.kind]
             requests[statistics].append((label, epoch_utc_ns + at_ns, took_ns / 1e6, length))
             if measured:
-                run.measure(turn, at_ns)
+                run.counting.answered(turn, at_ns)
         run.tracker.accepted(accepted)
         run.expect_all([sent for sent, _ in accepted])
         for statistics, several in requests.items():

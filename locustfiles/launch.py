@@ -179,7 +179,7 @@ def _run(
         # Its packages are there only where they are asked for.
         from locustfiles.traces import Traces
 
-        run.traces = Traces(tracing, run)
+        run.counting.traces = Traces(tracing, run)
     return run
 
 
@@ -230,13 +230,13 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.wake()
         if director.needs_figures:
-            director.figures.take(run.snapshot())
+            director.figures.take(run.counting.snapshot())
 
     run.deliver = deliver
     if director.needs_figures:
         run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
-    run.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
+    run.counting.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
     director.refresh = refresh
     # Before anything is due: what is made later makes the first commands late.
     run.hand.stock()

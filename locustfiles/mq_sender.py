@@ -142,7 +142,9 @@ class MqSender:
         try:
             return self._line.message(self._run, turn, reply_to, again), None
         except Exception as error:
-            log.exception("the platform adapter failed on %s", turn.card.command_id)
+            command_id, number = turn.card.command_id, turn.card.numbered(again)
+            named = self._run.named(turn, number)
+            log.exception("the platform adapter failed on %s", command_id, extra=named)
             return None, error
 
     def _exchanged(
@@ -167,10 +169,11 @@ class MqSender:
             if isinstance(error, NotSentError):
                 raise
             if not isinstance(error, UnansweredError):
-                log.exception("a fault in the MQ channel, on %s", turn.card.command_id)
+                command_id, named = turn.card.command_id, run.named(turn, attempt)
+                log.exception("a fault in the MQ channel, on %s", command_id, extra=named)
             return tracker.unanswered(place, str(error), attempt), error
         if awaited.answer is not None:
-            run.measure(turn, awaited.at_ns)
+            run.counting.answered(turn, awaited.at_ns)
         return awaited.at_ns, _unexpected(awaited, Outcome(turn.card.expected))
 
 

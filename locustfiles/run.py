@@ -9,11 +9,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from gevent.event import Event
-from numpy.typing import NDArray
 
 from e2e_data.commands import Channel
 from e2e_data.ids import Ids
@@ -23,17 +20,14 @@ from locustfiles.addressing import Addresser, Attempt
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
+from locustfiles.counting import Counting
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import End
-from locustfiles.fleet.facts import FactCounts
-from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Slice
-from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.fleet.parts import Parts
-from locustfiles.fleet.took import Took
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
@@ -47,9 +41,6 @@ from locustfiles.vigil import Vigil
 from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
 from reports.rundir import RunDirectory
-
-if TYPE_CHECKING:
-    from locustfiles.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +61,6 @@ class Run:
     _left_ns = 0
     """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
-    traces: Traces | None = None
 
     def __init__(
         self,
@@ -87,13 +77,13 @@ class Run:
         self.service, self.plan, self.users = service, plan, users
         self.directory, self.clock = directory, clock
         self.platform, self.ids, self.pool = platform, ids, pool
-        self.measured = False
-        """Whether what happens is counted for somebody to look at; a fleet's master always may."""
-        self.parts = Parts(plan.watched, tuple(plan.phases), pool, clock.now_ns)
-        took = Took(pool.shard_counts, self.parts.times)
-        self.counted = FactCounts(pool.shard_counts), took, self.parts
-        self.vigil = Vigil.of(platform, pool, ids, clock.epoch_utc_ns, sends_all=service.sends_all)
-        self.journal = Journal(directory.journal, service.worker, self._count)
+        self.counting = Counting(
+            service,
+            pool,
+            Parts(plan.watched, tuple(plan.phases), pool, clock.now_ns),
+            Vigil.of(platform, pool, ids, clock.epoch_utc_ns, sends_all=service.sends_all),
+        )
+        self.journal = Journal(directory.journal, service.worker, self.counting.take)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
             *([self._say] if service.shared else []),
@@ -110,8 +100,6 @@ class Run:
             room=HELD_MAX,
             ahead_ns=AHEAD_NS if service.shared else ALONE_AHEAD_NS,
         )
-        self.figures = Figures()
-        self.outcomes = Outcomes()
         self.roster = Roster(self.wake)
         """Which user serves which channel."""
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
@@ -133,9 +121,8 @@ class Run:
             self.let_watch()
 
     def let_watch(self) -> None:
-        """Count what happens from now on: somebody looks."""
-        self.measured = True
-        self.tracker.outcomes, self.tracker.counted = self.outcomes, self.counted[0]
+        """Count what happens from now on: somebody looks, as a fleet's master always may."""
+        self.counting.begin(self.tracker)
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -335,20 +322,6 @@ class Run:
             oldest=self.tracker.oldest(),
         )
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all that was counted here, as msgpack can carry it."""
-        figures = self.figures.snapshot(self.service.worker, self.service.term)
-        facts, took, parts = (each.packed() for each in self.counted)
-        more = {"facts": facts, "took": took, "parts": parts, "outcomes": self.outcomes.packed()}
-        return {**figures, **more, "violations": dict(self.vigil.found), "run": self.service.run}
-
-    def _count(self, rows: NDArray[np.void]) -> None:
-        self.vigil.facts(rows)
-        if self.traces is not None:
-            self.traces.facts(rows)
-        for each in self.counted if self.measured else ():
-            each.take(rows)
-
     @property
     def phase_name(self) -> str:
         """The phase that is being sent; empty between phases."""
@@ -365,16 +338,17 @@ class Run:
 
     def sending(self, turn: Turn, again: int = 0) -> Sending:
         """Return an attempt at a turn's command as the platform's adapter takes it."""
-        card, number = turn.card, turn.card.numbered(again)
-        attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
-        return self.addresser.sending(card, attempt)
+        return self._addressed(turn, turn.card.numbered(again))
 
-    def measure(self, turn: Turn, at_ns: int) -> None:
-        """Count the response time of a command that was answered `at_ns`, for whoever directs the run."""
-        if self.measured:
-            card, took_ns = turn.card, at_ns - turn.arrival.intended_ns
-            region = card.shard.region_number(card.account)
-            self.figures.add(turn.phase, card.kind, took_ns, turn.channel, region)
+    def named(self, turn: Turn, number: int) -> dict[str, str]:
+        """Return what the log says of the attempt of that number at a turn's command (logs.EXTRAS)."""
+        sending = self._addressed(turn, number)
+        return {"command_id": sending.command_id, "correlation_id": sending.correlation_id}
+
+    def _addressed(self, turn: Turn, number: int) -> Sending:
+        card, intended_ns = turn.card, turn.arrival.intended_ns
+        attempt = Attempt(card.lap, number, turn.channel, turn.phase, intended_ns)
+        return self.addresser.sending(card, attempt)
 
     def hold_back(self, seconds: float) -> None:
         """Have a user wait as the platform asked, unless the phase ends before.

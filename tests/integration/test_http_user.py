@@ -304,14 +304,18 @@ def test_an_adapters_own_request_is_sent(tmp_path):
     assert peer.requests[0].startswith(b"POST /mine HTTP/1.1\r\n")
 
 
-def test_an_adapters_fault_does_not_lose_the_command(tmp_path, monkeypatch):
-    """An adapter that fails on an answer leaves the command unknown, with its fault as the reason."""
+def test_an_adapters_fault_does_not_lose_the_command(tmp_path, monkeypatch, caplog):
+    """It leaves the command unknown, with the fault as the reason; the log says which attempt it was."""
     with serving(says(ACCEPTED)) as peer:
         desk = Desk(tmp_path, peer.origin)
         monkeypatch.setattr(Platform, "read_acknowledgement", lambda *_: 1 / 0)
         desk.send()
     assert any(reason.startswith("adapter: ZeroDivisionError") for _, reason in desk.facts())
     assert len(desk.expected) == 1
+    logged = next(one for one in caplog.records if one.name == "locustfiles.intake")
+    sent = peer.requests[0].decode()
+    assert f"X-Correlation-Id: {logged.correlation_id}\r\n" in sent
+    assert f"Idempotency-Key: {logged.command_id}\r\n" in sent
 
 
 def test_a_whole_task_sends_one_command_after_the_other(tmp_path):

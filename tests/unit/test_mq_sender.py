@@ -217,17 +217,21 @@ def test_what_cannot_be_understood_must_not_be_accepted(tmp_path):
     ]
 
 
-def test_an_adapter_that_fails_sends_nothing(tmp_path):
-    """The command is not sent, with the reason; the next one has its turn."""
+def test_an_adapter_that_fails_sends_nothing(tmp_path, caplog):
+    """The command is not sent, with the reason; the log says which attempt it was."""
+    made = []
 
     class Wrong(Platform):
         def mq_message(self, sending, **_):
+            made.append((sending.command_id, sending.correlation_id))
             raise KeyError("iban")
 
     desk = Desk(tmp_path, Wrong())
     desk.send(lambda *_: pytest.fail("nothing is to be put"))
     assert desk.facts() == [("NOT_SENT", "adapter: KeyError('iban')"), ("SENT", "")]
     assert desk.statistics.failures == [("account", "KeyError", "'iban'")]
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert made == [(record.command_id, record.correlation_id) for record in told]
 
 
 def test_an_adapter_that_cannot_read_a_reply_loses_nothing(tmp_path):

@@ -61,7 +61,7 @@ class Stage:
     def advance(self) -> State:
         """Move on, once the journal has what was recorded, as in a run that has a pulse."""
         self.run.journal.flush()
-        self.run.parts.look()
+        self.run.counting.parts.look()
         self.run.release_ended(self.run.tracker.take_ended())
         return self._advance()
 
