@@ -215,7 +215,7 @@ class Fake:
                 self.figures.add(self.phase, Kind.PAYMENT, LATENCY_MS * 1_000_000)
                 if self.tells_ends:
                     # Who reads an event has it of any shard, most likely of another's.
-                    self.agent.say_over((random.randrange(SHARDS_KNOWN), taken[0]))
+                    self.agent.say_over((random.randrange(SHARDS_KNOWN), taken[0], 1))
                 if self.phase == 0:
                     self.agent.say((lease.shard, taken[0], 1, f"id-{lease.shard:032d}"))
 

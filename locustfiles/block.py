@@ -70,7 +70,8 @@ def _tiles(found: Picture) -> Table:
     load, right = found["load"], found["right"]
     grid = Table.grid(padding=(0, 3))
     per_s = [f"{name} {figure(load[f'{name}_per_s'])}/s" for name in ("due", "sent", "completed")]
-    wrong = Text(f"{count(right['wrong'])} outcomes wrong", "bold red" if right["wrong"] else "")
+    so_far = "" if found["verdict"] else "right so far: "
+    answer = Text(f"{so_far}{right['answer']}", TONES[right["tone"]])
     grid.add_row(*per_s, f"{count(load['pending_now'])} pending")
     grid.add_row(
         *(f"{count(load[name])} in all" for name in ("due", "sent", "completed")),
@@ -81,7 +82,7 @@ def _tiles(found: Picture) -> Table:
         told = (f"p{percent} {milliseconds(took[f'p{percent}_ms'])}" for percent in ("50", "99"))
         grid.add_row(name, *told, "" if number else late)
     grid.add_row(
-        *(f"{count(right['seen'])} outcomes seen", wrong),
+        *(f"{count(right['seen'])} outcomes seen", answer),
         f"{count(load['unanswered'])} unanswered",
         Text(", ".join(right["moved"][:3]), "dim"),
     )

@@ -70,9 +70,9 @@ class Observer:
         tracker: Tracker,
         bindings: Bindings,
         pool: Pool,
-        tell: Callable[[Place], None] = lambda _: None,
+        tell: Callable[[Place, int], None] = lambda *_: None,
     ) -> None:
-        """Call `tell` with each command that is not known to have been sent here."""
+        """Call `tell` with each command, and its outcome, that is not awaited here."""
         self._tracker = tracker
         self._bindings = bindings
         self._pool = pool
@@ -97,4 +97,4 @@ class Observer:
                 # A shard numbers its accounts' creations first, then their credits, in their order.
                 number = index - self._pool.shard_counts(shard).account
                 bindings.completed((lap, shard, number), kind, seen.completion.outcome)
-            self._tell(place)
+            self._tell(place, int(seen.completion.outcome))

@@ -19,6 +19,7 @@ from locustfiles.metrics import View
 from locustfiles.phases import State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.profiles import SECOND_NS
+from locustfiles.vigil import VIOLATES
 from reports.invariants import INVARIANTS
 from reports.journal import Fact
 from reports.judgement import Status
@@ -234,13 +235,36 @@ def _responses(view: View) -> Iterator[Picture]:
 
 
 def _right(view: View) -> Picture:
+    """Return whether all is right so far, and what was seen of outcomes.
+
+    Each command's first outcome counts, where it was sent. What came after that, to another worker
+    perhaps, and cannot be right beside it, is among the violations.
+    """
     outcomes = view.figures.outcomes()
+    answer, tone = _answer(view)
     return {
+        "answer": answer,
+        "tone": tone,
         "seen": outcomes.seen,
         "wrong": outcomes.wrong,
         "payments": outcomes.payments,
         "moved": [money(minor, one) for one, minor in sorted(outcomes.moved_minor.items())],
     }
+
+
+def _answer(view: View) -> tuple[str, str]:
+    """Return whether all is right, in a word or two, and its tone; the judge's, once there is one."""
+    if view.verdict is not None:
+        found = {check["status"] for check in view.verdict["checks"]}
+        if Status.VIOLATED in found:
+            return "not right", "bad"
+        return ("not shown", "warn") if Status.UNKNOWN in found else ("right", "good")
+    outcomes, violations = view.figures.outcomes(), view.figures.violations()
+    if outcomes.wrong:
+        return f"{outcomes.wrong:,} wrong", "bad"
+    if violations:
+        return counted(violations.total(), "violation"), "bad"
+    return ("100 %", "good") if outcomes.seen else ("—", "none")
 
 
 def _invariants(view: View) -> Iterator[Picture]:
@@ -261,9 +285,13 @@ def _invariants(view: View) -> Iterator[Picture]:
 
 def _so_far(view: View, number: str) -> tuple[str, str]:
     total, outcomes = view.total, view.figures.outcomes()
+    violations = view.figures.violations()
+    seen = {kind: times for kind, times in violations.items() if VIOLATES[kind] == number}
+    if number == "6a" and outcomes.wrong:
+        return Status.VIOLATED, f"{counted(outcomes.wrong, 'outcome')} of {outcomes.seen:,}"
+    if seen:
+        return Status.VIOLATED, ", ".join(f"{kind}: {times:,}" for kind, times in seen.items())
     if number == "6a":
-        if outcomes.wrong:
-            return Status.VIOLATED, f"{counted(outcomes.wrong, 'outcome')} of {outcomes.seen:,}"
         return "so far", f"all of {counted(outcomes.seen, 'outcome')}"
     if number == "1":
         return "so far", f"{total.completed:,} have theirs, {total.pending_now:,} are awaited"

@@ -22,6 +22,7 @@ from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.facts import About
 from locustfiles.fleet.figures import BUCKETS, FleetFigures, Responses, upper_ms
 from locustfiles.phases import State
+from locustfiles.vigil import VIOLATES
 from reports.journal import Fact
 from reports.judgement import Status
 
@@ -238,8 +239,13 @@ MEASURES = (
     ),
     Measure(
         *("paystorm_completed_total", _C, (*SCOPE, "outcome")),
-        "Final outcomes that were observed.",
+        "Commands whose final outcome was observed, each once, by the first.",
         _facts(Fact.COMPLETED, _outcome),
+    ),
+    Measure(
+        *("paystorm_violations_total", _C, ("violation",)),
+        "What can never be right, as workers saw it while the run was on.",
+        lambda view: [((kind,), view.figures.violations()[kind]) for kind in VIOLATES],
     ),
     Measure(
         *("paystorm_unanswered_total", _C, SCOPE),

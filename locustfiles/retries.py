@@ -75,11 +75,14 @@ def _send_again(run: Run, turn: Turn, attempt: Attempt, tried: Tried | None) -> 
 
 
 def _when_due(run: Run, turn: Turn, wait_s: float) -> Turn | None:
-    """Wait for the next attempt; None where the phase is over before, or the command is another's."""
+    """Wait for the next attempt; None where the phase is over before, or the command is, or another's."""
     work, card = run.dealer.work, turn.card
     if wait_s and (work is None or work.over.wait(wait_s)):
         return None
     if card.lease is not None and not run.agent.holder.may_send(card.lease):
+        return None
+    if card.place not in run.tracker.pending:
+        # An event told its outcome meanwhile.
         return None
     if not wait_s:
         return turn

@@ -133,7 +133,7 @@ class Run:
     def let_watch(self) -> None:
         """Count what happens from now on: somebody looks."""
         self.measured = True
-        self.tracker.outcomes = self.outcomes
+        self.tracker.outcomes, self.tracker.counted = self.outcomes, self.counted[0]
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -202,13 +202,13 @@ class Run:
 
     def over(self, ends: Sequence[End]) -> None:
         """Take in that others saw the outcome of commands; it is written down."""
-        for shard, index in ends:
-            self.tracker.over((LAP, shard, index))
+        for shard, index, outcome in ends:
+            self.tracker.over((LAP, shard, index), outcome)
 
-    def say_over(self, place: Place) -> None:
-        """Let whoever sent a command know that its outcome was seen here."""
+    def say_over(self, place: Place, outcome: int) -> None:
+        """Let whoever sent a command know which outcome was seen here."""
         if self.service.shared:
-            self.agent.say_over(place[1:])
+            self.agent.say_over((*place[1:], outcome))
 
     def watch(self, lease: Held, position: int) -> None:
         """Look for the outcome of a command that another worker may have sent."""
@@ -338,7 +338,7 @@ class Run:
         figures = self.figures.snapshot(self.service.worker, self.service.term)
         facts, took = (each.packed() for each in self.counted)
         more = {"facts": facts, "took": took, "outcomes": self.outcomes.packed()}
-        return {**figures, **more, "run": self.service.run}
+        return {**figures, **more, "violations": dict(self.vigil.found), "run": self.service.run}
 
     def _count(self, rows: NDArray[np.void]) -> None:
         self.vigil.facts(rows)

@@ -13,6 +13,7 @@ from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
 from locustfiles.completions import Place
 from locustfiles.fleet.counts import Oldest
+from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import Card
 from locustfiles.replays import SetAside
@@ -96,7 +97,8 @@ class Tracker:
         self.moved_ns = 0
         """When something was last sent, answered or completed."""
         self.outcomes: Outcomes | None = None
-        """Where outcomes are counted, while somebody looks."""
+        self.counted: FactCounts | None = None
+        """Where outcomes, and commands that have one, are counted, while somebody looks."""
 
     def blocked(self, card: Card, phase: int, reason: str) -> None:
         """Record that a command may not be sent, because what it needs was not observed."""
@@ -251,11 +253,8 @@ class Tracker:
             known_ns=at_ns,
         )
         if pending is not None:
-            self.tally.completed += 1
-            if self.outcomes is not None:
-                self.outcomes.add(pending.card, int(completion.outcome), pending.channel)
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
-            self._finished(place, complete=True)
+            self._complete(pending, int(completion.outcome))
 
     def bound(self, account: Key, account_id: str) -> None:
         """Take in the id of an account, from an answer that came after its creation's user had gone."""
@@ -281,12 +280,22 @@ class Tracker:
         self.completed(place, Completion(Outcome.DEAD_LETTERED, reason))
         return self.moved_ns
 
-    def over(self, place: Place) -> None:
+    def over(self, place: Place, outcome: int) -> None:
         """Wait no more for a command whose outcome another process has written down."""
-        if place in self.pending:
-            self.tally.completed += 1
+        pending = self.pending.get(place)
+        if pending is not None:
             self.moved_ns = self._now_ns()
-            self._finished(place, complete=True)
+            self._complete(pending, outcome)
+
+    def _complete(self, pending: Pending, outcome: int) -> None:
+        """Count a command as completed: nobody waits for it after this, so it is counted once."""
+        card = pending.card
+        self.tally.completed += 1
+        if self.outcomes is not None:
+            self.outcomes.add(card, outcome, pending.channel)
+        if self.counted is not None:
+            self.counted.completed(pending.phase, pending.channel, card.kind, outcome)
+        self._finished(card.place, complete=True)
 
     def oldest(self) -> Oldest | None:
         """Return the pending command that was sent first."""

@@ -38,6 +38,15 @@ from reports.journal import Fact
 
 SHARDS_MAX = 200
 """Remembered at once: what is forgotten is not said, and nothing is said that is not so."""
+VIOLATES = {
+    "wrong outcome": "6a",
+    "outcome taken back": "7",
+    "two events for one outcome": "7",
+    "unreadable reply": "7",
+    "misdirected reply": "7",
+    "overdrawn": "5",
+}
+"""Kind of violation -> the invariant that does not hold then, whatever else the judge finds."""
 SAID_AT = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 _BOTH = int(Outcome.SETTLED | Outcome.REJECTED)
 _HOSTILE = min(label for label in Label if label.is_hostile)

@@ -1,8 +1,8 @@
 """Ends of commands that were seen elsewhere than where the commands were sent, and go to the sender.
 
 An event is read by whichever worker has its partition. That worker writes the outcome down; the one
-that sent the command only has to know that it is over. Both ways a word is said again until it is
-known to have come: words are numbered, and a word that nobody needs any more does no harm.
+that sent the command has to know that it is over, and counts it. Both ways a word is said again until
+it is known to have come: words are numbered, and a word that nobody needs any more does no harm.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-End = tuple[int, int]
-"""(shard, index) of a command whose outcome is written down."""
+from locustfiles.fleet.facts import NUMBER_MAX
+
+End = tuple[int, int, int]
+"""(shard, index, outcome) of a command whose outcome is written down."""
 ENDS_MAX = 2000
 """In one message; more would keep the event loop packing."""
 
@@ -105,6 +107,8 @@ def flat(ends: tuple[End, ...]) -> list[int]:
     return [number for end in ends for number in end]
 
 
-def pairs(numbers: list[int]) -> Iterator[End]:
-    """Read what `flat` made. Raises ValueError for half a pair."""
-    return zip(numbers[::2], numbers[1::2], strict=True)
+def ends_of(numbers: list[int]) -> Iterator[End]:
+    """Read what `flat` made. Raises ValueError for a part of an end, and for an outcome that is none."""
+    if max(numbers[2::3], default=0) > NUMBER_MAX:
+        raise ValueError("an outcome that is none")
+    return zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)

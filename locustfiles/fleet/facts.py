@@ -1,10 +1,15 @@
 """The journal's facts, counted by what they are about: as they are written, so at no cost of a send.
 
-A count is cumulative over a worker's part of the run, as its other figures are.
+A count is cumulative over a worker's part of the run, as its other figures are. Each row counts, but for
+completions: the journal has one for each time that an outcome was told, by a reply, by an event, by an
+event that came twice, and read by whichever worker. A command counts as completed once in the fleet:
+where it was sent, when it is awaited no longer since an outcome was seen, here or by another. (What was
+sent again because its worker was lost may count for both; the report has it once.)
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -48,9 +53,15 @@ class FactCounts:
         """Count facts of a pool that has `shard_counts` commands of each kind in a shard."""
         self._shard_counts = shard_counts
         self._counts: Mapping[About, int] = {}
+        self._completed: Counter[About] = Counter()
+
+    def completed(self, phase: int, channel: Channel, kind: Kind, outcome: int) -> None:
+        """Count a command that was sent here and whose first outcome was seen; on the event loop."""
+        self._completed[About(Fact.COMPLETED, phase, channel, kind, outcome)] += 1
 
     def take(self, rows: NDArray[np.void]) -> None:
-        """Count rows of the journal (reports.journal.ROW)."""
+        """Count rows of the journal (reports.journal.ROW), but for completions."""
+        rows = rows[rows["fact"] != Fact.COMPLETED]
         kinds = kinds_of(rows, self._shard_counts)
         columns = (rows["fact"], rows["phase"], rows["channel"], kinds, rows["code"])
         packed = np.ravel_multi_index(columns, _SIZES)
@@ -65,7 +76,9 @@ class FactCounts:
 
     def packed(self) -> list[list[int]]:
         """Return what msgpack can carry."""
-        return [[*about, count] for about, count in self._counts.items()]
+        return [
+            [*about, count] for about, count in (*self._counts.items(), *self._completed.items())
+        ]
 
 
 def kinds_of(

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
+from locustfiles.fleet.checked import count
 from locustfiles.fleet.facts import About, read_counts
 from locustfiles.fleet.outcomes import Outcomes
+from locustfiles.vigil import VIOLATES
 from reports.workers import Reported
 
 KEY = "paystorm"
@@ -160,6 +162,7 @@ class _Snapshot:
     took: Mapping[Latency, Mapping[InRegion, _Part]]
     facts: Mapping[About, int]
     outcomes: Outcomes
+    violations: Mapping[str, int]
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
@@ -168,7 +171,9 @@ class _Snapshot:
         told = {name: others.get(name, ()) for name in LATENCIES} | {"response": raw["scopes"]}
         took = {name: _parts(told[name]) for name in LATENCIES}
         facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
-        return cls(int(raw["sequence"]), took, facts, outcomes)
+        violated = dict(raw.get("violations", ()))
+        violations = {kind: count(violated.get(kind, 0)) for kind in VIOLATES}
+        return cls(int(raw["sequence"]), took, facts, outcomes, violations)
 
 
 @dataclass(slots=True)
@@ -243,6 +248,16 @@ class FleetFigures:
     def outcomes(self) -> Outcomes:
         """Return what all workers saw of outcomes."""
         return Outcomes.total(one.outcomes for one in self._of.values())
+
+    def violations(self) -> Counter[str]:
+        """Return how often all workers saw what can never be right, by its kind (vigil.VIOLATES).
+
+        One that two workers saw, of a reply and of an event, counts twice.
+        """
+        found: Counter[str] = Counter()
+        for one in self._of.values():
+            found.update({kind: times for kind, times in one.violations.items() if times})
+        return found
 
     def reported(self) -> Iterator[Reported]:
         """Yield the figures of each worker by itself, so that a slow one is seen."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from locustfiles.fleet.checked import count, items
 from locustfiles.fleet.counts import Counts
-from locustfiles.fleet.ends import ENDS_MAX, End, flat, pairs
+from locustfiles.fleet.ends import ENDS_MAX, End, ends_of, flat
 from locustfiles.fleet.spans import Spans
 from locustfiles.leases import Range
 
@@ -310,9 +310,9 @@ def _bound(raw: Any) -> tuple[Bound, ...]:
 
 def _ends(raw: Any) -> tuple[End, ...]:
     numbers = [count(number) for number in items(raw)]
-    if len(numbers) > 2 * ENDS_MAX:
+    if len(numbers) > 3 * ENDS_MAX:
         raise ValueError("more ends than a message has")
-    return tuple(pairs(numbers))
+    return tuple(ends_of(numbers))
 
 
 def _flat(spans: Spans) -> list[int]:

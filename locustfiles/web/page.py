@@ -261,7 +261,8 @@ def _rows(found: Picture) -> list[tuple[str, str]]:
             (f"{name} p50, p99", f"{milliseconds(took['p50_ms'])} / {milliseconds(took['p99_ms'])}")
             for name, took in found["latencies"].items()
         ),
-        ("outcomes wrong", f"{count(right['wrong'])} of {count(right['seen'])}"),
+        ("judged" if found["verdict"] else "right so far", right["answer"]),
+        ("outcomes seen", count(right["seen"])),
         ("payments settled", count(right["payments"])),
         ("money moved", ", ".join(right["moved"])),
         ("verdict", found["verdict"]["verdict"] if found["verdict"] else "at the end"),

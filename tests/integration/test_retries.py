@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from e2e_data.commands import Outcome
 from e2e_data.ids import RETRY_ATTEMPT, Correlation
-from e2e_data.platform import Platform
+from e2e_data.platform import Completion, Platform
 from locustfiles.plan_parts.retries import Retries
 from tests.helpers_wire import answer, serving
 from tests.integration.test_http_user import ACCEPTED, Desk, close, header, in_turn, says
@@ -93,6 +94,23 @@ def test_when_the_phase_is_over_no_further_attempt_is_made(tmp_path):
         assert len(peer.requests) == 1
     assert len(desk.run.tracker.take_ended()) == 1
     assert desk.run.tracker.pending == {}
+
+
+def test_what_an_event_told_the_outcome_of_is_not_sent_again(tmp_path):
+    """Nobody waits for it any more: it is over once, and counted once."""
+
+    def decides_and_says_nothing_of_it(connection, request):
+        (place,) = desk.run.tracker.pending
+        desk.run.tracker.completed(place, Completion(Outcome.SETTLED))
+        BROKEN(connection, request)
+
+    with serving(in_turn(decides_and_says_nothing_of_it)) as peer:
+        desk = desk_with(tmp_path, peer.origin, attempts=5, after=EVERYTHING)
+        desk.send()
+        assert len(peer.requests) == 1
+    assert len(desk.run.tracker.take_ended()) == 1
+    tally = desk.run.tracker.tally
+    assert (tally.completed, tally.retried, tally.retrying) == (1, 0, 0)
 
 
 def test_waits_double_up_to_the_most():

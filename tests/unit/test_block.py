@@ -25,7 +25,7 @@ def test_the_block_has_what_the_page_has():
     text = drawn(picture(view(outcomes=Outcomes(seen=10, wrong=1))))
     for part in (
         *("smoke", "the-run", "sending", "(3 of 3)", "waits for all commands to be sent"),
-        *("sent 20/s", "5 pending", "payment x, sent 2.0 s ago", "1 outcomes wrong"),
+        *("sent 20/s", "5 pending", "payment x, sent 2.0 s ago", "right so far: 1 wrong"),
         *("lag", "service", "response", "completion", "p50 50.2 ms", "p99 99.3 ms"),
         *("opening credit", "67% of what was sent", "lost", "processes lost: 1", "worker lost"),
     ):

@@ -1,4 +1,4 @@
-"""The journal's facts, counted: every row once, under what it is about."""
+"""The journal's facts, counted: every row once, under what it is about; a command's end once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_data import config
-from e2e_data.commands import Channel, Kind
+from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.pool import Pool
 from locustfiles.fleet.facts import About, FactCounts, read_counts
 from reports.journal import ROW, Fact, Journal
@@ -41,14 +41,18 @@ def array(rows) -> np.ndarray:
 @settings(deadline=None)
 @given(st.lists(ROWS))
 def test_counts_are_those_of_the_rows(chunks):
-    """Whatever comes in whatever chunks, each row is counted once, with the kind of its command."""
+    """Whatever comes in whatever chunks, each row is counted once, with the kind of its command.
+
+    But for completions: a row of them tells of one observation, of which a command may have several.
+    """
     counts = FactCounts(POOL.shard_counts)
     expected: Counter[About] = Counter()
     for rows in chunks:
         counts.take(array(rows))
         for fact, (shard, index), phase, channel, code in rows:
             kind = POOL.shard(shard).command(index).kind
-            expected[About(fact, phase, channel, kind, code)] += 1
+            if fact is not Fact.COMPLETED:
+                expected[About(fact, phase, channel, kind, code)] += 1
     assert read_counts(msgpack.loads(msgpack.dumps(counts.packed()))) == expected
 
 
@@ -63,6 +67,18 @@ def test_a_journal_tells_of_what_is_in_its_files(tmp_path):
     (tmp_path / "none yet").mkdir()
     journal.flush()
     assert counts.packed() == [[Fact.BLOCKED, 1, Channel.HTTP, Kind.ACCOUNT, 0, 1]]
+
+
+def test_commands_completed_are_counted_by_who_sent_them():
+    """Beside what the journal has, and cumulative as that is."""
+    counts = FactCounts(POOL.shard_counts)
+    counts.take(array([(Fact.SENT, (0, 0), 1, Channel.MQ, 0)]))
+    for _ in range(2):
+        counts.completed(1, Channel.MQ, Kind.ACCOUNT, Outcome.SETTLED)
+    assert read_counts(msgpack.loads(msgpack.dumps(counts.packed()))) == {
+        About(Fact.SENT, 1, Channel.MQ, Kind.ACCOUNT, 0): 1,
+        About(Fact.COMPLETED, 1, Channel.MQ, Kind.ACCOUNT, Outcome.SETTLED): 2,
+    }
 
 
 @pytest.mark.parametrize(

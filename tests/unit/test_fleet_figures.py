@@ -139,6 +139,11 @@ def test_a_slow_worker_is_seen():
             "scopes": [[0, 0, 0, 0, 0, b"\xff\xff", b"\x01" * 8]],
         },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0]]},
+        {
+            "worker": "a", "term": 1, "sequence": 1, "scopes": [],
+            "violations": {"overdrawn": -1},
+        },
+        {"worker": "a", "term": 1, "sequence": 1, "scopes": [], "violations": ["overdrawn"]},
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 9, 0, 0, 0, b"", b""]]},
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 9, 0, 0, b"", b""]]},
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0, 0, 0, 10, 0, b"", b""]]},

@@ -36,7 +36,9 @@ def second(at_s, **counts):
     return Second(at_ns=at_s * SECOND_NS, phase="payments", **fields)
 
 
-def view(state=State.SENDING, phase=2, facts=(), outcomes=None, verdict=None, **counts):
+def view(
+    state=State.SENDING, phase=2, facts=(), outcomes=None, verdict=None, violations=(), **counts
+):
     figures, completions, fleet = Figures(), Figures(), FleetFigures()
     for took_ms in range(1, 101):
         figures.add(2, Kind.PAYMENT, took_ms * 1_000_000, Channel.MQ)
@@ -44,6 +46,7 @@ def view(state=State.SENDING, phase=2, facts=(), outcomes=None, verdict=None, **
     told = {
         "facts": [[*about, count] for about, count in facts],
         "took": {"completion": completions.packed()},
+        "violations": dict(violations),
     }
     fleet.take({**figures.snapshot("a", 1), **told, "outcomes": (outcomes or Outcomes()).packed()})
     oldest = Oldest(10 * SECOND_NS, 0, 0, 3, Kind.PAYMENT, 2, Channel.MQ)
@@ -158,6 +161,43 @@ def test_a_wrong_outcome_violates_its_invariant_at_once():
         "tone": "bad",
         "note": "payment 0:5: settled, where only rejected is correct",
     }
+
+
+@pytest.mark.parametrize(
+    ("violations", "number", "note"),
+    [
+        ({"wrong outcome": 1}, "6a", "wrong outcome: 1"),
+        ({"outcome taken back": 2, "unreadable reply": 3}, "7",
+         "outcome taken back: 2, unreadable reply: 3"),
+        ({"overdrawn": 1}, "5", "overdrawn: 1"),
+    ],
+)  # fmt: skip
+def test_what_a_worker_saw_that_can_never_be_right_violates_its_invariant(violations, number, note):
+    """Whichever worker it was: the picture is not of one process."""
+    found = picture(view(violations=violations))
+    by_number = {one["invariant"]: one for one in found["invariants"]}
+    assert (by_number[number]["status"], by_number[number]["note"]) == ("violated", note)
+    others = {one["status"] for at, one in by_number.items() if at != number}
+    assert others == {"so far", "at the end"}
+    assert found["right"]["tone"] == "bad"
+    assert found["right"]["answer"].endswith(("violation", "violations"))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "answer"),
+    [
+        ((), ("100 %", "good")),
+        (("holds", "not asked"), ("right", "good")),
+        (("holds", "unknown"), ("not shown", "warn")),
+        (("unknown", "violated"), ("not right", "bad")),
+    ],
+)
+def test_right_so_far_is_the_judges_word_in_the_end(statuses, answer):
+    """What nobody could see on the way, such as a lost payment, is not shown as right any more."""
+    checks = [{"invariant": "1", "status": one, "note": "", "findings": []} for one in statuses]
+    verdict = {"verdict": "…", "exit": 0, "reasons": [], "checks": checks} if checks else None
+    right = picture(view(outcomes=Outcomes(seen=1), verdict=verdict))["right"]
+    assert (right["answer"], right["tone"]) == answer
 
 
 def test_each_latency_is_told():
