@@ -59,7 +59,7 @@ def test_a_host_that_does_not_answer_is_named_before_any_load(runs: list[str]) -
     """When nothing answers at `--host`, one line says so and what to do."""
     host = f"http://127.0.0.1:{free_port()}"
     ended = run([*LOCUST, "--headless", "--host", host, *runs])
-    assert_told(ended, f"nothing answers at {host}", "leave --host out")
+    assert_told(ended, f"nothing answers at {host}", "a run without --host")
     assert not Path(runs[1]).exists()
 
 
