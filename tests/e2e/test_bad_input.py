@@ -63,6 +63,14 @@ def test_a_host_that_does_not_answer_is_named_before_any_load(runs: list[str]) -
     assert not Path(runs[1]).exists()
 
 
+def test_a_web_ui_whose_port_is_taken_says_so(runs: list[str]) -> None:
+    """Instead of a traceback of Locust's, and its exit code 0."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run([*LOCUST, "--web-port", str(port), *runs])
+    assert_told(ended, f"cannot listen on 127.0.0.1 port {port}", "--web-port")
+
+
 def test_a_host_that_is_no_payments_platform_is_named(no_platform: str, runs: list[str]) -> None:
     """A server that answers 404, or no statement, is not mistaken for a platform."""
     ended = run([*PAYSTORM, "run", "smoke", "--host", no_platform, *runs])
