@@ -2,13 +2,14 @@
 #   docker build -t paystorm .
 #   docker run --rm paystorm paystorm run smoke
 FROM python:3.11-slim AS build
+ARG EXTRAS=otel,postgres
 WORKDIR /source
 RUN python -m venv /opt/paystorm
 # The dependencies by themselves: a change of our code does not install them again.
 COPY pyproject.toml constraints.txt README.md paystorm.py ./
 RUN mkdir e2e_data reports locustfiles sandbox \
     && mkdir e2e_data/exporters e2e_data/model locustfiles/channels locustfiles/fleet locustfiles/plan_parts locustfiles/web sandbox/mqbinding \
-    && /opt/paystorm/bin/pip install --no-cache-dir --constraint constraints.txt . \
+    && /opt/paystorm/bin/pip install --no-cache-dir --constraint constraints.txt ".[$EXTRAS]" \
     && /opt/paystorm/bin/pip uninstall --yes paystorm
 COPY e2e_data e2e_data
 COPY reports reports
@@ -17,7 +18,7 @@ COPY sandbox sandbox
 RUN /opt/paystorm/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --user-group --no-create-home paystorm \
+RUN useradd --uid 10001 --user-group --no-create-home paystorm \
     && install --directory --owner=10001 --group=10001 /runs
 COPY --from=build /opt/paystorm /opt/paystorm
 ENV PATH=/opt/paystorm/bin:$PATH \

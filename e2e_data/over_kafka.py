@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -46,6 +47,9 @@ class Event(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
+_event = partial(tuple.__new__, Event)  # many thousands a second
+
+
 def kafka_headers(correlation_id: str, command_id: str, kind: Kind) -> Headers:
     """Return the headers of a command's record."""
     texts = (correlation_id, command_id, COMMAND_TYPES[kind])
@@ -76,14 +80,16 @@ class OverKafka:
         """Read a record of the event topic; None for what is no event."""
         try:
             fields = orjson.loads(value or b"")
-            event = Event(
-                fields["eventId"],
-                fields["correlationId"],
-                fields["commandId"],
-                STATUSES[fields["status"]],
-                fields["accountId"],
-                fields.get("reason") or "",
-                tuple(sorted(set(flags))) if (flags := fields.get("flags")) else (),
+            event = _event(
+                (
+                    fields["eventId"],
+                    fields["correlationId"],
+                    fields["commandId"],
+                    STATUSES[fields["status"]],
+                    fields["accountId"],
+                    fields.get("reason") or "",
+                    tuple(sorted(set(flags))) if (flags := fields.get("flags")) else (),
+                )
             )
             return event if _is_whole(event) else None
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):

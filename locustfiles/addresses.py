@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from e2e_data.commands import Channel
 from locustfiles.channels.http_settings import HttpSettings
+from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.channels.mq_settings import MqSettings
 from locustfiles.channels.origin import Origin, locate
 from locustfiles.fault_plan import on_wire
@@ -20,15 +21,21 @@ def addresses_of(plan: Plan, origin: Origin | None) -> Iterator[Address]:
     proxy = locate(plan.http.proxy)[0] if plan.http.proxy else None
     if proxy is not None:
         yield Address(proxy.host, proxy.port, "http.proxy")
-    if plan.kafka is not None and plan.kafka.bootstrap:
-        for one in plan.kafka.bootstrap.split(","):
-            host, _, port = one.rpartition(":")
-            yield Address(host.strip("[]"), int(port), "kafka.bootstrap")
+    if plan.kafka is not None:
+        yield from _brokers(plan.kafka)
     api = locate(plan.wire.toxiproxy)[0] if on_wire(plan) else None
     if api is not None:
         yield Address(api.host, api.port, "wire.toxiproxy")
     if Channel.MQ in plan.channels_used:
         yield from _queue_managers(plan.mq)
+
+
+def _brokers(kafka: KafkaSettings) -> Iterator[Address]:
+    regions = {f"kafka.regions.{region}": at for region, at in kafka.regions.items()}
+    for purpose, bootstrap in {"kafka.bootstrap": kafka.bootstrap, **regions}.items():
+        for one in bootstrap.split(",") if bootstrap else ():
+            host, _, port = one.rpartition(":")
+            yield Address(host.strip("[]"), int(port), purpose)
 
 
 def _queue_managers(mq: MqSettings) -> Iterator[Address]:

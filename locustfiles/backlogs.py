@@ -22,10 +22,7 @@ class Backlogs:
         several: list[Looks] = []
         if mq_target.sends(plan):
             several += [mq_launch.Depths(one, say) for one in plan.mq.everywhere]
-        lag = kafka_launch.lag(plan, say)
-        if lag is not None:
-            several.append(lag)
-        return cls(several)
+        return cls([*several, *kafka_launch.lags(plan, say)])
 
     def __call__(self) -> dict[str, int]:
         """Return what waits, by the places' names; queues of one name in several regions as one."""

@@ -12,10 +12,11 @@ from rich.text import Text
 from locustfiles.director import Director
 from locustfiles.live import Picture, rates
 from reports.hostile import visible
+from reports.judgement import Status
 from reports.quantities import count, duration, figure, milliseconds
 
 FINDINGS, WORKERS = 4, 8
-"""So many rows of each: a block that is higher than the terminal does not stay where it is."""
+"""So many rows of each: of a block that is higher than the terminal the end is not shown."""
 BAR = 24
 TONES = {"good": "green", "bad": "bold red", "warn": "yellow", "none": ""}
 
@@ -48,9 +49,11 @@ def block(found: Picture) -> RenderableType:
         *_head(found),
         _tiles(found),
         _kinds(found),
-        *_workers(found),
+        *_queues(found),
+        *_invariants(found),
         *_fitness(found),
         *_findings(found),
+        *_workers(found),
     )
 
 
@@ -101,6 +104,26 @@ def _kinds(found: Picture) -> Table:
     return grid
 
 
+def _queues(found: Picture) -> Iterator[Text]:
+    queues = found["load"]["queues"]
+    if queues:
+        told = ", ".join(f"{visible(name)} {count(depth)}" for name, depth in queues.items())
+        yield Text(f"queues: {told}", "dim")
+
+
+def _invariants(found: Picture) -> Iterator[Text]:
+    """Yield one line of what can be said now, and one of each that is violated."""
+    of_status: dict[str, list[str]] = {}
+    for one in found["invariants"]:
+        of_status.setdefault(one["status"], []).append(one["invariant"])
+    told = "; ".join(f"{', '.join(numbers)} {status}" for status, numbers in of_status.items())
+    yield Text(f"invariants: {told}", "dim")
+    for one in found["invariants"]:
+        if one["status"] == Status.VIOLATED:
+            said = f"invariant {one['invariant']}, {one['title']}: violated, {one['note']}"
+            yield Text(visible(said), TONES["bad"])
+
+
 def _workers(found: Picture) -> Iterator[RenderableType]:
     workers = found["workers"]
     if len(workers) < 2:
@@ -122,9 +145,14 @@ def _workers(found: Picture) -> Iterator[RenderableType]:
 
 
 def _fitness(found: Picture) -> Iterator[Text]:
+    """Yield one line of what is fine with the load generator, and one of each rule that it breaks."""
+    told: dict[bool, list[str]] = {True: [], False: []}
     for rule in found["fitness"]:
-        if not rule["fine"]:
-            yield Text(f"load generator: {rule['title']}: {rule['note']}", "yellow")
+        told[rule["fine"]].append(f"{rule['title']} {rule['note']}")
+    if told[True]:
+        yield Text(f"load generator: {'; '.join(told[True])}", "dim")
+    for unfit in told[False]:
+        yield Text(f"load generator: {unfit}", TONES["warn"])
 
 
 def _findings(found: Picture) -> Iterator[Text]:

@@ -13,13 +13,14 @@ from rich.console import Console
 
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
+from locustfiles import regions
+from locustfiles.addresses import addresses_of
 from locustfiles.channels.origin import Origin
 from locustfiles.control import COMMANDS, ask, await_answer
 from locustfiles.mq_target import reached_by
 from locustfiles.options import DEFAULT_PLAN, OPTIONS
 from locustfiles.plan_parts.allowed import Address, hosts_in, refused
 from locustfiles.plans import names_faults
-from locustfiles.regions import main_origin
 from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import changes_of, plan_for, workers_wanted
 from reports.rundir import RunDirectory
@@ -117,10 +118,14 @@ def run(
 
         given = Pool.open(Path(pool)).lapped(chosen.pool.laps) if pool else None
         wrong = names_faults(chosen, given.config) if given else []
+        there = regions.main_origin(chosen, host)
+        # What would be refused then is refused now.
+        wrong += refused(addresses_of(chosen, there), chosen.allow)
+        config = given.config if given else chosen.pool.config()
+        wrong += regions.check(chosen, config.regions, hosted=bool(host))
         if wrong:
             raise Problems(wrong)
         chosen = chosen.model_copy(update={"users": users or chosen.users})
-        there = main_origin(chosen, host)
         chosen = chosen if there or values["channels"] else sandboxed(chosen)
         show(chosen, str(there) if there else None, Console(highlight=False), given)
         return

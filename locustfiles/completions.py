@@ -6,12 +6,13 @@ import heapq
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
 
+from e2e_data.commands import Channel, Kind
 from e2e_data.platform import Completion, Platform
 from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.http import Requester
@@ -20,6 +21,19 @@ log = logging.getLogger(__name__)
 
 Place = tuple[int, int, int]
 """(lap, shard, index) of a command."""
+
+
+class Seen(NamedTuple):
+    """A completion, with all that an observer knows of its command."""
+
+    place: Place
+    attempt: int
+    phase: int
+    channel: Channel
+    kind: Kind
+    account_id: str
+    completion: Completion
+    at_ns: int
 
 
 class CompletionSource(Protocol):

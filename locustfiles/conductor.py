@@ -63,6 +63,7 @@ SPAWN_RATE_MAX = 100
 """Locust warns of anything faster; the pacer shapes the load, not the number of users."""
 
 STOPPED = "the test was stopped"
+WHO = "paystorm"  # among those whose exceptions Locust's web UI shows
 
 CLOSING_S = 20
 """Added to the plan's lease time: so long the workers have to close their journals."""
@@ -352,7 +353,7 @@ class Conductor:
         """Say what is wrong: on standard error, and among the exceptions that the web UI shows."""
         problems.show()
         if self.environment.runner is not None:
-            self.environment.runner.log_exception("paystorm", str(problems), "")
+            self.environment.runner.log_exception(WHO, str(problems), str(problems))
 
     def _user_count(self) -> int:
         runner = self.environment.runner

@@ -7,15 +7,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.clock import Clock
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.desk import Desk
 from locustfiles.fleet.figures import FleetFigures
+from locustfiles.fleet.parts import Part
 from locustfiles.leases import Known, LeaseBook
 from locustfiles.phases import Progress, State
 from locustfiles.plan_parts.phase import Phase
@@ -179,7 +177,7 @@ class Director:
         if self.machine.state is State.SETTLING:
             self._settle()
         elif self._steps is not None and self.machine.state is State.SENDING:
-            self._steps.look(self.clock.now_ns(), self.total(), self._took)
+            self._steps.look(self.clock.now_ns(), self.total(), self._seen)
         self._watch()
         self._spend()
         return self.machine.state
@@ -210,9 +208,9 @@ class Director:
 
     @property
     def needs_figures(self) -> bool:
-        """Whether response times are asked for while the run is on."""
+        """Whether somebody asks what the workers count while the run is on."""
         profiles = {phase.profile for phase in self.plan.phases.values()}
-        return "search" in profiles or self.watch.needs_figures
+        return "search" in profiles or bool(self.plan.watched)
 
     @property
     def phase_name(self) -> str:
@@ -323,7 +321,7 @@ class Director:
         if progress.exhausted:
             self.event("warning", name, f"the pool ran out while it searched: {steps.found}")
             return False
-        ended = steps.end(now_ns, self.total(), self._took, progress.pending)
+        ended = steps.end(now_ns, self.total(), self._seen, progress.pending)
         if ended is not None:
             told = f"too high: {ended.missed}" if ended.missed else "held"
             self.event("step ended", name, f"{ended.rate_per_s}/s {told}")
@@ -335,7 +333,7 @@ class Director:
 
     def _watch(self) -> None:
         """End the run when an SLO has been missed for as long as the plan bears."""
-        missed = self.watch.look(self.clock.now_ns(), self._warm_phase, self.total(), self._took)
+        missed = self.watch.look(self.clock.now_ns(), self._warm_phase, self.total(), self._seen)
         if missed is not None:
             self.event("aborted", self.phase_name, missed.title)
             self.stop(f"missed for {missed.abort_after_s:g} s: {missed.title}")
@@ -357,10 +355,8 @@ class Director:
         warm_ns = round(self.plan.phases[name].warm_up_s * SECOND_NS) if name else 0
         return name if self.machine.sent_for_ns(self.clock.now_ns()) >= warm_ns else ""
 
-    def _took(self, phase: str, slo: Slo) -> NDArray[np.int64]:
-        number, regions = list(self.plan.phases).index(phase), self.pool.config.regions
-        region = None if slo.region is None else 1 + regions.index(slo.region)
-        return self.figures.counts(None, number, slo.kind, slo.channel, region)
+    def _seen(self, slo: Slo) -> Part:
+        return self.figures.part(self.plan.watched.index(slo))
 
     @property
     def _lead_ns(self) -> int:

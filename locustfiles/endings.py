@@ -15,7 +15,7 @@ NOT_ASKED = "the plan asks for metrics of the platform, and nobody said where th
 
 def end(director: Director) -> None:
     """Write down where topics end, and what the platform's own monitoring saw of the run."""
-    kafka_launch.end(director.plan, director.directory)
+    kafka_launch.end(director.plan, director.directory, director.desk.term)
     if director.plan.server is not None:
         _take_server_metrics(director)
 

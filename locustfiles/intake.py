@@ -90,7 +90,7 @@ class Intake:
         if not waiting:
             return
         run, read, epoch_utc_ns = self._run, self._read, self._epoch_utc_ns
-        measured = run.measured
+        measured = run.counting.is_on
         accepted: list[tuple[Pending, int]] = []
         requests: list[Request] = []
         for answered in waiting:
@@ -107,7 +107,7 @@ class Intake:
                 continue
             accepted.append((sent, at_ns))
             if measured:
-                run.measure(turn, at_ns)
+                run.counting.answered(turn, at_ns)
             took_ms = (at_ns - sent.sent_ns) / 1e6
             label = _LABELS[sent.card.kind]
             requests.append((label, epoch_utc_ns + at_ns, took_ms, len(answer.body)))
@@ -162,7 +162,7 @@ class Intake:
             problem = _unexpected(acknowledgement, turn.card, answer)
         except Exception as error:
             return self.failed(sent, error, len(answer.body))
-        self._run.measure(turn, at_ns)
+        self._run.counting.answered(turn, at_ns)
         self.end(sent, at_ns, len(answer.body), problem)
         if awaited:
             self._run.expect_all([sent])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from e2e_data.commands import Kind
 from e2e_data.pool import Pool
 from locustfiles.bindings import Bindings
-from locustfiles.channels.kafka_events import EventSource, Seen
-from locustfiles.completions import CompletionSource, Place
+from locustfiles.channels.kafka_events import EventSource
+from locustfiles.completions import CompletionSource, Place, Seen
 from locustfiles.tracker import Tracker
 
 
@@ -30,7 +32,8 @@ class EventCompletions(CompletionSource):
         self._asking = asking
         self._write = write
         self._ended = ended
-        self.events: EventSource | None = None
+        self.events: list[EventSource] = []
+        """One for each cluster."""
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for an outcome: a replay has none but its original's, so somebody is to be asked.
@@ -43,23 +46,29 @@ class EventCompletions(CompletionSource):
 
     def mark(self) -> Callable[[], None]:
         """Return what to call once the journal has all that was observed until now."""
-        source = self._source
-        positions = source.positions()
-        return lambda: source.durable(positions)
+        positions = [(source, source.positions()) for source in self.events]
+
+        def durable() -> None:
+            for source, read in positions:
+                source.durable(read)
+
+        return durable
 
     def flush(self) -> None:
         """Write down which events were read; may run on any one thread."""
-        self._source.flush()
+        for source in self.events:
+            source.flush()
 
     def stop(self) -> None:
         """Read no further, and let the group know what the journal has."""
         self._asking.stop()
-        self._ended(self._source.stop(self._write))
-
-    @property
-    def _source(self) -> EventSource:
-        assert self.events is not None, "it is given its source before the run begins"
-        return self.events
+        counted: Counter[str] = Counter()
+        problems: set[str] = set()
+        for source in self.events:
+            source.stop(self._write)
+            counted.update(asdict(source.counted))
+            problems.update(source.problems)
+        self._ended({"counted": dict(counted), "problems": sorted(problems)})
 
 
 class Observer:
@@ -80,21 +89,16 @@ class Observer:
 
     def observed(self, several: Sequence[Seen]) -> None:
         """Record outcomes, and what they say of accounts."""
-        tracker, bindings = self._tracker, self._bindings
+        bindings = self._bindings
         for seen in several:
-            place, kind = seen.place, seen.kind
-            lap, shard, index = place
-            if kind is Kind.ACCOUNT and seen.account_id:
-                bindings.bind((lap, shard, index), seen.account_id)
-            is_pending = place in tracker.pending
-            at = (seen.attempt, seen.phase, seen.channel)
-            tracker.completed(place, seen.completion, at=at, at_ns=seen.at_ns)
-            if is_pending:
-                continue
-            if kind is Kind.ACCOUNT:
-                bindings.completed((lap, shard, index), kind, seen.completion.outcome)
-            elif kind is Kind.OPENING_CREDIT:
+            if seen.kind is Kind.ACCOUNT and seen.account_id:
+                bindings.bind(seen.place, seen.account_id)
+        for seen in self._tracker.observed(several):
+            lap, shard, index = seen.place
+            if seen.kind is Kind.ACCOUNT:
+                bindings.completed(seen.place, seen.kind, seen.completion.outcome)
+            elif seen.kind is Kind.OPENING_CREDIT:
                 # A shard numbers its accounts' creations first, then their credits, in their order.
                 number = index - self._pool.shard_counts(shard).account
-                bindings.completed((lap, shard, number), kind, seen.completion.outcome)
-            self._tell(place, int(seen.completion.outcome))
+                bindings.completed((lap, shard, number), seen.kind, seen.completion.outcome)
+            self._tell(seen.place, int(seen.completion.outcome))

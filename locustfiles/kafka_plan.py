@@ -32,15 +32,16 @@ def check(plan: Plan, *, embedded: bool) -> list[str]:
     if not used(plan):
         return []
     settings, problems = settings_of(plan), []
-    if embedded and settings.bootstrap:
+    named = ", ".join(settings.clusters.values())
+    if embedded and named:
         problems.append(
-            f"kafka: {settings.bootstrap} is named, but without --host the platform is the embedded "
+            f"kafka: {named} is named, but without --host the platform is the embedded "
             "sandbox, which has a broker of its own: give --host, or leave bootstrap out"
         )
-    if not embedded and not settings.bootstrap:
+    if not embedded and not named:
         problems.append(f"kafka: name the platform's brokers: {WHERE}")
     try:
-        settings.client(settings.bootstrap or "")
+        settings.client(named)
     except Problems as found:
         problems += [f"kafka: {problem}" for problem in found.problems]
     return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +18,9 @@ from locustfiles.arrivals import Arrival
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_producer import Delivery, RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.hand import Card
 from locustfiles.pacing import SECOND_NS
+from locustfiles.regional import region_of
 from locustfiles.run import Run
 from locustfiles.tracker import Pending, pending_of
 from locustfiles.work import Turn
@@ -64,8 +66,9 @@ class KafkaLine:
             settings.producer(bootstrap, timeout_ms),
             settings.commands,
             self._delivered,
-            # What was sent under leases that are lost is others' to send again.
-            lambda: run.agent.holder.is_good,
+            # What was sent under leases that are lost is others' to send again; and when the run is
+            # over, or stopped at once, nothing leaves any more.
+            lambda: run.agent.holder.is_good and not run.agent.over,
         )
         self._most = settings.queue_messages
         self._message_ids = _drawn()
@@ -77,6 +80,14 @@ class KafkaLine:
     def close(self) -> None:
         """Give up what is left; each attempt gets its fact."""
         self._producer.close()
+
+    def line_of(self, card: Card) -> KafkaLine:  # noqa: ARG002 - there is one for all
+        """Return the line that a command goes over."""
+        return self
+
+    def parts(self, turns: deque[Turn]) -> list[tuple[KafkaLine, deque[Turn]]]:
+        """Return turns by the lines that they go over."""
+        return [(self, turns)]
 
     def wait_for_room(self, may_send: Callable[[], bool]) -> bool:
         """Wait until the local queue takes another record; False where it may not be sent any more."""
@@ -151,7 +162,7 @@ class KafkaLine:
         accepted: list[tuple[Pending, int]] = []
         requests: defaultdict[Statistics, list[Request]] = defaultdict(list)
         run = self.run
-        epoch_utc_ns, measured = run.clock.epoch_utc_ns, run.measured
+        epoch_utc_ns, measured = run.clock.epoch_utc_ns, run.counting.is_on
         for attempt, took_s, error in deliveries:
             turn, sent, length, statistics = attempt
             took_ns = round((took_s or 0) * 1e9)
@@ -163,7 +174,7 @@ class KafkaLine:
             label = _LABELS[sent.card.kind]
             requests[statistics].append((label, epoch_utc_ns + at_ns, took_ns / 1e6, length))
             if measured:
-                run.measure(turn, at_ns)
+                run.counting.answered(turn, at_ns)
         run.tracker.accepted(accepted)
         run.expect_all([sent for sent, _ in accepted])
         for statistics, several in requests.items():
@@ -183,11 +194,38 @@ class KafkaLine:
         attempt.statistics.fire(label, utc_ns, took_ms, attempt.length, problem)
 
 
+class KafkaLines:
+    """The ways to several clusters: each command goes to that of its account's region."""
+
+    def __init__(self, lines: Mapping[str, KafkaLine]) -> None:
+        self._lines = lines
+
+    def sender(self, run: Run, statistics: Statistics) -> KafkaSender:  # noqa: ARG002 - as above
+        """Return a sender for one user."""
+        return KafkaSender(self, statistics)
+
+    def line_of(self, card: Card) -> KafkaLine:
+        """Return the line that a command goes over."""
+        return self._lines[region_of(card)]
+
+    def parts(self, turns: deque[Turn]) -> list[tuple[KafkaLine, deque[Turn]]]:
+        """Return turns by the lines that they go over."""
+        parts: defaultdict[KafkaLine, deque[Turn]] = defaultdict(deque)
+        for turn in turns:
+            parts[self.line_of(turn.card)].append(turn)
+        return list(parts.items())
+
+    def close(self) -> None:
+        """Close the line to each cluster."""
+        for line in dict.fromkeys(self._lines.values()):
+            line.close()
+
+
 class KafkaSender:
     """Sends one command after the other, without waiting for the broker's answer to any."""
 
-    def __init__(self, line: KafkaLine, statistics: Statistics) -> None:
-        self._line, self._statistics = line, statistics
+    def __init__(self, lines: KafkaLine | KafkaLines, statistics: Statistics) -> None:
+        self._lines, self._statistics = lines, statistics
 
     def close(self) -> None:
         """Do nothing: a user has nothing of its own."""
@@ -197,18 +235,21 @@ class KafkaSender:
 
         While the local queue is full, other arrivals become overdue.
         """
-        line, lease, run = self._line, turn.card.lease, self._line.run
+        line, lease = self._lines.line_of(turn.card), turn.card.lease
+        run = line.run
         holder = run.agent.holder
         if not line.wait_for_room(lambda: lease is None or holder.may_send(lease)):
             turn.card.put_back()
             return
         more = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
-        turns = deque([turn, *more])
+        parts = self._lines.parts(deque([turn, *more]))
         try:
-            line.send(turns, self._statistics)
+            for one, turns in parts:
+                one.send(turns, self._statistics)
         finally:
-            while turns:
-                turns.pop().card.put_back()
+            for _, turns in parts:
+                while turns:
+                    turns.pop().card.put_back()
         # Nothing waits for the broker, so a user that is behind would never let others run.
         gevent.sleep(0)
 

@@ -18,6 +18,7 @@ from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.problems import Problems
 from locustfiles import fault_plan, kafka_launch, kafka_plan, mq_launch, mq_target, regional
+from locustfiles.addresses import addresses_of
 from locustfiles.backlogs import Backlogs
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
@@ -99,8 +100,10 @@ def launch(settings: Settings, *, fleet: bool = False) -> Launched:
         directory, record, clock, resumed = (
             _again(settings) if settings.resume else _anew(settings, origin)
         )
-        if not settings.resume:
+        if resumed is None:
             kafka_launch.begin(settings.plan, directory)
+        else:
+            kafka_launch.begin_again(settings.plan, directory, resumed.term)
         director = Director(
             *(settings.plan, settings.pool, settings.platform, directory, clock),
             fleet=fleet,
@@ -161,7 +164,7 @@ def _run(
         # Its packages are there only where they are asked for.
         from locustfiles.traces import Traces
 
-        run.traces = Traces(tracing, run)
+        run.counting.traces = Traces(tracing, run)
     return run
 
 
@@ -212,13 +215,13 @@ def direct(run: Run, director: Director) -> None:
         run.ask()
         run.wake()
         if director.needs_figures:
-            director.figures.take(run.snapshot())
+            director.figures.take(run.counting.snapshot())
 
     run.deliver = deliver
     if director.needs_figures:
         run.let_watch()
     run.dealer.warned = lambda phase, note: director.event("warning", phase, note)
-    run.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
+    run.counting.vigil.say = lambda note: director.event(VIOLATION, run.phase_name, note)
     director.refresh = refresh
     # Before anything is due: what is made later makes the first commands late.
     run.hand.stock()
@@ -262,11 +265,15 @@ def audit_of(launched: Launched, users: int) -> Audit:
     record, director = launched.record, launched.director
     audit = Audit(director.directory, user_name())
     workers = f", {record.workers} workers" if record.workers else ""
+    others = (
+        f", {one.purpose} is {one}"
+        for one in addresses_of(director.plan, Origin.parse(record.host))
+        if one.purpose != "--host"
+    )
     audit.write(
         "start" if record.masters == 1 else "resume",
         f"plan {record.plan_name} to {record.host}{' (embedded sandbox)' * record.embedded_sandbox}"
-        f"{''.join(f', {name} to {host}' for name, host in record.regions.items())}, "
-        f"{len(director.pool):,} commands, {users} users{workers}",
+        f"{''.join(others)}, {len(director.pool):,} commands, {users} users{workers}",
     )
     director.audit = audit.write
     return audit

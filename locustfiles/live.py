@@ -6,6 +6,7 @@ in the end, the verdict say. `picture` returns what JSON can carry.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 
 from e2e_data.commands import Channel, Kind, Outcome
 from locustfiles.director import Director
+from locustfiles.fleet.buckets import percentile_ms
 from locustfiles.fleet.counts import Counts
-from locustfiles.fleet.figures import LATENCIES, percentile_ms
+from locustfiles.fleet.facts import AGAIN
+from locustfiles.fleet.figures import LATENCIES
 from locustfiles.metrics import View
 from locustfiles.phases import State
 from locustfiles.plan_parts.phase import Phase
@@ -117,7 +120,7 @@ def _sent_of_phase(view: View, number: int) -> int:
     return sum(
         count
         for about, count in view.figures.facts().items()
-        if about.fact == Fact.SENT and about.phase == number
+        if about.fact == Fact.SENT and about.code != AGAIN and about.phase == number
     )
 
 
@@ -183,22 +186,18 @@ def _kinds(view: View) -> Iterator[Picture]:
     """Yield the progress through the pool, by kind."""
     facts = view.figures.facts()
     for kind in Kind:
-        of_kind = {about: count for about, count in facts.items() if about.kind == kind}
-        ends = {
-            outcome: sum(
-                count
-                for about, count in of_kind.items()
-                if about.fact == Fact.COMPLETED and about.code == outcome
-            )
-            for outcome in (Outcome.SETTLED, Outcome.REJECTED)
-        }
-        sent = sum(count for about, count in of_kind.items() if about.fact == Fact.SENT)
+        of_kind: Counter[tuple[int, int]] = Counter()
+        for about, count in facts.items():
+            if about.kind == kind:
+                of_kind[about.fact, about.code] += count
+        ends = {code: count for (fact, code), count in of_kind.items() if fact == Fact.COMPLETED}
         yield {
             "kind": kind.label,
             "pool": view.director.pool.count_of(kind),
-            "sent": sent,
-            "settled": ends[Outcome.SETTLED],
-            "rejected": ends[Outcome.REJECTED],
+            # What has an outcome was sent, though that counts a little later, once it is written down.
+            "sent": max(of_kind[Fact.SENT, 0], sum(ends.values())),
+            "settled": ends.get(Outcome.SETTLED, 0),
+            "rejected": ends.get(Outcome.REJECTED, 0),
         }
 
 

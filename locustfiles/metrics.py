@@ -18,9 +18,10 @@ from prometheus_client.metrics_core import Metric
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged
 from locustfiles.director import Director
+from locustfiles.fleet.buckets import BUCKETS, upper_ms
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.facts import About
-from locustfiles.fleet.figures import BUCKETS, FleetFigures, Responses, upper_ms
+from locustfiles.fleet.figures import FleetFigures, Responses
 from locustfiles.phases import State
 from locustfiles.vigil import VIOLATES
 from reports.journal import Fact

@@ -167,7 +167,7 @@ class MqSender:
                 log.exception("a fault in the MQ channel, on %s", turn.card.command_id)
             return tracker.unanswered(place, str(error), attempt), error
         if awaited.answer is not None:
-            run.measure(turn, awaited.at_ns)
+            run.counting.answered(turn, awaited.at_ns)
         return awaited.at_ns, _unexpected(awaited, Outcome(turn.card.expected))
 
 

@@ -145,7 +145,7 @@ class Observer:
         self._look_for_verdict()
         director, post = launched.director, conductor.post
         if launched.run is not None:
-            director.figures.take(launched.run.snapshot())
+            director.figures.take(launched.run.counting.snapshot())
         error_ns = post.clock_error_ns if post is not None else 0
         return View(director, director.figures, error_ns, self._verdict)
 

@@ -60,6 +60,8 @@ def _regions(plan: Plan, pool: Pool) -> Iterator[str]:
         own += (
             ["IBM MQ at " + ", ".join(plan.mq.regions[region])] if region in plan.mq.regions else []
         )
+        kafka = plan.kafka.regions if plan.kafka else {}
+        own += [f"Kafka at {kafka[region]}"] if region in kafka else []
         if own:
             yield f"region {region}: {'; '.join(own)}"
 

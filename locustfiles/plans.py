@@ -33,6 +33,7 @@ from locustfiles.plan_parts.faults import Fault, SandboxChoice, Wire
 from locustfiles.plan_parts.padding import Padding
 from locustfiles.plan_parts.part import Part, Seconds
 from locustfiles.plan_parts.phase import Phase
+from locustfiles.plan_parts.rates import ProfileName, name_faults
 from locustfiles.plan_parts.retries import Retries
 from locustfiles.plan_parts.server import Server
 from locustfiles.plan_parts.traces import load_trace
@@ -153,6 +154,14 @@ class Plan(Part):
         )
 
     @property
+    def watched(self) -> tuple[Slo, ...]:
+        """The SLOs that are looked at while a run is on: those that may end it, or lead a search."""
+        searches = any(phase.profile == "search" for phase in self.phases.values())
+        return tuple(
+            slo for slo in self.slos if slo.abort_after_s is not None or (searches and slo.steers)
+        )
+
+    @property
     def channels_used(self) -> tuple[Channel, ...]:
         """The channels that any phase sends over, in their order."""
         return tuple(
@@ -164,7 +173,7 @@ class Plan(Part):
         wrong = _order_faults([phase.sends for phase in self.phases.values()])
         wrong += _phase_faults(self.slos, self.phases)
         wrong += [
-            f"phases.{name}: a search takes an SLO that is seen while it is on, of latency response or "
+            f"phases.{name}: a search takes an SLO that is seen while it is on, of a latency or "
             f'errors_below_percent, such as slos = [{{ latency = "response", percentile = 99, '
             "below_ms = 250 }]"
             for name, phase in self.phases.items()
@@ -203,8 +212,22 @@ def _hidden_faults(document: Mapping[str, Any]) -> Iterator[str]:
     ]
     if all(sends):
         yield from _order_faults(sends)
+    for name, phase in phases.items():
+        if isinstance(phase, dict) and _has_wrong_values(phase):
+            profile = _read(ProfileName, phase.get("profile", "constant"))
+            faults = name_faults(phase, profile) if profile else []
+            yield from (f"phases.{name}: {fault}" for fault in faults)
     given = (_read(Slo, slo) for slo in (slos if isinstance(slos, list) else ()))
     yield from _phase_faults(filter(None, given), phases)
+
+
+def _has_wrong_values(phase: Mapping[str, Any]) -> bool:
+    """Tell whether a phase has a wrong value, so that nobody looked at how its settings go together."""
+    try:
+        Phase.model_validate(phase)
+    except ValidationError as error:
+        return any(item["loc"] for item in error.errors())
+    return False
 
 
 Sends = tuple[KindName, ...]
@@ -316,6 +339,7 @@ def names_faults(plan: Plan, config: PoolConfig) -> list[str]:
     named = [("slos", slo.region) for slo in plan.slos if slo.region is not None]
     named += [("http.regions", region) for region in plan.http.regions]
     named += [("mq.regions", region) for region in plan.mq.regions]
+    named += [("kafka.regions", region) for region in (plan.kafka.regions if plan.kafka else ())]
     crossing = [slo for slo in plan.slos if slo.to_other_region is not None and not regions]
     return (
         [

@@ -79,9 +79,10 @@ class Pulse:
                 run.journal.cut()
                 self._writer.apply(run.journal.write)
                 self._writer.apply(run.completions.flush)
-                run.vigil.look()
-                if run.traces is not None:
-                    run.traces.look()
+                run.counting.vigil.look()
+                run.counting.parts.look()
+                if run.counting.traces is not None:
+                    run.counting.traces.look()
                 self._store()
                 run.release_ended(ended)
                 written()
@@ -161,5 +162,5 @@ def close_run(run: Run, pulse: Pulse | None) -> None:
     for line in run.lines.values():
         line.close()
     run.close()
-    if run.traces is not None:
-        run.traces.close()
+    if run.counting.traces is not None:
+        run.counting.traces.close()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from locustfiles.work import Turn
 
 Address = TypeVar("Address", bound=Hashable)
-Made = TypeVar("Made", Line, CompletionSource)
+Made = TypeVar("Made")
+Own = TypeVar("Own", bound=Line)
 
 
 def region_of(card: Card) -> str:
@@ -28,19 +29,27 @@ def region_of(card: Card) -> str:
 
 
 def lines_of(
-    regions: Sequence[str], address: Callable[[str], Address], line: Callable[[Address], Line]
+    regions: Sequence[str],
+    address: Callable[[str], Address],
+    line: Callable[[Address], Own],
+    together: Callable[[Mapping[str, Own]], Line] | None = None,
 ) -> Line:
-    """Return the line to a pool's regions: `line` opens one to each `address`. Raises what it raises."""
+    """Return the line to a pool's regions: `line` opens one to each `address`. Raises what it raises.
+
+    Where there are several, they are used `together`, or one command after the other by its region.
+    """
     with ExitStack() as undoing:
 
-        def opened(at: Address) -> Line:
+        def opened(at: Address) -> Own:
             one = line(at)
             undoing.callback(one.close)
             return one
 
         lines = _by_region(regions, address, opened)
         undoing.pop_all()
-    return RegionalLine(lines) if len(set(lines.values())) > 1 else next(iter(lines.values()))
+    if len(set(lines.values())) == 1:
+        return next(iter(lines.values()))
+    return (together or RegionalLine)(lines)
 
 
 def completions_of(

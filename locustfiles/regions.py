@@ -23,7 +23,13 @@ def check(plan: Plan, regions: Sequence[str], *, hosted: bool) -> Iterator[str]:
     yield from _missing("http", plan.http.regions, regions, "--host", given=hosted)
     has_hosts = bool(plan.mq.hosts)
     yield from _missing("mq", plan.mq.regions, regions, "mq.hosts", given=has_hosts)
-    for name, own in (("http", plan.http.regions), ("mq", plan.mq.regions)):
+    kafka = plan.kafka.regions if plan.kafka else {}
+    has_bootstrap = bool(plan.kafka and plan.kafka.bootstrap)
+    yield from _missing("kafka", kafka, regions, "kafka.bootstrap", given=has_bootstrap)
+    for name, own in (
+        *(("http", plan.http.regions), ("mq", plan.mq.regions)),
+        ("kafka", kafka),
+    ):
         if own and name in on_wire(plan):
             yield (
                 f"faults: {name}: its wire is put through one proxy, and {name}.regions leads to "

@@ -9,11 +9,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from gevent.event import Event
-from numpy.typing import NDArray
 
 from e2e_data.commands import Channel
 from e2e_data.ids import Ids
@@ -23,16 +20,14 @@ from locustfiles.addressing import Addresser, Attempt
 from locustfiles.bindings import Bindings, Key, Stage
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
+from locustfiles.counting import Counting
 from locustfiles.dealer import Dealer
 from locustfiles.fleet.agent import Agent
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import End
-from locustfiles.fleet.facts import FactCounts
-from locustfiles.fleet.figures import Figures
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Slice
-from locustfiles.fleet.outcomes import Outcomes
-from locustfiles.fleet.took import Took
+from locustfiles.fleet.parts import Parts
 from locustfiles.hand import HELD_MAX, LAP, Card, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
@@ -46,9 +41,6 @@ from locustfiles.vigil import Vigil
 from locustfiles.work import Lane, Service, Turn, Work, lanes_of
 from reports.journal import Journal
 from reports.rundir import RunDirectory
-
-if TYPE_CHECKING:
-    from locustfiles.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +61,6 @@ class Run:
     _left_ns = 0
     """How long the phase had been on when its sending ended, or was paused."""
     leaving = False
-    traces: Traces | None = None
 
     def __init__(
         self,
@@ -83,15 +74,16 @@ class Run:
         service: Service,
         raw_now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.plan, self.users = plan, users
+        self.service, self.plan, self.users = service, plan, users
         self.directory, self.clock = directory, clock
         self.platform, self.ids, self.pool = platform, ids, pool
-        self.service = service
-        self.measured = False
-        """Whether what happens is counted for somebody to look at; a fleet's master always may."""
-        self.counted = FactCounts(pool.shard_counts), Took(pool.shard_counts)
-        self.vigil = Vigil(pool, ids, sends_all=not service.shared and service.term == 1)
-        self.journal = Journal(directory.journal, service.worker, self._count)
+        self.counting = Counting(
+            service,
+            pool,
+            Parts(plan.watched, tuple(plan.phases), pool, clock.now_ns),
+            Vigil(pool, ids, sends_all=not service.shared and service.term == 1),
+        )
+        self.journal = Journal(directory.journal, service.worker, self.counting.take)
         self.bindings = Bindings(
             directory.bindings / f"{service.worker}.jsonl",
             *([self._say] if service.shared else []),
@@ -108,8 +100,6 @@ class Run:
             room=HELD_MAX,
             ahead_ns=AHEAD_NS if service.shared else ALONE_AHEAD_NS,
         )
-        self.figures = Figures()
-        self.outcomes = Outcomes()
         self.roster = Roster(self.wake)
         """Which user serves which channel."""
         self.hand = Hand(self.agent.holder, pool, ids, self._hungry)
@@ -131,9 +121,8 @@ class Run:
             self.let_watch()
 
     def let_watch(self) -> None:
-        """Count what happens from now on: somebody looks."""
-        self.measured = True
-        self.tracker.outcomes, self.tracker.counted = self.outcomes, self.counted[0]
+        """Count what happens from now on: somebody looks, as a fleet's master always may."""
+        self.counting.begin(self.tracker)
 
     # -- the agent's side -----------------------------------------------------------------------
 
@@ -333,20 +322,6 @@ class Run:
             oldest=self.tracker.oldest(),
         )
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return all that was counted here, as msgpack can carry it."""
-        figures = self.figures.snapshot(self.service.worker, self.service.term)
-        facts, took = (each.packed() for each in self.counted)
-        more = {"facts": facts, "took": took, "outcomes": self.outcomes.packed()}
-        return {**figures, **more, "violations": dict(self.vigil.found), "run": self.service.run}
-
-    def _count(self, rows: NDArray[np.void]) -> None:
-        self.vigil.facts(rows)
-        if self.traces is not None:
-            self.traces.facts(rows)
-        for each in self.counted if self.measured else ():
-            each.take(rows)
-
     @property
     def phase_name(self) -> str:
         """The phase that is being sent; empty between phases."""
@@ -366,13 +341,6 @@ class Run:
         card, number = turn.card, turn.card.numbered(again)
         attempt = Attempt(card.lap, number, turn.channel, turn.phase, turn.arrival.intended_ns)
         return self.addresser.sending(card, attempt)
-
-    def measure(self, turn: Turn, at_ns: int) -> None:
-        """Count the response time of a command that was answered `at_ns`, for whoever directs the run."""
-        if self.measured:
-            card, took_ns = turn.card, at_ns - turn.arrival.intended_ns
-            region = card.shard.region_number(card.account)
-            self.figures.add(turn.phase, card.kind, took_ns, turn.channel, region)
 
     def hold_back(self, seconds: float) -> None:
         """Have a user wait as the platform asked, unless the phase ends before.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from locustfiles.fleet.counts import Counts
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.profiles import SECOND_NS
-from locustfiles.watch import Look, Took, look_of, missed
+from locustfiles.watch import Look, Seen, missed
 from reports.lines import LineLog
 from reports.slos import Fitness, Slo
 from reports.steps import Step
@@ -71,14 +71,14 @@ class Steps:
         self._trying = _Trying(rate_per_s, from_ns)
         return from_ns + self._phase.step_ns
 
-    def look(self, now_ns: int, counts: Counts, took: Took) -> None:
+    def look(self, now_ns: int, counts: Counts, seen: Seen) -> None:
         """See how the step stands; called about once a second while it sends."""
         step = self._trying
         warm_ns = round(self._phase.warm_up_s * SECOND_NS)
         if step is None or now_ns < step.from_ns + warm_ns:
             return
         if not step.first:
-            step.first = [look_of(slo, now_ns, self._name, counts, took) for slo in self._slos]
+            step.first = [Look(now_ns, counts, seen(slo)) for slo in self._slos]
         else:
             step.load.append((counts.cpu_permille, counts.lag_us))
 
@@ -87,14 +87,14 @@ class Steps:
         if self._trying is not None:
             self._trying.spoiled = True
 
-    def end(self, now_ns: int, counts: Counts, took: Took, pending: int) -> Step | None:
+    def end(self, now_ns: int, counts: Counts, seen: Seen, pending: int) -> Step | None:
         """End the step, since it is settled with so many commands pending; None if it was for nothing."""
         step, self._trying = self._trying, None
         if step is None or step.spoiled:
             return None
         why = [f"{pending} commands were pending"] if pending else []
         for slo, first in zip(self._slos, step.first, strict=False):
-            if missed(slo, (first, look_of(slo, now_ns, self._name, counts, took))):
+            if missed(slo, (first, Look(now_ns, counts, seen(slo)))):
                 why.append(slo.title)
         why += self._overloaded(step.load)
         until_ns = step.from_ns + self._phase.step_ns

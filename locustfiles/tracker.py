@@ -11,13 +11,13 @@ from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
-from locustfiles.completions import Place
+from locustfiles.completions import Place, Seen
 from locustfiles.fleet.counts import Oldest
 from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.hand import Card
 from locustfiles.replays import SetAside
-from reports.journal import Fact, Journal
+from reports.journal import Fact, Journal, Told
 
 
 @dataclass(slots=True)
@@ -255,6 +255,28 @@ class Tracker:
         if pending is not None:
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
             self._complete(pending, int(completion.outcome))
+
+    def observed(self, several: Sequence[Seen]) -> list[Seen]:
+        """Record final outcomes, as `completed` does; return those that nobody waits for here."""
+        awaited, bindings = self.pending, self._bindings
+        rows: list[Told] = []
+        others = []
+        try:
+            for seen in several:
+                place, attempt, phase, channel, _, _, completion, at_ns = seen
+                pending = awaited.get(place)
+                if pending is None:
+                    others.append(seen)
+                    rows.append((place, attempt, phase, channel, at_ns, completion))
+                else:
+                    rows.append((place, *pending.at, at_ns, completion))
+                    bindings.completed(pending.account, pending.kind, completion.outcome)
+                    self._complete(pending, int(completion.outcome))
+        finally:
+            # Whatever happens: of what is not awaited any more there must be a fact.
+            self.moved_ns = self._now_ns()
+            self._journal.completed(rows)
+        return others
 
     def bound(self, account: Key, account_id: str) -> None:
         """Take in the id of an account, from an answer that came after its creation's user had gone."""

@@ -153,7 +153,7 @@ class Worker:
     def _report(self, client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG002 - Locust's names
         """Add this worker's figures to a report of Locust's."""
         if self._part is not None:
-            data[KEY] = self._part.run.snapshot()
+            data[KEY] = self._part.run.counting.snapshot()
 
     def _look_for_a_run(self) -> None:
         while True:
@@ -191,7 +191,7 @@ class Worker:
         log.info("run %s: this is worker %s", order["run"], name)
         run.deliver = lambda ask: self._send(ASK, ask.packed())
         run.dealer.warned = partial(self._note, "warning")
-        run.vigil.say = lambda note: self._note(VIOLATION, run.phase_name, note)
+        run.counting.vigil.say = lambda note: self._note(VIOLATION, run.phase_name, note)
         run.users_now = lambda: self._runner.user_count
         part.asking = gevent.spawn(self._keep_asking, part)
 

@@ -141,6 +141,7 @@ def compare(
     if problems:
         raise Problems(problems)
     found = [one for phase in chosen for one in _samples(base, new, phase, threshold, error_points)]
+    found += _of_regions(base, new, threshold, error_points)
     samples = [one for one in found if isinstance(one, Sample)]
     return Comparison(
         base=tuple(run.directory.name for run in base),
@@ -230,20 +231,59 @@ def _samples(
         return
     before, now_per_s = (tuple(row.rate_per_s for row in side) for side in known)
     yield Sample(f"{phase}: throughput", "/s", before, now_per_s, threshold, more_is_better=True)
-    yield _errors(base, new, phase, error_points)
+    counts = [
+        [(run.errors(phase), row.sent) for run, row in zip(*side, strict=True)]
+        for side in ((base, known[0]), (new, known[1]))
+    ]
+    yield _errors(f"{phase}: errors", counts, error_points)
 
 
-def _errors(
-    base: Sequence[JudgedRun], new: Sequence[JudgedRun], phase: str, error_points: float
-) -> Sample:
-    def sent(run: JudgedRun) -> int:
-        row = run.phase(phase)
-        return row.sent if row is not None else 0
+IN_REGION = (
+    ("response p99", "ms", "response_p99_ms"),
+    ("completion p99", "ms", "completion_p99_ms"),
+    ("throughput", "/s", "rate_per_s"),
+)
+"""What is compared of each region, over the whole run: name, unit and what it is called in its row."""
 
-    was, now = (tuple(100 * run.errors(phase) / sent(run) for run in side) for side in (base, new))
-    every = [*base, *new]
-    whole = sum(map(sent, every))
+
+def _of_regions(
+    base: Sequence[JudgedRun], new: Sequence[JudgedRun], threshold: float, error_points: float
+) -> Iterator[Sample | str]:
+    """Yield what is compared of each region that all runs have, or why it is not."""
+    sides = [
+        [{row.region: row for row in run.judgement.regions} for run in side] for side in (base, new)
+    ]
+    everywhere = [rows for side in sides for rows in side]
+    for region in everywhere[0]:
+        if not all(region in rows for rows in everywhere):
+            continue
+        rows = [[of_run[region] for of_run in side] for side in sides]
+        for what, unit, column in IN_REGION:
+            name = f"region {region}: {what}"
+            was, now = (
+                [v for row in side if (v := getattr(row, column)) is not None] for side in rows
+            )
+            if len(was) + len(now) < len(everywhere):
+                missing = len(everywhere) - len(was) - len(now)
+                yield f"{name}: {missing} of the runs cannot show it (too few samples, or no end)"
+                continue
+            yield Sample(
+                *(name, unit, tuple(was), tuple(now), threshold), more_is_better=unit == "/s"
+            )
+        counts = [
+            [(round((row.error_percent or 0) * row.sent / 100), row.sent) for row in side]
+            for side in rows
+        ]
+        if all(sent for side in counts for _, sent in side):
+            yield _errors(f"region {region}: errors", counts, error_points)
+
+
+def _errors(name: str, sides: Sequence[Sequence[tuple[int, int]]], error_points: float) -> Sample:
+    """Compare shares of errors, given those and what was sent of each run on both sides."""
+    was, now = (tuple(100 * failed / sent for failed, sent in side) for side in sides)
+    every = [one for side in sides for one in side]
+    whole = sum(sent for _, sent in every)
     # What chance alone does to a run's share; half an error, so that none is not certainty.
-    share = (sum(run.errors(phase) for run in every) + 0.5) / (whole + 1)
+    share = (sum(failed for failed, _ in every) + 0.5) / (whole + 1)
     floor = 100 * math.sqrt(share * (1 - share) / (whole / len(every)))
-    return Sample(f"{phase}: errors", "%", was, now, error_points, in_points=True, floor=floor)
+    return Sample(name, "%", was, now, error_points, in_points=True, floor=floor)

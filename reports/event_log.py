@@ -46,6 +46,8 @@ ROW = np.dtype(
     ]
 )
 """One record. `at_ns` is since the run's epoch; the event's id is its 16 bytes, or a digest of its text."""
+PARTITION_BITS = 24
+"""Of a partition's number; above them is the number of its cluster, from 0, among those of the run."""
 
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names or ()])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -61,12 +62,23 @@ class EventReading:
             for number, offset in numbers.items()
         )
 
-    def grown(self, topic: str) -> int | None:
-        """Return by how many records a topic grew during the run; None where that is not known."""
+    def grown(self, topic: str) -> dict[str, int]:
+        """Return by how many records a topic grew during the run, by cluster; empty where nobody knows."""
         start, end = self._json("start.json").get(topic), self._json("end.json").get(topic)
         if not start or not end:
-            return None
-        return sum(map(int, end.values())) - sum(map(int, start.values()))
+            return {}
+        grown: Counter[str] = Counter()
+        for numbers, sign in ((end, 1), (start, -1)):
+            for place, offset in numbers.items():
+                grown[place.rpartition(" ")[0]] += sign * int(offset)
+        return dict(grown)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """The name of each region's cluster, of those that have one of their own; all else has no name."""
+        return {
+            str(one): str(at) for one, at in self._json("start.json").get("clusters", {}).items()
+        }
 
     def _workers(self) -> list[dict[str, Any]]:
         files = sorted(self.directory.events.glob("*.json"))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from e2e_data.commands import Channel, Outcome
-from e2e_data.platform import Acknowledged
+from e2e_data.platform import Acknowledged, Completion
 
 
 class Fact(IntEnum):
@@ -62,7 +62,7 @@ ROW = np.dtype(
 
 _PACK = struct.Struct("<BHIIBBBBHHqqq")
 assert _PACK.size == ROW.itemsize
-_SENT, _ACKNOWLEDGED = int(Fact.SENT), int(Fact.ACKNOWLEDGED)
+_SENT, _ACKNOWLEDGED, _COMPLETED = map(int, (Fact.SENT, Fact.ACKNOWLEDGED, Fact.COMPLETED))
 
 TEXTS = ("reason", "flags")
 """The columns that are texts; rows have their numbers."""
@@ -82,6 +82,8 @@ SCHEMA = pa.schema(
 Leaving = tuple[tuple[int, int, int], int, int, Channel, int, Sequence[int]]
 """(place, attempt, phase, channel, at_ns, (intended_ns, free_ns)) of an attempt."""
 LEAVING_MAX = 256
+Told = tuple[tuple[int, int, int], int, int, Channel, int, Completion]
+"""(place, attempt, phase, channel, at_ns, completion) of a command whose final outcome was told."""
 
 TEXTS_MAX = 1000
 TEXT_LENGTH_MAX = 160
@@ -168,11 +170,29 @@ class Journal:
     ) -> None:
         """Record any other fact about the command `place` (lap, shard, index)."""
         self._note()
-        why = self._texts["reason"].number(reason) if reason != "" else 0
-        flagged = self._texts["flags"].number(FLAGS_SEPARATOR.join(flags)) if flags else 0
+        why, flagged = self._numbers(reason, flags)
         self._rows += _PACK.pack(
             fact, *place, attempt, phase, channel, code, why, flagged, at_ns, 0, 0
         )
+
+    def completed(self, several: Iterable[Told]) -> None:
+        """Record final outcomes."""
+        self._note()
+        pack, numbers = _PACK.pack, self._numbers
+        self._rows += b"".join(
+            [
+                pack(
+                    *(_COMPLETED, *place, attempt, phase, channel, told.outcome),
+                    *(*numbers(told.reason, told.flags), at_ns, 0, 0),
+                )
+                for place, attempt, phase, channel, at_ns, told in several
+            ]
+        )
+
+    def _numbers(self, reason: str, flags: Sequence[str]) -> tuple[int, int]:
+        """Return the numbers of a row's texts."""
+        why = self._texts["reason"].number(reason) if reason != "" else 0
+        return why, self._texts["flags"].number(FLAGS_SEPARATOR.join(flags)) if flags else 0
 
     def left(self, several: Iterable[Leaving]) -> None:
         """Record as `sent` does, of many attempts."""

@@ -9,8 +9,10 @@ more doubled, or somebody else writes there too, which is told and not judged.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from e2e_data.commands import Channel, Outcome
 from e2e_data.platform import Acknowledged
@@ -32,6 +34,8 @@ class Stages:
     """Over Kafka."""
     acknowledged: int = 0
     """Of these by the broker."""
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    """Of the acknowledged: those of each cluster that is some region's own, by its name."""
     reached: int = 0
     """Of these decided in the book, or read from the dead letters."""
     decided: int = 0
@@ -49,12 +53,16 @@ class Stages:
     orphans: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class Pipeline:
     """Counts over all shards; nothing is asked of a run that read no events."""
 
     directory: RunDirectory
     stages: Stages = field(default_factory=Stages)
+
+    @cached_property
+    def _clusters(self) -> dict[str, str]:
+        return self._reading.clusters
 
     def add(self, evidence: Evidence) -> None:
         """Count a shard."""
@@ -66,6 +74,11 @@ class Pipeline:
         own = ~evidence.is_replay
         stages.sent += int((over_kafka & ~seen.not_sent).sum())
         stages.acknowledged += int((delivered & own).sum())
+        if self._clusters:
+            regions = evidence.shard.regions[evidence.account[delivered & own]]
+            for region, count in Counter(regions.tolist()).items():
+                if self._clusters.get(region):
+                    stages.elsewhere[self._clusters[region]] += count
         sort = events["sort"].to_numpy()
         stages.misdirected += int((sort == Sort.MISDIRECTED).sum())
         stages.orphans += int((sort == Sort.ORPHAN).sum())
@@ -100,12 +113,16 @@ class Pipeline:
 
     def _faults(self) -> Iterator[str]:
         stages = self.stages
-        on_topic = self._reading.grown("commands")
-        if on_topic is not None and on_topic < stages.acknowledged:
-            yield (
-                f"the command topic lost {stages.acknowledged - on_topic:,} of "
-                f"{stages.acknowledged:,} that the broker acknowledged"
-            )
+        for cluster, on_topic in self._reading.grown("commands").items():
+            acknowledged = stages.elsewhere[cluster]
+            if not cluster:
+                acknowledged = stages.acknowledged - stages.elsewhere.total()
+            if on_topic < acknowledged:
+                where = f" at {cluster}" if cluster else ""
+                yield (
+                    f"the command topic{where} lost {acknowledged - on_topic:,} of "
+                    f"{acknowledged:,} that the broker acknowledged"
+                )
         if stages.decided:
             if stages.reached < stages.acknowledged:
                 yield (

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import repeat
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from confluent_kafka import Message, TopicPartition
@@ -32,25 +32,13 @@ from e2e_data.platform import Completion, Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
 from locustfiles.channels.kafka_reader import Batch
-from reports.event_log import ROW, EventLog, Sort, event_numbers
+from locustfiles.completions import Seen
+from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, event_numbers
 
 log = logging.getLogger(__name__)
 
 _KINDS = tuple(Kind)
 _CHANNELS = tuple(Channel)
-
-
-class Seen(NamedTuple):
-    """A completion, with all that an observer knows of its command."""
-
-    place: tuple[int, int, int]
-    attempt: int
-    phase: int
-    channel: Channel
-    kind: Kind
-    account_id: str
-    completion: Completion
-    at_ns: int
 
 
 @dataclass(slots=True)
@@ -93,8 +81,9 @@ class EventSource:
         observed: Callable[[Sequence[Seen]], None],
         event_log: EventLog,
         failed: Callable[[str], None],
+        cluster: int = 0,
     ) -> None:
-        """Tell `observed` of each completion.
+        """Tell `observed` of each completion; `cluster` is which of the run's clusters this reads.
 
         `run_ns` turns a time of the process's monotonic clock into one of the run; `failed` is told
         once why events can no longer be read, or were gone.
@@ -107,6 +96,7 @@ class EventSource:
         self._observed = observed
         self._log = event_log
         self._failed = failed
+        self._first = cluster << PARTITION_BITS
         self._reader: Committing | None = None
         self._sizes: dict[int, int] = {}
         self._read: dict[str, dict[int, int]] = {}
@@ -134,8 +124,8 @@ class EventSource:
             mine = [one for one in positions if one.partition in self._read.get(one.topic, ())]
             self._reader.commit(mine)
 
-    def stop(self, write: Callable[[], object]) -> dict[str, object]:
-        """Read no further: what was read is written by `write`, then committed. Return the counts."""
+    def stop(self, write: Callable[[], object]) -> None:
+        """Read no further: what was read is written by `write`, then committed."""
 
         def last() -> list[TopicPartition]:
             self._log.flush()
@@ -144,7 +134,11 @@ class EventSource:
 
         if self._reader is not None:
             self._reader.stop(last)
-        return {"counted": asdict(self.counted), "problems": sorted(self._told)}
+
+    @property
+    def problems(self) -> frozenset[str]:
+        """What was told of what can no longer be read, or was gone."""
+        return frozenset(self._told)
 
     # -- records --------------------------------------------------------------------------------
 
@@ -173,30 +167,27 @@ class EventSource:
 
     def _take(self, messages: Sequence[Message], at_ns: int) -> None:
         """Classify records and hand completions on."""
+        read_event, put_away = self._platform.read_event, self._dead_letters
         events: list[Event] = []
         whence: list[Message] = []
         for message in messages:
-            event = self._event(message)
+            try:
+                if put_away is not None and message.topic() == put_away:
+                    event = self._platform.read_dead_letter(_value(message), _headers(message))
+                else:
+                    event = read_event(_value(message))
+            except Exception:
+                # An adapter's fault must not end the reading: other commands need it.
+                if "adapter" not in self._told:
+                    self._told.add("adapter")
+                    log.exception("the platform adapter failed on a record of %s", message.topic())
+                continue
             if event is not None:
                 events.append(event)
                 whence.append(message)
         self.counted.malformed += len(messages) - len(events)
         if events:
             self._classify(events, whence, at_ns)
-
-    def _event(self, message: Message) -> Event | None:
-        value = message.value()
-        raw = value.encode() if isinstance(value, str) else value
-        try:
-            if message.topic() == self._dead_letters:
-                return self._platform.read_dead_letter(raw, _headers(message))
-            return self._platform.read_event(raw)
-        except Exception:
-            # An adapter's fault must not end the reading: other commands need it.
-            if "adapter" not in self._told:
-                self._told.add("adapter")
-                log.exception("the platform adapter failed on a record of %s", message.topic())
-            return None
 
     def _classify(self, events: list[Event], whence: list[Message], at_ns: int) -> None:
         columns = list(zip(*events, strict=True))
@@ -243,6 +234,7 @@ class EventSource:
         rows = np.zeros(len(events), dtype=ROW)
         rows["sort"], rows["at_ns"] = sort, at_ns
         rows["partition"] = [message.partition() for message in whence]
+        rows["partition"] += np.uint32(self._first)
         rows["offset"] = [message.offset() for message in whence]
         rows["outcome"] = [event[3] for event in events]
         rows["dead_letter"] = rows["outcome"] == Outcome.DEAD_LETTERED
@@ -251,6 +243,11 @@ class EventSource:
         for name in ("lap", "shard", "index", "attempt", "channel", "phase"):
             rows[name] = getattr(read, name)
         return rows
+
+
+def _value(message: Message) -> bytes | None:
+    value = message.value()
+    return value.encode() if isinstance(value, str) else value
 
 
 def _headers(message: Message) -> dict[str, bytes]:
@@ -277,7 +274,10 @@ def _seen(events: list[Event], read: ReadCorrelations, wanted: list[int], at_ns:
         (_completion(outcome, reason, flags) for _, _, _, outcome, _, reason, flags in told),
         repeat(at_ns, len(wanted)),
     )
-    return list(map(Seen._make, zip(*columns, strict=True)))
+    return list(map(_made, zip(*columns, strict=True)))
+
+
+_made = partial(tuple.__new__, Seen)  # many thousands a second
 
 
 @lru_cache(maxsize=1000)

@@ -134,6 +134,33 @@ def start_at_the_end(settings: KafkaSettings, bootstrap: str, group: str) -> End
         ) from error
 
 
+def start_where(
+    settings: KafkaSettings, bootstrap: str, before: str, group: str, starts: Ends
+) -> None:
+    """Let a group begin where another one is, or at `starts` where that never committed. Raises Problems."""
+    asking, beginning = (settings.consumer(bootstrap, one) for one in (before, group))
+
+    def begin() -> None:
+        committed = lag_of(asking, settings.observed)["committed"]
+        ends = {
+            topic: {
+                number: offset if offset >= 0 else starts.get(topic, {}).get(number, 0)
+                for number, offset in numbers.items()
+            }
+            for topic, numbers in committed.items()
+        }
+        with closing(Consumer(beginning)) as consumer:
+            consumer.commit(offsets=positions_of(ends), asynchronous=False)
+
+    try:
+        on_a_thread(begin)
+    except KafkaException as error:
+        why = error.args[0].str()
+        raise Problems(
+            [f"Kafka at {bootstrap}: group {group} cannot go on from {before}: {why}"]
+        ) from error
+
+
 def _committed_ends(config: Config, topics: Iterable[str]) -> Ends:
     with closing(Consumer(config)) as consumer:
         ends = _ends(consumer, topics)

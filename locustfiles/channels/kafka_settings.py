@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,6 +58,7 @@ def _topic(value: str) -> str:
 Reference = Annotated[str, AfterValidator(_reference)]
 """A secret, named as "env:NAME" or "file:PATH"."""
 Topic = Annotated[str, AfterValidator(_topic)]
+Bootstrap = Annotated[str, AfterValidator(_addresses)]
 
 
 class _Table(BaseModel):
@@ -93,8 +94,11 @@ class Tls(_Table):
 class KafkaSettings(_Table):
     """How commands go over Kafka, and where the events of all channels come from."""
 
-    bootstrap: Annotated[str, AfterValidator(_addresses)] | None = None
+    bootstrap: Bootstrap | None = None
     """Where clients begin, HOST:PORT with commas; without it that of the embedded sandbox."""
+    regions: dict[str, Bootstrap] = {}
+    """The bootstrap of a region's own cluster, such as north = "kafka-north:9092"; all else is the same
+    there. `bootstrap` is for the regions without."""
     commands: Topic = "payments.commands"
     """The topic that commands are sent to."""
     events: Topic | None = "payments.events"
@@ -127,17 +131,6 @@ class KafkaSettings(_Table):
     librdkafka: dict[str, str | int | float | bool] = {}
     """Any other setting of librdkafka; the value of a secret one is its name, env: or file:."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_regions(cls, value: object) -> object:
-        if isinstance(value, Mapping) and "regions" in value:
-            msg = (
-                "regions: Kafka has one bootstrap for all regions, since a fleet reads the events of "
-                "all as one consumer group: leave regions out; [http] and [mq] take them"
-            )
-            raise ValueError(msg)
-        return value
-
     @model_validator(mode="after")
     def _fitting(self) -> KafkaSettings:
         wrong = list(_faults(self.librdkafka))
@@ -148,6 +141,26 @@ class KafkaSettings(_Table):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """The bootstrap of each cluster, by its name: that of its first region, or empty for `bootstrap`."""
+        found: dict[str, str] = {}
+        for name, at in (("", self.bootstrap), *self.regions.items()):
+            if at is not None and at not in found.values():
+                found[name] = at
+        return found
+
+    def bootstrap_of(self, region: str) -> str:
+        """Return where a region's commands go."""
+        at = self.regions.get(region, self.bootstrap)
+        assert at is not None, "it was checked, or is the sandbox's"
+        return at
+
+    def cluster_of(self, region: str) -> str:
+        """Return the name of the cluster that a region's commands go to."""
+        at = self.bootstrap_of(region)
+        return next(name for name, one in self.clusters.items() if one == at)
 
     def client(self, bootstrap: str) -> Config:
         """Return what every client is made with. Raises Problems where a secret cannot be read."""

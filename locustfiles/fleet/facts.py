@@ -3,8 +3,9 @@
 A count is cumulative over a worker's part of the run, as its other figures are. Each row counts, but for
 completions: the journal has one for each time that an outcome was told, by a reply, by an event, by an
 event that came twice, and read by whichever worker. A command counts as completed once in the fleet:
-where it was sent, when it is awaited no longer since an outcome was seen, here or by another. (What was
-sent again because its worker was lost may count for both; the report has it once.)
+where it was sent, when it is awaited no longer since an outcome was seen, here or by another. Only where
+a worker is lost this is not exact: what it did after its last report is missing, and what another sends
+again may have counted for both. The report has each once.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
+from e2e_data.ids import REPLAY_ATTEMPT
 from reports.journal import Fact
 
 NUMBER_MAX = 255
 """Of phases and codes: the journal has a byte for each."""
+
+
+AGAIN = 1
+"""The code of an attempt that is not a command's first: of those sent, as many commands have another."""
 
 
 class About(NamedTuple):
@@ -31,7 +37,8 @@ class About(NamedTuple):
     channel: int
     kind: int
     code: int
-    """An Acknowledged of what was acknowledged, an Outcome of what was completed, and else 0."""
+    """An Acknowledged of what was acknowledged, an Outcome of what was completed, AGAIN of what was sent
+    once more, and else 0."""
 
     @classmethod
     def read(cls, raw: Sequence[Any]) -> Self:
@@ -63,7 +70,9 @@ class FactCounts:
         """Count rows of the journal (reports.journal.ROW), but for completions."""
         rows = rows[rows["fact"] != Fact.COMPLETED]
         kinds = kinds_of(rows, self._shard_counts)
-        columns = (rows["fact"], rows["phase"], rows["channel"], kinds, rows["code"])
+        is_again = (rows["fact"] == Fact.SENT) & (rows["attempt"] & ~np.uint8(REPLAY_ATTEMPT) != 0)
+        codes = np.where(is_again, AGAIN, rows["code"])
+        columns = (rows["fact"], rows["phase"], rows["channel"], kinds, codes)
         packed = np.ravel_multi_index(columns, _SIZES)
         values, counts = np.unique(packed, return_counts=True)
         numbers = np.stack(np.unravel_index(values, _SIZES), axis=1).tolist()

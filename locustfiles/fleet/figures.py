@@ -16,20 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Kind
-from locustfiles.fleet.checked import count
+from locustfiles.fleet.buckets import Counts, counted, nothing, packed, percentile_ms, unpacked
+from locustfiles.fleet.checked import count, items
 from locustfiles.fleet.facts import About, read_counts
 from locustfiles.fleet.outcomes import Outcomes
+from locustfiles.fleet.parts import Part
 from locustfiles.vigil import VIOLATES
 from reports.workers import Reported
 
 KEY = "paystorm"
 """Where a snapshot stands in Locust's reports."""
-SUB_BITS = 7
-"""Each doubling of the time has so many bits of buckets: they are at most 0.8 % wide."""
-BUCKETS = 40 << SUB_BITS
 BATCH = 4096
 
-Counts = NDArray[np.int64]
 Scope = tuple[int, int, int]
 """Phase, kind and channel."""
 InRegion = tuple[int, int, int, int]
@@ -39,30 +37,6 @@ Latency = Literal["lag", "service", "response", "completion"]
 LATENCIES: tuple[Latency, ...] = get_args(Latency)
 Packed = list[Any]
 """A scope's numbers, the exact sum of its times in ns, its filled buckets, and what is in each."""
-
-
-def bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bucket of each time; one microsecond is the finest."""
-    micros = np.maximum(times_ns // 1000, 0)
-    # How many times it has to be halved until SUB_BITS + 1 bits are left.
-    halvings = np.maximum(np.frexp(micros.astype(np.float64))[1] - SUB_BITS - 1, 0).astype(np.int64)
-    buckets: NDArray[np.int64] = (halvings << SUB_BITS) + (micros >> halvings)
-    return np.minimum(buckets, BUCKETS - 1)
-
-
-def upper_ms(bucket: int) -> float:
-    """Return the longest time of a bucket, in milliseconds."""
-    halvings = max((bucket >> SUB_BITS) - 1, 0)
-    return (((bucket - (halvings << SUB_BITS)) + 1) << halvings) / 1000
-
-
-def percentile_ms(counts: Counts, percent: float) -> float | None:
-    """Return a percentile by nearest rank, at most one bucket above the exact one; None of nothing."""
-    total = int(counts.sum())
-    if not total:
-        return None
-    rank = max(int(np.ceil(round(percent * total / 100, 9))), 1)
-    return upper_ms(int(np.searchsorted(np.cumsum(counts), rank)))
 
 
 class Figures:
@@ -90,16 +64,15 @@ class Figures:
 
     def add_all(self, scope: InRegion, took_ns: NDArray[np.int64]) -> None:
         """Count many times of a scope."""
-        counts = self._counts.setdefault(scope, np.zeros(BUCKETS, dtype=np.int64))
-        times_ns = np.maximum(took_ns, 0)
-        counts += np.bincount(bucket_of(times_ns), minlength=BUCKETS)
-        self._sums_ns[scope] += int(times_ns.sum())
+        counts = self._counts.setdefault(scope, nothing())
+        counts += counted(took_ns)
+        self._sums_ns[scope] += int(np.maximum(took_ns, 0).sum())
 
     def packed(self) -> list[Packed]:
         """Return the counts, as msgpack can carry them."""
         # A copy: another thread may be counting meanwhile.
         return [
-            [*scope, self._sums_ns[scope], *_packed(counts)]
+            [*scope, self._sums_ns[scope], *packed(counts)]
             for scope, counts in list(self._counts.items())
         ]
 
@@ -117,11 +90,6 @@ class Figures:
 
     def _fill(self, scope: InRegion) -> None:
         self.add_all(scope, np.array(self._waiting.pop(scope), dtype=np.int64))
-
-
-def _packed(counts: Counts) -> tuple[bytes, bytes]:
-    filled = np.flatnonzero(counts)
-    return filled.astype("<u2").tobytes(), counts[filled].astype("<u8").tobytes()
 
 
 @dataclass(slots=True)
@@ -145,10 +113,7 @@ def _parts(raw: Iterable[Packed]) -> dict[InRegion, _Part]:
     """Read what `Figures.packed` made. Raises ValueError or TypeError for what is none."""
     parts = {}
     for phase, kind, channel, region, sum_ns, indices, counts in raw:
-        filled = np.frombuffer(indices, dtype="<u2").astype(np.int64)
-        many = np.frombuffer(counts, dtype="<u8").astype(np.int64)
-        if len(filled) != len(many) or (len(filled) and filled.max() >= BUCKETS):
-            raise ValueError("buckets that are none")
+        filled, many = unpacked(indices, counts)
         if region not in range(REGIONS_MAX + 1):
             raise ValueError("a region that is none")
         scope = int(phase), int(Kind(kind)), int(Channel(channel)), int(region)
@@ -162,6 +127,7 @@ class _Snapshot:
     took: Mapping[Latency, Mapping[InRegion, _Part]]
     facts: Mapping[About, int]
     outcomes: Outcomes
+    parts: tuple[Part, ...]
     violations: Mapping[str, int]
 
     @classmethod
@@ -173,7 +139,8 @@ class _Snapshot:
         facts, outcomes = read_counts(raw.get("facts", ())), Outcomes.read(raw.get("outcomes"))
         violated = dict(raw.get("violations", ()))
         violations = {kind: count(violated.get(kind, 0)) for kind in VIOLATES}
-        return cls(int(raw["sequence"]), took, facts, outcomes, violations)
+        parts = tuple(map(Part.read, items(raw.get("parts", ()))))
+        return cls(int(raw["sequence"]), took, facts, outcomes, parts, violations)
 
 
 @dataclass(slots=True)
@@ -233,7 +200,7 @@ class FleetFigures:
         for one in self._of.values():
             for scope, part in one.took[latency].items():
                 if scope not in found:
-                    found[scope] = Responses(np.zeros(BUCKETS, dtype=np.int64))
+                    found[scope] = Responses(nothing())
                 found[scope].counts[part.filled] += part.counts
                 found[scope].sum_ns += part.sum_ns
         return found
@@ -248,6 +215,10 @@ class FleetFigures:
     def outcomes(self) -> Outcomes:
         """Return what all workers saw of outcomes."""
         return Outcomes.total(one.outcomes for one in self._of.values())
+
+    def part(self, number: int) -> Part:
+        """Return what all workers saw of an SLO that is watched, by its number among them."""
+        return Part.total(one.parts[number] for one in self._of.values() if number < len(one.parts))
 
     def violations(self) -> Counter[str]:
         """Return how often all workers saw what can never be right, by its kind (vigil.VIOLATES).
@@ -268,7 +239,7 @@ class FleetFigures:
 
 
 def _summed(parts: Iterable[_Part]) -> Counts:
-    total: Counts = np.zeros(BUCKETS, dtype=np.int64)
+    total = nothing()
     for part in parts:
         total[part.filled] += part.counts
     return total

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from locustfiles.fleet.facts import kinds_of
 from locustfiles.fleet.figures import Figures, Latency, Packed
+from reports import slos
 from reports.journal import Fact
 
 KEPT_MAX = 200_000
@@ -24,6 +25,7 @@ EVERYWHERE = 0
 
 Rows = NDArray[np.void]
 Times = NDArray[np.int64]
+Told = Callable[[slos.Latency, Rows, Times], None]
 
 _OUT = np.dtype(
     [
@@ -37,9 +39,15 @@ _SCOPE = ("phase", "kind", "channel")
 class Took:
     """A process's own. `take` is the journal's, on whatever thread it writes."""
 
-    def __init__(self, shard_counts: Callable[[int], Sequence[int]]) -> None:
-        """Measure commands of a pool that has `shard_counts` commands of each kind in a shard."""
+    def __init__(
+        self, shard_counts: Callable[[int], Sequence[int]], told: Told = lambda *_: None
+    ) -> None:
+        """Measure commands of a pool that has `shard_counts` commands of each kind in a shard.
+
+        `told` gets, of each latency an SLO may ask of, which commands were measured and their times.
+        """
         self._shard_counts = shard_counts
+        self._told = told
         self._figures: dict[Latency, Figures] = {
             name: Figures() for name in ("lag", "service", "completion")
         }
@@ -51,12 +59,15 @@ class Took:
         sent = rows[rows["fact"] == Fact.SENT]
         self._remember(sent)
         ready_ns = np.maximum(sent["intended_ns"], sent["free_ns"])
-        self._add("lag", self._laid_out(sent), sent["at_ns"] - ready_ns)
+        out = self._laid_out(sent)
+        self._add("lag", out, sent["at_ns"] - ready_ns)
+        self._told("queueing", out, ready_ns - sent["intended_ns"])
         places, answered = self._found(rows[rows["fact"] == Fact.ACKNOWLEDGED], "answered")
         mine = self._out["attempt"][places] == answered["attempt"]
         places, answered = places[mine], answered[mine]
         out = self._out[places]
         self._add("service", out, answered["at_ns"] - out["sent_ns"])
+        self._told("response", out, answered["at_ns"] - out["intended_ns"])
         self._out["answered"][places] = True
         places, ended = self._found(rows[rows["fact"] == Fact.COMPLETED], "ended")
         out = self._out[places]
@@ -100,6 +111,7 @@ class Took:
         return at[known], rows[known]
 
     def _add(self, name: Latency, out: Rows, took_ns: Times) -> None:
+        self._told(name, out, took_ns)
         for scope, chosen in _scopes(out):
             self._figures[name].add_all((*scope, EVERYWHERE), took_ns[chosen])
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from e2e_data.money import from_wire
 from locustfiles.plan_parts.part import Part, Seconds
@@ -29,6 +29,16 @@ class Budget(Part):
     """What a command costs."""
     cost_per_hour: float = Field(default=0, ge=0, allow_inf_nan=False)
     """What an hour of the run costs."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.cost is not None and not (self.cost_per_command or self.cost_per_hour):
+            msg = (
+                f"cost = {self.cost:g} is never reached where nothing costs anything: say what does, such "
+                "as cost_per_hour = 2.5 or cost_per_command = 0.00001"
+            )
+            raise ValueError(msg)
+        return self
 
     def cost_of(self, commands: int, seconds: float) -> float:
         """Return what so much costs."""

@@ -73,6 +73,20 @@ NEEDED: Mapping[ProfileName, Mapping[str, str]] = {
 """What a profile cannot do without, and what is said of it."""
 
 
+def name_faults(settings: Mapping[str, object], profile: ProfileName) -> list[str]:
+    """Name the settings that are not for a profile, and those that it lacks, whatever their values are."""
+    # By value, since a run's record has every setting, and is read as a plan again.
+    fields = Rates.model_fields.items()
+    given = {name for name, one in fields if settings.get(name, one.default) != one.default}
+    wrong = []
+    for name, profiles in SETTINGS.items():
+        if name in given and profile not in profiles:
+            meant = " or ".join(f'"{one}"' for one in profiles)
+            wrong.append(f'{name} is for profile = {meant}, and this is "{profile}"')
+    needed = NEEDED.get(profile, {})
+    return wrong + [said for name, said in needed.items() if name not in given]
+
+
 class Step(Part):
     """A rate that stays for a while."""
 
@@ -139,17 +153,9 @@ class Rates(Part):
 
     def _faults(self) -> list[str]:
         """Name what does not go together."""
-        # By value, since a run's record has every setting, and is read as a plan again.
-        fields = Rates.model_fields
-        given = {name for name in fields if getattr(self, name) != fields[name].default}
-        wrong = []
-        for name, profiles in SETTINGS.items():
-            if name in given and self.profile not in profiles:
-                meant = " or ".join(f'"{profile}"' for profile in profiles)
-                wrong.append(f'{name} is for profile = {meant}, and this is "{self.profile}"')
-        needed = NEEDED.get(self.profile, {})
-        wrong += [said for name, said in needed.items() if name not in given]
-        return wrong or self._misfits()
+        return name_faults(
+            {name: getattr(self, name) for name in Rates.model_fields}, self.profile
+        ) or (self._misfits())
 
     def _misfits(self) -> list[str]:
         """Name what does not go together, where all that is needed is there."""

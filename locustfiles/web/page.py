@@ -18,7 +18,7 @@ from locust.web import WebUI
 
 from e2e_data.config import PRESETS
 from e2e_data.problems import Problems
-from locustfiles.conductor import conductor_of
+from locustfiles.conductor import WHO, conductor_of
 from locustfiles.control import COMMANDS, ask
 from locustfiles.director import Director
 from locustfiles.live import Picture, picture
@@ -121,6 +121,7 @@ class Page:
         user = self._user
         found = {
             **self._picture(),
+            "problems": self._problems(),
             "operator": self._is_operator,
             "user": user or "",
             "controls": list(COMMANDS.items()),
@@ -162,6 +163,12 @@ class Page:
     def _picture(self) -> Picture:
         return picture(observer_of(self._environment).view())
 
+    def _problems(self) -> list[str]:
+        """Return what is wrong with what was asked for: why a run did not start, for one."""
+        runner = self._environment.runner
+        told = runner.exceptions.values() if runner is not None else ()
+        return [one["msg"] for one in told if WHO in one["nodes"]]
+
     # -- what all pages get ---------------------------------------------------------------------
 
     def _fence(self) -> Any:
@@ -191,9 +198,10 @@ class Page:
         if request.endpoint == "locust.index" and answer.status_code == 200:
             answer.set_data(answer.get_data(as_text=True).replace("</body>", f"{LINK}</body>"))
         elif request.endpoint == "locust.request_stats" and answer.is_json:
-            rows = [{"what": what, "value": value} for what, value in _rows(self._picture())]
-            told = {**answer.get_json(), "extended_stats": [{"key": "payments", "data": rows}]}
-            answer.set_data(jsonify(told).get_data())
+            told = [*(("problem", one) for one in self._problems()), *_rows(self._picture())]
+            rows = [{"what": what, "value": value} for what, value in told]
+            whole = {**answer.get_json(), "extended_stats": [{"key": "payments", "data": rows}]}
+            answer.set_data(jsonify(whole).get_data())
         return answer
 
     @property

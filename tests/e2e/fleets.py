@@ -110,13 +110,14 @@ class Fleet:
 
     process: subprocess.Popen[str]
     runs: Path
+    plan: str = "fleet"
     joined: list[subprocess.Popen[bytes]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
     @property
     def directory(self) -> Path:
         """The run directory."""
-        return (self.runs / "fleet" / "latest").resolve()
+        return (self.runs / self.plan / "latest").resolve()
 
     def workers(self) -> list[psutil.Process]:
         """Return the workers that the master started, and that live."""
@@ -230,7 +231,7 @@ def resume_fleet(before: Fleet, workers: int) -> Fleet:
     """Go on with a run whose master is no more."""
     command = [*PAYSTORM, "run", "--resume", str(before.directory)]
     command += ["--workers", str(workers)] if workers else []
-    return Fleet(start(command), before.runs)
+    return Fleet(start(command), before.runs, before.plan)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,10 @@ class People:
         self.until(lambda b: b.find_element(By.ID, "state").text == state, state)
 
     def presses(self, command: str) -> None:
-        """Press a button of the page, and confirm it."""
+        """Press a button of the page, say no, and then press it again and confirm it."""
+        self.find(By.ID, f"do-{command}").click()
+        self.find(By.ID, "no").click()
+        self.until(lambda b: not b.find_element(By.ID, "ask").is_displayed(), "no question")
         self.find(By.ID, f"do-{command}").click()
         self.find(By.ID, "yes").click()
         self.until(lambda b: f"{command} asked" in b.find_element(By.ID, "findings").text, command)
@@ -88,6 +91,8 @@ def test_a_run_from_the_form_to_its_report(browser: WebDriver, web: WebUi) -> No
 
     browser.get(web.url + "/payments?wall")
     ann.until(lambda b: b.find_element(By.ID, "wall-right").text == "100 %", "right so far")
+    for what, looks in (("payments", r"\d+"), ("money", r"[\d.,A-Z\s]+"), ("p99", r"[\d.,]+ ms")):
+        assert re.fullmatch(looks, ann.find(By.ID, f"wall-{what}").text), what
     browser.get(web.url + "/payments")
     ann.presses("resume")
     ann.sees("sending")

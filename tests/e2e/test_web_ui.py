@@ -48,6 +48,8 @@ def test_runs_follow_each_other_and_each_starts_clean(web: WebUi) -> None:
     time.sleep(2)
     web.wait_for("stopped")
     assert "no plan 'nope'" in json.dumps(web.get("/exceptions"))
+    (problem,) = web.get("/payments/figures")["problems"]
+    assert "no plan 'nope'" in problem, "who looks at the page alone is told as well"
     assert len(web.summaries()) == 3
 
     web.swarm(paystorm_plan="smoke", paystorm_rate="5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -16,9 +17,11 @@ from locustfiles.channels import kafka_probe
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_producer import RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.kafka_sender import KafkaLine
 from tests.kafka_parts import produce
 from tests.kafka_reading import GROUP, SETTINGS, Reading, creation, producer, until
 from tests.mq_process import platform, sandbox
+from tests.unit.test_run import Stage
 
 
 def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):
@@ -38,7 +41,7 @@ def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):
         until(lambda: len(delivered) == 11)
         sending.close()
         wrote = []
-        told = reading.source.stop(lambda: wrote.append(len(reading.seen)))
+        reading.source.stop(lambda: wrote.append(len(reading.seen)))
     assert {one.token for one in delivered} == {*range(10), "poison"}
     assert all(one.error is None and one.took_ns > 0 for one in delivered)
     settled = [one for one in reading.seen if one.completion.outcome is Outcome.SETTLED]
@@ -49,8 +52,7 @@ def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):
     assert all(one.account_id for one in settled)
     (dead,) = (one for one in reading.seen if one.completion.outcome is Outcome.DEAD_LETTERED)
     assert (dead.place, dead.attempt) == ((0, 0, 3), 1)
-    assert told["counted"]["ours"] == 11
-    assert told["counted"]["dead_letters"] == 1
+    assert (reading.source.counted.ours, reading.source.counted.dead_letters) == (11, 1)
     assert wrote == [11], "the journal is written before the last offsets are committed"
     assert not reading.faults
 
@@ -115,6 +117,32 @@ def test_a_member_goes_on_where_the_journal_of_the_last_one_ends(tmp_path):
     assert {one.place for one in second.seen} == {(0, 0, index) for index in range(3, 6)}
 
 
+def test_another_group_goes_on_where_one_was_whose_members_are_gone(tmp_path):
+    """Without a wait for their session to end; where that had committed nothing, from the beginning given."""
+    ids = Ids.fresh()
+    with platform("--kafka-port", "0") as running:
+        starts = kafka_probe.start_at_the_end(SETTINGS, running.kafka, GROUP)
+        first = Reading(running.kafka, ids, tmp_path)
+        records = [creation(ids, index) for index in range(6)]
+        produce(running.kafka, SETTINGS.commands, *records[:3])
+        first.wait_for(3)
+        positions = first.source.positions()
+        produce(running.kafka, SETTINGS.commands, *records[3:])
+        first.wait_for(6)
+        first.source.durable(positions)
+        first.reader.stop()
+        places = {}
+        for before, count in ((GROUP, 3), ("never-there", 6)):
+            group = f"after-{before}"
+            kafka_probe.start_where(SETTINGS, running.kafka, before, group, starts)
+            second = Reading(running.kafka, ids, tmp_path, group=group)
+            second.wait_for(count)
+            second.source.stop(lambda: None)
+            places[before] = {one.place for one in second.seen}
+    assert places[GROUP] == {(0, 0, index) for index in range(3, 6)}
+    assert places["never-there"] == {(0, 0, index) for index in range(6)}
+
+
 def test_records_that_are_gone_unread_are_told(tmp_path):
     """The mock cluster keeps 5 MB of a partition: what we missed is counted, and we go on behind it."""
     ids = Ids.fresh()
@@ -143,6 +171,23 @@ def test_a_full_queue_pushes_back_and_what_is_given_up_is_told(tmp_path):
     assert {str(RecordError(one.error)) for one in delivered} == {"given up: _PURGE_QUEUE"}
     assert not any(RecordError(one.error).is_not_sent for one in delivered)
     sending.close()
+
+
+def test_an_emergency_stop_gives_up_what_no_broker_has_taken(tmp_path):
+    """What waits in the process does not leave when the broker comes back: the run is over."""
+    played = Stage(tmp_path, "channels={kafka=1}")
+    played.run.completions = SimpleNamespace(expect=lambda *_: None)
+    line = KafkaLine(played.run, KafkaSettings(), "127.0.0.1:1", 60_000)
+    fired = []
+    statistics = SimpleNamespace(fire=lambda *told: fired.append(str(told[-1])))
+    played.begin()
+    played.user(line.sender(played.run, statistics).send)
+    played.pass_time(100)
+    until(lambda: played.run.tracker.tally.waiting == 3)
+    played.director.control("emergency", "by ada")
+    until(lambda: played.run.tracker.tally.waiting == 0)
+    assert fired == ["given up: _PURGE_QUEUE"] * 3
+    line.close()
 
 
 def test_what_a_lost_lease_was_sent_under_is_given_up():

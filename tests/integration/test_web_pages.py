@@ -105,6 +105,18 @@ def test_before_the_first_run_there_is_nothing_to_see_or_control(site):
     assert (answer.status_code, answer.json["problem"]) == (409, "there is no run to control")
 
 
+def test_why_a_run_did_not_start_is_on_the_page(site):
+    """Each problem, and no worker's exception: those are on Locust's own page."""
+    conductor = conductor_of(site.environment)
+    site.environment.runner.log_exception("worker-1", "KeyError: 3", "a traceback")
+    for problem in ("no plan 'nope'", "--rate 0: give more"):
+        conductor._tell(Problems([problem]))
+    problems = site.get("/payments/figures").json["problems"]
+    assert ["no plan" in problems[0], "--rate 0" in problems[1], len(problems)] == [True, True, 2]
+    (tab,) = site.get("/stats/requests").json["extended_stats"]
+    assert [row["what"] for row in tab["data"]] == ["problem", "problem", "state"]
+
+
 def test_a_command_needs_the_pages_token_and_a_name(site):
     """Neither another page's form nor a slip of the pen controls a run."""
     assert site.control("stop").status_code == 403

@@ -19,7 +19,7 @@ from e2e_data.platform import Completion
 from e2e_data.pool import Pool
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings
-from locustfiles.channels.kafka_events import Seen
+from locustfiles.completions import Seen
 from locustfiles.fleet.ends import Inbox, Router
 from locustfiles.fleet.facts import About, FactCounts
 from locustfiles.fleet.figures import Figures, FleetFigures

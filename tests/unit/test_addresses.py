@@ -54,16 +54,20 @@ REGIONS = (
 
 
 def test_each_region_has_its_addresses():
-    """Those of HTTP and of IBM MQ, named by their region; --host is for the regions without."""
+    """Those of every channel, named by their region; --host is for the regions without."""
     found = told(
         *REGIONS,
-        "channels={http=1,mq=1}",
+        "channels={http=1,mq=1,kafka=1}",
+        'kafka={bootstrap="k:9092",regions={south="k1.south:9092,k2.south:9093"}}',
         'mq={hosts=["mq.example(1414)"],regions={north=["mq1.north(1414)","mq2.north(1415)"]}}',
     )
     assert found == [
         ("staging.example:8443", "--host"),
         ("north.example:443", "http.regions.north"),
         ("south.example:81", "http.regions.south"),
+        ("k:9092", "kafka.bootstrap"),
+        ("k1.south:9092", "kafka.regions.south"),
+        ("k2.south:9093", "kafka.regions.south"),
         ("mq.example:1414", "mq.hosts"),
         ("mq1.north:1414", "mq.regions.north"),
         ("mq2.north:1415", "mq.regions.north"),

@@ -22,12 +22,16 @@ def drawn(found):
 
 def test_the_block_has_what_the_page_has():
     """Phase and what it waits for, load, pool, processes, fitness and findings."""
-    text = drawn(picture(view(outcomes=Outcomes(seen=10, wrong=1))))
+    found = picture(view(outcomes=Outcomes(seen=10, wrong=1)))
+    found["load"]["queues"] = {"IN": 3}
+    text = drawn(found)
     for part in (
         *("smoke", "the-run", "sending", "(3 of 3)", "waits for all commands to be sent"),
         *("sent 20/s", "5 pending", "payment x, sent 2.0 s ago", "right so far: 1 wrong"),
         *("lag", "service", "response", "completion", "p50 50.2 ms", "p99 99.3 ms"),
-        *("opening credit", "67% of what was sent", "lost", "processes lost: 1", "worker lost"),
+        *("opening credit", "67% of what was sent", "lost", "processes lost 1", "worker lost"),
+        *("invariants: 1 so far; 2, 3,", "at the end; 6a violated", "violated, 1 outcome of 10"),
+        *("load generator: event loop late, median 4 ms, has to be below", "queues: IN 3"),
     ):
         assert part in text, part
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from locustfiles.plan_parts.budget import Budget
 
@@ -41,3 +42,11 @@ def test_money_is_counted_by_currency(moved_minor, told):
     """In its minor units, exactly; a currency without a limit may move any amount."""
     budget = Budget(moved={"EUR": 1000, "JPY": 1000})
     assert list(budget.spent(0, 0, moved_minor)) == told
+
+
+def test_a_cost_that_nothing_adds_to_is_refused():
+    """It would never be reached; what a command or an hour costs may be one of both."""
+    with pytest.raises(ValidationError, match="cost = 5 is never reached"):
+        Budget(cost=5)
+    assert Budget(cost=5, cost_per_command=0.01).cost == 5
+    assert Budget(cost_per_hour=2).cost is None

@@ -153,3 +153,24 @@ def test_a_baseline_has_a_name(base, tmp_path):
     assert wrong.exit_code == 2
     assert "release-8 is no run directory, and no baseline" in wrong.output
     assert invoke(baseline, "set", "x", tmp_path, "--runs-dir", moved).exit_code == 2
+
+
+def test_a_region_that_got_slower_is_told_by_its_name(tmp_path):
+    """Regions that all runs have are compared, each by itself, over the whole run; others are left out."""
+    base = [
+        write_judged(tmp_path / f"b{n}", seed=n, regions={"north": 1, "south": 1, "west": 1})
+        for n in range(4)
+    ]
+    runs = [
+        write_judged(tmp_path / f"n{n}", seed=n, regions={"north": 1, "south": 2}) for n in range(4)
+    ]
+    result = compared(base, runs, "--threshold", 20)
+    assert result.exit_code == 10, result.output
+    found = answers(runs[-1])
+    assert (
+        found["region north: response p99"] == found["region north: errors"] == "no difference seen"
+    )
+    assert found["region south: response p99"] == found["region south: completion p99"] == "slower"
+    assert found["region south: errors"] == "more"
+    assert found["region south: throughput"] == "no difference seen"
+    assert not any("west" in name for name in found)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
+from types import SimpleNamespace
 
+import gevent
 import pytest
 
 from e2e_data.problems import Problems
 from locustfiles.control import PATIENCE_S, Requests, ask, await_answer, user_name
+from locustfiles.pulse import Listener
 from reports.audit import Audit
 from reports.lines import LineLog
 from reports.rundir import RunDirectory, RunRecord
@@ -118,3 +122,33 @@ def test_the_audit_log_is_of_all_runs(directory):
     assert (entry["user"], entry["what"], entry["detail"]) == ("ada", "change", "pause: by bob")
     assert entry["run"] == f"{directory.path.parent.name}/{directory.name}"
     assert entry["at"].endswith("+00:00")
+
+
+def test_signals_control_a_run_as_commands_do(directory):
+    """SIGUSR1 pauses, and resumes what is paused, whoever paused it; SIGUSR2 is the emergency stop."""
+    obeyed = []
+    listener = Listener(
+        SimpleNamespace(directory=directory, control=lambda *asked: obeyed.append(asked))
+    )
+
+    def told(count):
+        with gevent.Timeout(30):
+            while len(obeyed) < count:
+                gevent.sleep(0.01)
+
+    try:
+        for count, number in enumerate(
+            (signal.SIGUSR1, signal.SIGUSR1, signal.SIGUSR1, signal.SIGUSR2), start=1
+        ):
+            os.kill(os.getpid(), number)
+            told(count)
+        by_ada = ask(directory, "pause", "ada")
+        told(5)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        told(6)
+    finally:
+        listener.stop()
+    assert obeyed == [
+        *(("pause", "SIGUSR1"), ("resume", "SIGUSR1"), ("pause", "SIGUSR1")),
+        *(("emergency", "SIGUSR2"), ("pause", by_ada.note), ("resume", "SIGUSR1")),
+    ]

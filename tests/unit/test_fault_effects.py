@@ -234,5 +234,5 @@ def test_a_recovery_is_asked_of_nothing_narrower():
     """Each channel's figures are in the report; and it cannot end a run."""
     with pytest.raises(ValueError, match="asked of all faults, or those of a phase"):
         Slo(recovered_within_s=2, channel="http")
-    with pytest.raises(ValueError, match="recovery is not told apart"):
+    with pytest.raises(ValueError, match="known from what came after"):
         Slo(recovered_within_s=2, abort_after_s=5)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from e2e_data import config
 from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT
 from e2e_data.pool import Pool
-from locustfiles.fleet.facts import About, FactCounts, read_counts
+from locustfiles.fleet.facts import AGAIN, About, FactCounts, read_counts
 from reports.journal import ROW, Fact, Journal
 
 POOL = Pool.in_memory(config.load("smoke", {"accounts": 12, "accounts_per_shard": 3}), 5)
@@ -67,6 +68,19 @@ def test_a_journal_tells_of_what_is_in_its_files(tmp_path):
     (tmp_path / "none yet").mkdir()
     journal.flush()
     assert counts.packed() == [[Fact.BLOCKED, 1, Channel.HTTP, Kind.ACCOUNT, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "code"),
+    [(0, 0), (REPLAY_ATTEMPT, 0), (1, AGAIN), (RETRY_ATTEMPT, AGAIN)],
+)
+def test_what_is_sent_again_is_told_apart(attempt, code):
+    """By a retry, or after a worker was lost; a replay is a command of its own."""
+    counts = FactCounts(POOL.shard_counts)
+    rows = array([(Fact.SENT, (0, 0), 1, Channel.MQ, 0)])
+    rows["attempt"] = attempt
+    counts.take(rows)
+    assert counts.packed() == [[Fact.SENT, 1, Channel.MQ, Kind.ACCOUNT, code, 1]]
 
 
 def test_commands_completed_are_counted_by_who_sent_them():

@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2e_data.commands import Channel, Kind
-from locustfiles.fleet.figures import (
-    BATCH,
-    BUCKETS,
-    Figures,
-    FleetFigures,
-    bucket_of,
-    percentile_ms,
-    upper_ms,
-)
+from locustfiles.fleet.buckets import BUCKETS, bucket_of, percentile_ms, upper_ms
+from locustfiles.fleet.figures import BATCH, Figures, FleetFigures
 from reports.workers import Reported
 
 
@@ -140,7 +133,10 @@ def test_a_slow_worker_is_seen():
         },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [[0]]},
         {
-            "worker": "a", "term": 1, "sequence": 1, "scopes": [],
+            "worker": "a",
+            "term": 1,
+            "sequence": 1,
+            "scopes": [],
             "violations": {"overdrawn": -1},
         },
         {"worker": "a", "term": 1, "sequence": 1, "scopes": [], "violations": ["overdrawn"]},

@@ -21,7 +21,7 @@ from locustfiles.channels.kafka_events import EventSource
 from locustfiles.channels.kafka_reader import Batch
 from locustfiles.kafka_completions import Observer
 from locustfiles.tracker import Tracker
-from reports.event_log import EventLog
+from reports.event_log import PARTITION_BITS, EventLog
 from reports.journal import Fact, Journal
 from tests.kafka_reading import POOL, creation
 
@@ -76,14 +76,17 @@ class Desk:
         self.tracker = Tracker(self.journal, self.bindings, lambda: 7_000)
         observer = Observer(self.tracker, self.bindings, POOL)
         self.log = EventLog(path, "events")
-        self.source = EventSource(
-            *(Platform(), IDS, POOL, None, lambda raw_ns: raw_ns),
-            *(observer.observed, self.log, pytest.fail),
+        self.source, self.elsewhere = (
+            EventSource(
+                *(Platform(), IDS, POOL, None, lambda raw_ns: raw_ns),
+                *(observer.observed, self.log, pytest.fail, cluster),
+            )
+            for cluster in range(2)
         )
 
-    def take(self, *contents, at_ns=5_000, first=0):
+    def take(self, *contents, at_ns=5_000, first=0, source=None):
         records = [Record(content, first + n) for n, content in enumerate(contents)]
-        self.source.take(Batch(at_ns, records))
+        (source or self.source).take(Batch(at_ns, records))
 
     def facts(self):
         """Return (fact, index, outcome, time) of each row of the journal."""
@@ -111,6 +114,19 @@ def test_any_order_and_any_number_of_events_tell_the_same(tmp_path_factory, told
     assert len({(row["event_high"], row["event_low"]) for row in rows}) == len(set(told))
     assert sorted(row["offset"] for row in rows) == list(range(len(told)))
     assert desk.bindings.account_id((0, 0, told[0])) == f"account-{told[0]}"
+    desk.bindings.close()
+
+
+def test_the_same_place_on_two_clusters_is_two_places(tmp_path):
+    """An event that a second cluster tells, too, was told twice; its outcome is the same one."""
+    desk = Desk(tmp_path)
+    desk.take(event(0))
+    desk.take(event(0), source=desk.elsewhere)
+    desk.log.flush()
+    (rows,) = (pq.read_table(path).to_pylist() for path in tmp_path.glob("events-*.parquet"))
+    assert [row["offset"] for row in rows] == [0, 0]
+    assert [row["partition"] for row in rows] == [0, 1 << PARTITION_BITS]
+    assert {index for _, index, _, _ in desk.facts()} == {0}
     desk.bindings.close()
 
 

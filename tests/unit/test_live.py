@@ -13,7 +13,7 @@ from e2e_data import config
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.pool import Pool
 from locustfiles.fleet.counts import Counts, Oldest
-from locustfiles.fleet.facts import About
+from locustfiles.fleet.facts import AGAIN, About
 from locustfiles.fleet.figures import Figures, FleetFigures
 from locustfiles.fleet.outcomes import Case, Outcomes
 from locustfiles.live import picture
@@ -99,9 +99,13 @@ def test_what_a_phase_waits_for_is_said(state, waits_for):
 
 
 def test_while_it_sends_it_says_what_is_left():
-    """The commands of the phase that were not sent yet, by the journal's facts of this phase."""
+    """The commands of the phase that were not sent yet, by the journal's facts of this phase.
+
+    What was sent again was not left.
+    """
     sent = [
         (About(Fact.SENT, 2, Channel.MQ, Kind.PAYMENT, 0), 7),
+        (About(Fact.SENT, 2, Channel.MQ, Kind.PAYMENT, AGAIN), 4),
         (About(Fact.SENT, 1, Channel.MQ, Kind.OPENING_CREDIT, 0), 10),
     ]
     phase = picture(view(facts=sent))["phase"]
@@ -123,6 +127,7 @@ def test_the_pool_is_shown_by_kind():
     """Sent, settled and rejected of each kind, of as many as there are."""
     facts = [
         (About(Fact.SENT, 2, Channel.MQ, Kind.PAYMENT, 0), 9),
+        (About(Fact.SENT, 2, Channel.MQ, Kind.PAYMENT, AGAIN), 3),
         (About(Fact.COMPLETED, 2, Channel.MQ, Kind.PAYMENT, Outcome.SETTLED), 5),
         (About(Fact.COMPLETED, 2, Channel.MQ, Kind.PAYMENT, Outcome.REJECTED), 2),
     ]
@@ -135,6 +140,17 @@ def test_the_pool_is_shown_by_kind():
         "rejected": 2,
     }
     assert kinds["account"]["sent"] == 0
+
+
+def test_no_more_has_ended_than_was_sent():
+    """Outcomes count at once, what was sent once it is in the journal: of the two the later is true."""
+    facts = [
+        (About(Fact.SENT, 2, Channel.MQ, Kind.PAYMENT, 0), 2),
+        (About(Fact.COMPLETED, 2, Channel.MQ, Kind.PAYMENT, Outcome.SETTLED), 2),
+        (About(Fact.COMPLETED, 2, Channel.MQ, Kind.PAYMENT, Outcome.DEAD_LETTERED), 1),
+    ]
+    payments = picture(view(facts=facts))["kinds"][Kind.PAYMENT]
+    assert (payments["sent"], payments["settled"], payments["rejected"]) == (3, 2, 0)
 
 
 def test_response_times_are_shown_by_phase_channel_and_kind():

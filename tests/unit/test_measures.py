@@ -287,16 +287,6 @@ def test_what_was_given_up_is_known_by_the_second():
         ({"errors_below_percent": 1, "windows_percent": 9}, "windows_percent is for windows"),
         ({"errors_below_percent": 1, "channel": "fax"}, "the channels are http, mq, kafka"),
         ({"errors_below_percent": 1, "label": "cold"}, "the labels are hot, boundary"),
-        ({"errors_below_percent": 1, "label": "hot", "abort_after_s": 9},
-         "while a run is on, label is not told apart"),
-        ({"errors_below_percent": 1, "region": "a", "to_other_region": True, "abort_after_s": 9},
-         "while a run is on, region, to_other_region is not told apart"),
-        ({"latency": "response", "percentile": 9, "below_ms": 9, "to_other_region": True,
-          "abort_after_s": 9}, "while a run is on, to_other_region is not told apart"),
-        ({"latency": "lag", "percentile": 9, "below_ms": 9, "abort_after_s": 9},
-         "while a run is on, latency lag is not told apart"),
-        ({"errors_below_percent": 1, "kind": "payment", "abort_after_s": 9},
-         "while a run is on, kind is not told apart"),
     ],
 )  # fmt: skip
 def test_an_slo_that_makes_no_sense_is_refused(asked, told):
@@ -378,9 +368,3 @@ def test_freshness_of_nothing_is_unknown(rows):
     """Too little was due to say anything."""
     for slo in (Slo(freshness_below_s=5), Slo(freshness_below_s=5, window_s=1)):
         assert judged(slo, *rows).status is Status.UNKNOWN
-
-
-def test_freshness_cannot_end_a_run():
-    """It is not seen while the run is on."""
-    with pytest.raises(ValidationError, match="freshness is not told apart"):
-        Slo(freshness_below_s=5, abort_after_s=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -69,6 +70,17 @@ def test_the_stage_that_lost_or_doubled_is_named(directory, stages, said):
     check = judged(directory, **stages)
     assert check.status is Status.VIOLATED
     assert said in check.note
+
+
+def test_what_a_regions_own_cluster_lost_is_not_made_up_for_by_another(directory):
+    """By the name of the first region there; what is sent to no region's own is the rest."""
+    write(directory, "start", {"commands": {"0": 4, "north 0": 2, "south 0": 0, "south 1": 9}})
+    ends = {"e": {"0": 17}}
+    commands = {"0": 5, "north 0": 6, "south 0": 1, "south 1": 20}
+    write(directory, "end", {"ends": ends, "committed": ends, "commands": commands})
+    check = judged(directory, elsewhere=Counter(north=5, south=4))
+    assert check.status is Status.VIOLATED
+    assert check.note == "the command topic at north lost 1 of 5 that the broker acknowledged"
 
 
 @pytest.mark.parametrize(

@@ -496,10 +496,13 @@ def test_a_search_foresees_its_doublings():
 
 def test_what_leads_a_search():
     """Of the SLOs about its phase, or about all, those that can be seen while it is on."""
-    slos = "slos=[{latency='completion',percentile=50,below_ms=9},{throughput_above_per_s=1}]"
+    slos = "slos=[{freshness_below_s=5},{throughput_above_per_s=1}]"
     with pytest.raises(Problems, match="a search takes an SLO that is seen"):
         load_plan("breakpoint", [slos])
     assert [slo.steers for slo in load_plan("breakpoint").slos_of("payments")] == [True, True]
+    slow = "slos=[{latency='completion',percentile=50,below_ms=9,label='hot'}]"
+    assert load_plan("breakpoint", [slow]).watched == load_plan("breakpoint", [slow]).slos
+    assert load_plan("smoke").watched == (), "otherwise those that may end the run, and no more"
 
 
 def test_what_is_wrong_between_phases_is_told_with_what_is_wrong_in_one(load):
@@ -517,6 +520,24 @@ def test_what_is_wrong_between_phases_is_told_with_what_is_wrong_in_one(load):
     assert told[2] == "phases.opening.rate_per_s = 0: Input should be greater than 0"
     assert "phases: funding is sent twice" in told
     assert "slos: phase 'paiments' is none of accounts, opening, payments" in told
+
+
+def test_a_wrong_value_does_not_hide_what_a_profile_lacks(load):
+    """Nor what is for another one; which a profile that is none cannot tell."""
+    told = problems_of(
+        load,
+        "",
+        "",
+        *("phases.payments.rate_per_s=-5", "phases.payments.profile='ramp'"),
+        *(
+            "phases.payments.burst_s=1",
+            "phases.accounts.rate_per_s=0",
+            "phases.accounts.profile='x'",
+        ),
+    )
+    assert "phases.payments: over_s: a ramp takes some time, such as over_s = 60" in told
+    assert 'phases.payments: burst_s is for profile = "burst", and this is "ramp"' in told
+    assert len(told) == 5
 
 
 def test_what_only_follows_is_not_told(load):

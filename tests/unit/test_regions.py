@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.origin import Origin
+from locustfiles.kafka_sender import KafkaLines
 from locustfiles.outline import show
 from locustfiles.plans import load_plan
 from locustfiles.regional import completions_of, lines_of
@@ -43,15 +45,19 @@ def test_all_that_is_wrong_with_addresses_is_said_at_once():
         "--set",
         'http.regions={north="https://north.example",south="https://south.example"}',
     )
-    channels = ("--set", 'mq={regions={south=["mq.south(1414)"]}}', "--channels", "http=1,mq=1")
+    mq = ("--set", 'mq={regions={south=["mq.south(1414)"]}}')
+    kafka = ("--set", 'kafka={regions={east="kafka.east:9092"}}')
+    channels = (*mq, *kafka, "--channels", "http=1,mq=1,kafka=1")
     problems = problems_of(lambda: read_settings(parse(*SETTINGS, *changes, *channels), None))
     told = "\n".join(problems)
-    for name in ("north.example:443", "south.example:443", "mq.south:1414"):
+    for name in ("north.example:443", "south.example:443", "mq.south:1414", "kafka.east:9092"):
         assert f"commands would go to {name}, which is not on the allow-list" in told
     assert "http.regions: east has no address: give it one, or --host" in told
     for region in ("north", "east"):
         assert f"mq.regions: {region} has no address: give it one, or mq.hosts" in told
-    assert len(problems) == 6
+    for region in ("north", "south"):
+        assert f"kafka.regions: {region} has no address: give it one, or kafka.bootstrap" in told
+    assert len(problems) == 9
 
 
 def test_regions_are_those_of_the_pool_that_is_played(tmp_path):
@@ -87,11 +93,12 @@ def test_a_host_is_for_the_regions_without_an_address():
         ('http.regions={north="http://n/api"}', "without path and credentials"),
         ('http.regions={north="north:80"}', "give an address such as https://north"),
         ("mq.regions={north=[]}", "regions.north: name a host"),
-        ('kafka.regions={north="n:9092"}', "Kafka has one bootstrap for all regions"),
+        ('kafka.regions={north="n"}', "kafka.regions.north = 'n': 'n' is no HOST:PORT"),
+        ('kafka.regions={west="w:9092"}', "kafka.regions: region 'west' is none of the pool's"),
     ],
 )
 def test_addresses_that_are_none(change, said):
-    """Regions that the pool has not, what is no address, and Kafka's, which has one for all."""
+    """Regions that the pool has not, and what is no address."""
     problems = problems_of(lambda: load_plan("smoke", ['pool.regions=["north"]', change]))
     assert any(said in problem for problem in problems), problems
 
@@ -104,16 +111,18 @@ def test_faults_on_a_wire_with_several_addresses_are_refused():
 
 
 def test_a_plan_shows_where_each_region_is():
-    """Over HTTP and IBM MQ; a region without an address of its own goes where all else goes."""
+    """Over each channel; a region without an address of its own goes where all else goes."""
     console = Console(width=200, file=io.StringIO())
     changes = [
         'pool.regions=["north","south","east"]',
         f'http.regions={{north="{NORTH}",south="{SOUTH}"}}',
         'mq.regions={north=["mq.north"]}',
+        'kafka.regions={south="kafka.south:9092"}',
     ]
     show(load_plan("smoke", changes), "http://all:80", console)
     shown = console.file.getvalue()
-    assert f"region north: {NORTH}; IBM MQ at mq.north(1414)\nregion south: {SOUTH}\n" in shown
+    assert f"region north: {NORTH}; IBM MQ at mq.north(1414)\n" in shown
+    assert f"region south: {SOUTH}; Kafka at kafka.south:9092\n" in shown
     assert "region east" not in shown
 
 
@@ -231,3 +240,15 @@ def test_completions_are_asked_for_in_the_accounts_region():
     assert [place[2] for place, _ in sources[2].sent] == [1]
     asking.stop()
     assert (sources[1].closed, sources[2].closed) == (1, 1)
+
+
+def test_what_is_produced_together_is_parted_by_region():
+    """A user over Kafka takes what else is overdue along: each goes to its own cluster, in its order."""
+    north, south = Told("north"), Told("south")
+    lines = KafkaLines({"north": north, "south": south, "east": north})
+    turns = [turn(account) for account in (0, 1, 3, 1, 2)]
+    assert lines.line_of(turns[1].card) is south
+    parts = lines.parts(deque(turns))
+    assert [line for line, _ in parts] == [north, south]
+    assert list(parts[0][1]) == [turns[0], turns[2], turns[4]]
+    assert list(parts[1][1]) == [turns[1], turns[3]]

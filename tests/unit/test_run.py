@@ -61,6 +61,7 @@ class Stage:
     def advance(self) -> State:
         """Move on, once the journal has what was recorded, as in a run that has a pulse."""
         self.run.journal.flush()
+        self.run.counting.parts.look()
         self.run.release_ended(self.run.tracker.take_ended())
         return self._advance()
 
@@ -217,6 +218,41 @@ def test_a_run_is_ended_for_an_slo_that_it_misses(stage):
     assert played.notes("stop asked") == ["missed for 2 s: throughput above 5000/s"]
     assert ("phase began", "opening-credits") not in played.events()
     assert played.notes("phase ended") == [""]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        'errors_below_percent=1, region="north"',
+        'errors_below_percent=1, kind="account", channel="http"',
+        'errors_below_percent=1, to_other_region=false, phase="accounts"',
+        'throughput_above_per_s=9, region="north"',
+        'latency="completion", percentile=50, below_ms=1, kind="account"',
+        'latency="service", percentile=50, below_ms=1, region="north"',
+        'freshness_below_s=0.1, channel="http"',
+    ],
+)
+def test_a_run_is_ended_for_what_a_part_of_its_commands_misses(stage, asked):
+    """Whatever an SLO is about and asks of it: here each outcome is wrong, and each answer comes late."""
+    played = stage(
+        'pool.regions=["north"]',
+        f"slos=[{{{asked}, abort_after_s=2}}]",
+        *("pool.accounts=40", "phases.accounts.rate_per_s=2"),
+    )
+
+    def late(turn):
+        played.sent(turn)
+        played.pass_time(0.3)
+        tracker, card = played.run.tracker, turn.card
+        tracker.acknowledged(card.place, ACCEPTED, card.attempt)
+        tracker.completed(card.place, Completion(Outcome.REJECTED))
+
+    played.begin()
+    played.user(late)
+    played.play(step_s=1)
+    (slo,) = played.plan.slos
+    assert played.notes("aborted") == [slo.title]
+    assert ("phase began", "opening-credits") not in played.events()
 
 
 def test_a_count_ends_a_phase(stage):

@@ -41,12 +41,41 @@ def test_plan_show_shows_the_plan():
 def test_a_dry_run_shows_what_would_be_done(tmp_path):
     """--dry-run shows the plan as it would run: with the given host, users, pool and rate."""
     Pool.generate(config.load("smoke", {"accounts": 4}), 5, tmp_path / "pool", jobs=1)
-    given = ("--host", "http://x:1", "--users", "3", "--pool", str(tmp_path / "pool"))
+    given = (
+        "--host",
+        "http://x:1",
+        "--allow",
+        "x",
+        "--users",
+        "3",
+        "--pool",
+        str(tmp_path / "pool"),
+    )
     result = invoke(cli.run, "smoke", "--dry-run", "--rate", "77", *given)
     assert result.exit_code == 0, result.output
     assert "pool: 4 accounts" in result.output
     assert "seed 5; sent to http://x:1 by at most 3 users" in result.output
     assert " 77/s " in result.output
+
+
+def test_a_dry_run_refuses_what_the_run_would():
+    """Where commands would go, of all channels, is looked at before anything is shown."""
+    regions = (
+        "--set",
+        'pool.regions=["north","south"]',
+        "--set",
+        'http.regions={north="http://n"}',
+    )
+    kafka = ("--set", 'kafka={regions={south="k.example:9092"}}')
+    result = invoke(cli.run, "smoke", "--dry-run", *regions, *kafka)
+    assert result.exit_code == 2
+    for told in (
+        "http.regions.north: commands would go to n:80, which is not on the allow-list",
+        "kafka.regions.south: commands would go to k.example:9092",
+        "http.regions: south has no address",
+        "kafka.regions: north has no address",
+    ):
+        assert told in result.output
 
 
 @pytest.fixture

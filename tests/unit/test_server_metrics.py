@@ -172,7 +172,15 @@ def test_the_shipped_soak_watches_the_platforms_memory_where_it_is_exported():
     assert there.server.prometheus == "http://prometheus:9090"
     told = []
     directory = SimpleNamespace(event=lambda *event, note: told.append((*event, note)))
-    endings.end(SimpleNamespace(plan=plan, directory=None, clock=None, event=directory.event))
+    endings.end(
+        SimpleNamespace(
+            plan=plan,
+            directory=None,
+            clock=None,
+            event=directory.event,
+            desk=SimpleNamespace(term=1),
+        )
+    )
     assert told == [("warning", endings.NOT_ASKED)]
 
 

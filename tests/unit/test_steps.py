@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from locustfiles.fleet.buckets import counted
 from locustfiles.fleet.counts import Counts
-from locustfiles.fleet.figures import BUCKETS, bucket_of
+from locustfiles.fleet.parts import Part
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.profiles import SECOND_NS
 from locustfiles.steps import Steps
@@ -18,7 +19,7 @@ from reports.steps import Step, read_steps
 
 SLOW = Slo(latency="response", percentile=50, below_ms=100)
 ERRORS = Slo(errors_below_percent=10)
-UNSEEN = Slo(latency="completion", percentile=50, below_ms=1)
+UNSEEN = Slo(throughput_above_per_s=1_000)
 PHASE = {
     "sends": ("payment",),
     "profile": "search",
@@ -38,27 +39,27 @@ class Searched:
         phase = Phase.model_validate(PHASE | changes)
         self.steps = Steps("payments", phase, slos, Fitness(), LineLog(self.path), before)
         self.now_ns = 7 * SECOND_NS
-        self.counts, self.took = Counts(), np.zeros(BUCKETS, np.int64)
+        self.counts, self.part = Counts(), Part()
 
     def second(self, took_ms=9, *, unanswered=0, **load):
         self.now_ns += SECOND_NS
-        self.took = self.took.copy()
-        self.took[bucket_of(np.array([took_ms], np.int64) * 1_000_000)] += 10
-        self.counts = replace(
-            self.counts,
-            due=self.counts.due + 10,
-            acknowledged=self.counts.acknowledged + 10,
-            unanswered=self.counts.unanswered + unanswered,
-            **load,
+        self.part = replace(
+            self.part,
+            sent=self.part.sent + 10 + unanswered,
+            answered=self.part.answered + 10,
+            silent=self.part.silent + unanswered,
+            failed=self.part.failed + unanswered,
+            took=self.part.took + counted(np.full(10, took_ms * 1_000_000)),
         )
-        self.steps.look(self.now_ns, self.counts, lambda _phase, _kind: self.took)
+        self.counts = replace(self.counts, due=self.counts.due + 10, **load)
+        self.steps.look(self.now_ns, self.counts, lambda _: self.part)
 
     def step(self, *took_ms, pending=0, **how):
         """Play a step of so many seconds, and return why its rate is too high."""
         self.steps.begin(self.steps.next_per_s, self.now_ns)
         for each in took_ms:
             self.second(each, **how)
-        ended = self.steps.end(self.now_ns, self.counts, lambda _phase, _kind: self.took, pending)
+        ended = self.steps.end(self.now_ns, self.counts, lambda _: self.part, pending)
         return ended and ended.missed
 
 
@@ -106,7 +107,7 @@ def test_a_step_that_was_paused_is_tried_again(tmp_path):
     searched.steps.begin(10, searched.now_ns)
     searched.second(900)
     searched.steps.spoil()
-    assert searched.steps.end(searched.now_ns, searched.counts, lambda *_: searched.took, 0) is None
+    assert searched.steps.end(searched.now_ns, searched.counts, lambda _: searched.part, 0) is None
     assert searched.steps.next_per_s == 10
     assert read_steps(searched.path) == []
 

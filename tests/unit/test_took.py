@@ -9,7 +9,8 @@ import pytest
 from e2e_data.commands import Channel, Kind
 from e2e_data.config import load
 from e2e_data.pool import Pool
-from locustfiles.fleet.figures import Figures, FleetFigures, percentile_ms
+from locustfiles.fleet.buckets import percentile_ms
+from locustfiles.fleet.figures import Figures, FleetFigures
 from locustfiles.fleet.took import Took
 from reports.journal import ROW, Fact
 

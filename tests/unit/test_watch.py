@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from e2e_data.commands import Channel, Kind
-from locustfiles.director import Director
+from e2e_data.commands import Kind
+from locustfiles.fleet.buckets import counted
 from locustfiles.fleet.counts import Counts
-from locustfiles.fleet.figures import BUCKETS, Figures, FleetFigures, bucket_of
+from locustfiles.fleet.parts import Part
 from locustfiles.plans import load_plan
 from locustfiles.profiles import SECOND_NS
-from locustfiles.watch import Look, Watch, missed
+from locustfiles.watch import Watch
 from reports.slos import Slo
 
 SLOW = Slo(latency="response", percentile=50, below_ms=100, abort_after_s=3)
 LAME = Slo(throughput_above_per_s=5, abort_after_s=3, window_s=2)
 WRONG = Slo(errors_below_percent=10, abort_after_s=3)
+OF_PAYMENTS = Slo(throughput_above_per_s=5, kind="payment", abort_after_s=3)
+OLD = Slo(freshness_below_s=2, kind="payment", abort_after_s=3)
 
 
 class Played:
@@ -30,24 +31,32 @@ class Played:
         self.watch = Watch(slos, lambda phase: [slo for slo in slos if slo.phase in (None, phase)])
         self.now_ns = 0
         self.counts = Counts()
-        self.took = {}
+        self.parts = {}
 
-    def second(self, *took_ms, due=10, unanswered=0, phase="payments", kind=Kind.PAYMENT):
+    def second(self, *took_ms, due=10, silent=0, phase="payments", kind=Kind.PAYMENT, **seen):
         """Let a second pass in which these answers came, and look."""
         self.now_ns += SECOND_NS
         self.counts = replace(
             self.counts,
             due=self.counts.due + due,
             acknowledged=self.counts.acknowledged + len(took_ms),
-            unanswered=self.counts.unanswered + unanswered,
         )
-        counts = self.took.setdefault((phase, kind), np.zeros(BUCKETS, np.int64))
-        np.add.at(counts, bucket_of(np.array(took_ms, np.int64) * 1_000_000), 1)
-        return self.watch.look(self.now_ns, phase, self.counts, self.took_by)
+        part = self.parts.get((phase, kind), Part())
+        more = {"sent": due, "answered": len(took_ms), "silent": silent, "failed": silent, **seen}
+        self.parts[phase, kind] = replace(
+            part,
+            **{name: getattr(part, name) + count for name, count in more.items()},
+            took=part.took + counted(np.array(took_ms, np.int64) * 1_000_000),
+        )
+        return self.watch.look(self.now_ns, phase, self.counts, self.seen)
 
-    def took_by(self, phase, slo):
-        chosen = [one for (p, k), one in self.took.items() if p == phase and slo.kind in (None, k)]
-        return sum(chosen, np.zeros(BUCKETS, np.int64))
+    def seen(self, slo):
+        asked = [
+            part
+            for (phase, kind), part in self.parts.items()
+            if slo.phase in (None, phase) and slo.kind in (None, kind)
+        ]
+        return replace(Part.total(asked), at_ns=self.now_ns)
 
 
 def test_a_platform_that_is_fast_goes_on():
@@ -63,14 +72,18 @@ def test_a_platform_that_is_fast_goes_on():
         (SLOW, {"took": []}),
         (LAME, {"took": [9] * 5}),
         (LAME, {"took": []}),
-        (WRONG, {"took": [9] * 9, "unanswered": 1}),
+        (WRONG, {"took": [9] * 9, "silent": 1}),
+        (WRONG, {"took": [9] * 10, "failed": 1}),
+        (OF_PAYMENTS, {"took": [9] * 4}),
+        (OF_PAYMENTS, {"took": []}),
+        (OLD, {"took": [9] * 10, "age_ns": 1_500_000_000}),
     ],
 )
 def test_missed_without_a_break_for_its_time_it_ends_the_run(slo, answers):
     """Slow, lame, in error, or silent though commands are due: at abort_after_s, and not before."""
     played = Played(slo)
-    took, unanswered = answers["took"], answers.get("unanswered", 0)
-    seen = [played.second(*took, unanswered=unanswered) for _ in range(5)]
+    took = answers.pop("took")
+    seen = [played.second(*took, **answers) for _ in range(5)]
     # The first look has nothing to compare with.
     assert seen == [None, None, None, None, slo]
 
@@ -116,35 +129,29 @@ def test_only_the_last_while_counts():
     assert any(played.second(*[900] * 10) for _ in range(11))
 
 
-def test_an_slo_that_may_not_end_the_run_is_not_watched():
-    """Response times are counted only for whoever asks."""
-    assert not Watch([SLOW.model_copy(update={"abort_after_s": None}), LAME], list).needs_figures
-    assert Watch([SLOW], list).needs_figures
+def test_what_is_sent_again_has_another_chance():
+    """Refused and then taken is no error; refused twice is one."""
+    played = Played(WRONG)
+    assert [played.second(*[9] * 10, failed=5, again=5) for _ in range(9)] == [None] * 9
+    assert any(played.second(*[9] * 10, failed=9, again=5) for _ in range(9))
 
 
-@pytest.mark.parametrize("scope", [{"channel": "mq"}, {"region": "south"}, {"kind": "funding"}])
-def test_a_part_of_the_commands_may_end_the_run(scope):
-    """Slow answers of a channel, region or kind count for what asks of it, and for nothing else."""
-    figures = FleetFigures()
-    own, scale = Figures(), 1_000_000
-    for took_ms, at in ((9, (Kind.PAYMENT, Channel.HTTP, 1)), (900, (Kind.FUNDING, Channel.MQ, 2))):
-        kind, channel, region = at
-        for _ in range(50):
-            own.add(2, kind, took_ms * scale, channel, region)
-    figures.take(own.snapshot("a", 1))
-    plan = load_plan("smoke", ['pool.regions=["north","south"]', "channels={http=1,mq=1}"])
-    director = SimpleNamespace(
-        plan=plan, figures=figures, pool=SimpleNamespace(config=plan.pool.config())
+@pytest.mark.parametrize("slo", [OF_PAYMENTS, OLD, WRONG.model_copy(update={"kind": Kind.PAYMENT})])
+def test_where_none_of_its_commands_is_sent_nothing_is_missed(slo):
+    """The rest of a phase's commands are not held against it; one that waits for its answer is."""
+    played = Played(slo)
+    played.second(*[9] * 10, age_ns=5_000_000_000)
+    funding = {"kind": Kind.FUNDING}
+    assert [played.second(*[9] * 10, **funding) for _ in range(20)] == [None] * 20
+
+
+def test_what_may_take_long_is_given_its_time():
+    """Of outcomes that may take half a minute, none is missed before half a minute is over."""
+    played = Played(
+        Slo(latency="completion", percentile=50, below_ms=30_000, window_s=1, abort_after_s=1)
     )
-    for asked, is_slow in (
-        (scope, True),
-        ({"channel": "http"}, False),
-        ({"region": "north"}, False),
-    ):
-        slo = Slo(latency="response", percentile=50, below_ms=100, abort_after_s=3, **asked)
-        nothing = Look(0, Counts(), np.zeros(BUCKETS, np.int64))
-        look = Look(SECOND_NS, Counts(due=100), Director._took(director, "payments", slo))
-        assert missed(slo, (nothing, look)) is is_slow
+    seen = [bool(played.second(due=1)) for _ in range(40)]
+    assert seen.index(True) == 31
 
 
 def test_an_slo_is_looked_at_only_where_something_of_it_is_sent():
