@@ -41,24 +41,36 @@ class PoolConfig(Part):
     """Everything that, with a seed, determines a pool."""
 
     accounts: Annotated[int, Field(strict=True, ge=1, le=2**40)]
+    """How many there are."""
     payments: tuple[Count, Count]
     """The least and the most payments per account."""
     funding: tuple[Count, Count]
     """The least and the most funding credits per account."""
     limit_based_percentage: Percent
+    """Accounts whose payments are bounded by limits and not by funds."""
     fx_percentage: Percent = 10
+    """Payments that credit another currency."""
     enable_limit_violations: Annotated[bool, Field(strict=True)] = True
+    """Whether limit-based accounts have payments that must be rejected."""
     currencies: Annotated[tuple[str, ...], Field(min_length=1)] = (
         *("USD", "EUR", "GBP", "CAD", "JPY"),
     )
+    """Of the accounts, each equally likely."""
     account_types: AccountTypes = AccountTypes()
+    """How many accounts are of which type, in percent."""
     opening_balance: OpeningBalance = OpeningBalance()
+    """From where to where it goes, and how many accounts stay below the break."""
     limits: Limits = Limits()
+    """Of each period: its share of the opening balance, and the least that it is."""
     payment_bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=100)] = DEFAULT_BANDS
+    """Amounts of payments, as shares of the account's HOUR limit, and how many payments are in each
+    band."""
     funding_percent: tuple[Percent, Percent] = (1, 20)
     """The least and the most that a funding credit brings, in percent of the opening balance."""
     usd_quotes: dict[str, Quote] = DEFAULT_QUOTES
+    """What one unit of each currency is worth in USD."""
     locale: str = "en_US"
+    """The language of names, banks and descriptions, as Faker has it."""
     value_days: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 5
     """A payment's value date is at most so many days after the run's first day."""
     transit_numbers: Annotated[int, Field(strict=True, ge=1, le=999)] = 20
@@ -74,10 +86,14 @@ class PoolConfig(Part):
     pattern_percentage: Share = Decimal(0)
     """Accounts that behave as a platform should notice."""
     patterns: Patterns = Patterns()
+    """How the accounts of pattern_percentage behave, in percent."""
     hostile_percentage: Share = Decimal(0)
     """Payments that must have no effect."""
     hostile_flavours: HostileFlavours = HostileFlavours()
+    """What is wrong with the payments of hostile_percentage, in percent."""
     accounts_per_shard: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """A shard is sent by one worker at a time; without it, there are as many as make a pool of this
+    size handy."""
 
     @property
     def shard_accounts(self) -> int:

@@ -19,7 +19,7 @@ from locustfiles.channels.origin import Origin
 from locustfiles.control import COMMANDS, ask, await_answer
 from locustfiles.mq_target import reached_by
 from locustfiles.options import DEFAULT_PLAN, OPTIONS
-from locustfiles.plan_parts.allowed import Address, refused
+from locustfiles.plan_parts.allowed import Address, hosts_in, refused
 from locustfiles.plans import names_faults
 from locustfiles.sandboxed import sandboxed
 from locustfiles.settings import changes_of, plan_for, workers_wanted
@@ -214,7 +214,8 @@ def try_(
 
     console = Console(highlight=False)
     plan = plan_for(source, (), None, None, fixed_pool=True) if source else None
-    http, allowed = (plan.http, (*allow, *plan.allow)) if plan is not None else (None, allow)
+    named = hosts_in(allow)
+    http, allowed = (plan.http, [*named, *plan.allow]) if plan is not None else (None, named)
     origin = Origin.parse(host)
     wrong = refused([Address(origin.host, origin.port, "--host")], allowed)
     if wrong:

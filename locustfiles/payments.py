@@ -21,6 +21,7 @@ from locustfiles.screen import screen_of
 from locustfiles.shape import PhasedShape
 from locustfiles.users import PaymentsUser
 from locustfiles.web.page import serve
+from locustfiles.web.port import check_port
 
 __all__ = ["PaymentsUser", "PhasedShape"]
 
@@ -37,6 +38,7 @@ def check_settings(environment: Environment, **_: Any) -> None:
     try:
         observer_of(environment).prepare()
         conductor_of(environment).prepare()
+        check_port(environment)
         serve(environment)
         screen_of(environment)
     except Problems as problems:

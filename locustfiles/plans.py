@@ -75,7 +75,9 @@ class PoolChoice(Part):
     """Which pool to play: a preset, and what differs from it."""
 
     preset: str = "smoke"
+    """Where the pool's configuration starts from."""
     seed: int = Field(default=7, ge=0, lt=2**63)
+    """The same seed and configuration give the same pool, everywhere."""
     laps: int = Field(default=1, ge=1, lt=LAPS)
     """How often the pool is played: a phase ends when all laps of it have run out. Each lap has ids and
     accounts of its own, which are opened with the others', and the same happens to them."""
@@ -99,7 +101,9 @@ class Plan(Part):
     """A whole plan."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")
+    """The run directory is named after it."""
     description: str = ""
+    """One sentence, for whoever looks at the plan or its report."""
     users: int = Field(default=64, ge=1, le=100_000)
     """The most users at once: what bounds the commands in flight."""
     timeout_s: Seconds = Field(default=10, gt=0)

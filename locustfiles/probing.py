@@ -24,8 +24,8 @@ def probe(gate: Gate, platform: Platform) -> None:
     except NotSentError as error:
         raise Problems(
             [
-                f"nothing answers at {origin} ({error}): start the platform, correct --host, or "
-                "leave --host out to use the embedded sandbox"
+                f"nothing answers at {origin} ({error}): start the platform, or correct --host; "
+                "a run without --host brings a sandbox along"
             ]
         ) from error
     except UnansweredError as error:

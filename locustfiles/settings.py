@@ -23,7 +23,7 @@ from locustfiles.channels.origin import Origin
 from locustfiles.durations import parse_duration_s
 from locustfiles.options import OF_THE_PLAN, OPTIONS, given
 from locustfiles.pacing import Even
-from locustfiles.plan_parts.allowed import refused
+from locustfiles.plan_parts.allowed import hosts_in, refused
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.plans import Plan, load_plan, names_faults
 from locustfiles.sandboxed import sandboxed
@@ -237,7 +237,7 @@ def plan_for(
     plan = load(changes)
     if channels is not None or allow:
         changes = [*changes, *(_shares(plan, channels) if channels is not None else ())]
-        changes += [f"allow={json.dumps([*plan.allow, *allow])}"]
+        changes += [f"allow={json.dumps([*plan.allow, *hosts_in(allow)])}"]
         plan = load(changes)
     phase = list(plan.phases)[-1]
     shorthand = _shorthand(phase, rate, duration)

@@ -47,7 +47,7 @@ def tracing_of(
         import opentelemetry.exporter.otlp.proto.http.trace_exporter  # noqa: F401
     except ImportError as error:
         raise Problems(
-            [f"--otel: {error.name} is not installed: pip install 'paystorm[otel]'"]
+            [f"--otel: {error.name} is not installed: pip install --editable '.[otel]'"]
         ) from error
     problems = []
     if exporter != "otlp":

@@ -11,9 +11,11 @@ class ServerMetric(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=60)
+    """What the report calls it."""
     query: str = Field(min_length=1, max_length=4000)
     """In PromQL."""
     unit: str = Field(default="", max_length=20)
+    """Of its values, for the report."""
     below: float | None = Field(default=None, allow_inf_nan=False)
     """It has to stay below this, in each of its series, at every step."""
     grows_below_per_h: float | None = Field(default=None, allow_inf_nan=False)

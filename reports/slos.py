@@ -61,8 +61,11 @@ class Slo(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latency: Latency | None = None
+    """Which latency is asked about, with the two settings below."""
     percentile: float | None = Field(default=None, gt=0, lt=100)
+    """Such as 99."""
     below_ms: float | None = Field(default=None, gt=0)
+    """Where that percentile has to stay below."""
     errors_below_percent: float | None = Field(default=None, gt=0, le=100)
     """Of the commands that were sent, or could not be, so many may be without a right outcome: nobody
     answered, refused, lost, wrong. An expected rejection is no error, and being late is none."""
@@ -73,12 +76,17 @@ class Slo(BaseModel):
     recovered_within_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """So long after the end of each of the plan's faults it has to be as before."""
     phase: str | None = None
+    """Only commands of this phase; all of them without it. So it is with each of the next five."""
     channel: ChannelName | None = None
+    """Only those sent over this channel."""
     kind: KindName | None = None
+    """Only those of this kind."""
     region: str | None = None
+    """Only those of accounts of this region."""
     to_other_region: bool | None = None
     """True for payments whose beneficiary is in another region than the account, false for all else."""
     label: LabelName | None = None
+    """Only payments with this label."""
     window_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Asked of each window of so long by itself, by when commands were due."""
     windows_percent: float = Field(default=100, gt=0, le=100)
@@ -174,7 +182,9 @@ class Fitness(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     lag_percentile: float = Field(default=99, gt=0, lt=100)
+    """Of how late the generator was by itself."""
     lag_below_ms: float = Field(default=100, gt=0)
+    """Where that percentile has to stay below."""
     may_lose_workers: bool = False
     """Whether a run is judged although a process that sends died, or was not heard of for too long."""
     loop_lag_below_ms: float = Field(default=500, gt=0)

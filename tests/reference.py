@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -66,6 +67,7 @@ TYPES = {
     "Allowed": "host",
 }
 """What a type is called in a plan; a model is a table, told of below."""
+HAS_TO_BE_GIVEN = "**has to be given**"
 BOUNDS = {Gt: "above {}", Ge: "from {}", Lt: "below {}", Le: "up to {}"}
 
 
@@ -121,12 +123,20 @@ def _commands(group: click.Group, path: str) -> Iterator[str]:
         yield f"### `{f'{words} {told}'.strip()}`\n\n{inspect.cleandoc(command.help or '')}\n"
         options = [one for one in command.params if isinstance(one, click.Option)]
         rows = [
-            (f"`{max(one.opts, key=len)}`", one.help or "", _default(one.default))
+            (f"`{max(one.opts, key=len)}`", one.help or "", _option_default(one))
             for one in options
             if "--help" not in one.opts
         ]
         if rows:
             yield _table(("option", "what it does", "without it"), rows)
+
+
+def _option_default(option: click.Option) -> str:
+    """Return what holds where an option is left out; click has a marker of its own for nothing."""
+    if option.required:
+        return HAS_TO_BE_GIVEN
+    default = option.to_info_dict()["default"]
+    return "" if option.is_flag or (option.multiple and not default) else _default(default)
 
 
 def _options() -> str:
@@ -165,7 +175,10 @@ def _errors() -> str:
         (kafka_faults._NO_BROKER_HAS_IT, "nothing was sent"),
         (kafka_faults._A_BROKER_MAY_HAVE_IT, "unknown: it may take effect"),
     ):
-        rows += [(f"*{name}*", "Kafka", effect, "") for name in dict.fromkeys(names.values())]
+        rows += [
+            (f"*{name}*", "Kafka", effect, kafka_faults.MEANINGS[name])
+            for name in dict.fromkeys(names.values())
+        ]
     return _table(("class", "channel", "the command", "what happened"), rows)
 
 
@@ -215,8 +228,15 @@ def _fields(model: type[BaseModel]) -> str:
         if name == "overrides":
             continue  # Not written: it is what stands in the table beside the others.
         told = _type(types[name]) + "".join(f", {bound}" for bound in _bounds(field))
-        rows.append((f"`{name}`", told, _field_default(field), texts.get(name, "")))
+        text = texts.get(name) or _text_of_table(field)
+        rows.append((f"`{name}`", told, _field_default(field), text))
     return _table(("setting", "what it takes", "without it", "what it is"), rows)
+
+
+def _text_of_table(field: FieldInfo) -> str:
+    """Return what a table says of itself, where the setting that it is says nothing."""
+    docs = (inspect.cleandoc(inner.__doc__ or "") for inner in _inner(field.annotation))
+    return next((doc.splitlines()[0] for doc in docs), "")
 
 
 def _bounds(field: FieldInfo) -> Iterator[str]:
@@ -258,11 +278,13 @@ def _named(tree: ast.expr) -> str:
 
 def _field_default(field: FieldInfo) -> str:
     if field.is_required():
-        return "**has to be given**"
+        return HAS_TO_BE_GIVEN
     return _default(field.get_default(call_default_factory=True))
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, Path):
+        return f"`{value}`"
     if isinstance(value, BaseModel) or not isinstance(value, bool | int | float | str | Enum):
         empty = isinstance(value, tuple | list | dict) and value
         return f"`{_written(value)}`" if empty and len(str(value)) < 60 else ""

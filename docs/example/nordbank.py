@@ -4,6 +4,7 @@
 
 It has endpoints, names, ids, amounts, reasons and a database of its own, decides at once, and knows
 nothing of paystorm. A third word, such as 10, has it book every tenth transfer at twice its amount.
+Started again on its database it goes on with its accounts, but not with what they have spent.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SCHEMA = """
-CREATE TABLE accounts (number TEXT PRIMARY KEY, holder TEXT, ccy TEXT, line INTEGER, caps TEXT,
-                       minor INTEGER, entries INTEGER);
-CREATE TABLE entries (ref TEXT PRIMARY KEY, number TEXT, entry INTEGER, state TEXT, why TEXT,
-                      at_us INTEGER, minor INTEGER, ccy TEXT, other_minor INTEGER, other_ccy TEXT,
-                      after INTEGER);
+CREATE TABLE IF NOT EXISTS accounts (
+    number TEXT PRIMARY KEY, holder TEXT, ccy TEXT, line INTEGER, caps TEXT, minor INTEGER,
+    entries INTEGER);
+CREATE TABLE IF NOT EXISTS entries (
+    ref TEXT PRIMARY KEY, number TEXT, entry INTEGER, state TEXT, why TEXT, at_us INTEGER,
+    minor INTEGER, ccy TEXT, other_minor INTEGER, other_ccy TEXT, after INTEGER);
 """
 CAPS = ("MINUTE", "HOUR", "DAY", "WEEK", "MONTH")
 

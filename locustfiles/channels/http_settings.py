@@ -57,10 +57,15 @@ class OAuth2(_Table):
     """Client credentials (RFC 6749, 4.4): a token is fetched, and again before it expires."""
 
     token_url: Url
+    """Where tokens are fetched."""
     client_id: str = Field(min_length=1)
+    """Who we are there."""
     client_secret: Reference
+    """How we show it."""
     scope: str = ""
+    """Asked for with the token, where it is given."""
     audience: str = ""
+    """The same."""
 
 
 class HttpSettings(_Table):
@@ -71,15 +76,23 @@ class HttpSettings(_Table):
     headers: dict[str, str] = {}
     """Sent with every request; a value may be a secret's name."""
     bearer_token: Reference | None = None
+    """Sent as the header Authorization; a file is read again every half minute."""
     oauth2: OAuth2 | None = None
+    """The same, with a token that is fetched."""
     verify: bool = True
     """Whether the platform must show a certificate that is trusted."""
     ca_file: Path | None = None
+    """Certificates that are trusted instead of the system's, in PEM."""
     certificate_file: Path | None = None
+    """Our own certificate with its chain, in PEM, where the platform asks for one."""
     key_file: Path | None = None
+    """Its private key, where it is in a file of its own."""
     key_password: Reference | None = None
+    """The key's password, where it has one."""
     proxy: Url | None = None
+    """Send through this proxy, with the client "fast"."""
     redirects_max: int = Field(default=3, ge=0, le=20)
+    """Redirects that are followed for one request, by the client "fast"."""
     regions: dict[str, Address] = {}
     """Where a region's commands go, whose completions are asked for and whose book is read there: its
     own address, such as north = "https://north.bank.example". --host is for the regions without."""

@@ -26,6 +26,16 @@ _A_BROKER_MAY_HAVE_IT = {
     KafkaError._PURGE_QUEUE: "given up",
     KafkaError._PURGE_INFLIGHT: "given up",
 }
+MEANINGS = {
+    "too large": "The record is longer than the topic, or the producer, takes.",
+    "no such topic": "The brokers have no topic of that name, and make none.",
+    "not authorised": "The user may not write to the topic.",
+    "not authenticated": "The brokers do not know the user, or the password is another.",
+    "refused": "A broker does not take such a record.",
+    "no acknowledgement in time": "No broker confirmed the record in time; it may have it.",
+    "given up": "It was not confirmed before its lease was another's, or the run was over.",
+}
+"""What each class means, in words."""
 _NAMES = {**_NO_BROKER_HAS_IT, **_A_BROKER_MAY_HAVE_IT}
 
 

@@ -81,18 +81,26 @@ class Sasl(_Table):
     """Who we are."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the password is proved."""
     username: str = Field(min_length=1)
+    """Who we are there."""
     password: Reference
+    """The user's password."""
 
 
 class Tls(_Table):
     """Whom to trust, and how to identify oneself."""
 
     ca_file: Path | None = None
+    """Certificates that are trusted instead of the system's, in PEM."""
     certificate_file: Path | None = None
+    """Our own certificate, in PEM, where brokers ask for one."""
     key_file: Path | None = None
+    """Its private key."""
     key_password: Reference | None = None
+    """The key's password, where it has one."""
     verify: bool = True
+    """Whether brokers must show a certificate that is trusted."""
 
 
 class KafkaSettings(_Table):
@@ -104,8 +112,11 @@ class KafkaSettings(_Table):
     """The bootstrap of a region's own cluster, such as north = "kafka-north:9092"; all else is the same
     there. `bootstrap` is for the regions without."""
     commands: Topic = "payments.commands"
+    """The topic that commands are sent to."""
     events: Topic | None = "payments.events"
+    """The topic that tells of decisions."""
     dead_letters: Topic | None = "payments.commands.dlq"
+    """The topic of what the platform could not understand."""
     group: str = Field(default="", max_length=200)
     """The fleet's consumer group; without it one of the run's own."""
     platform_group: str = Field(default="paystorm-sandbox", max_length=200)
@@ -114,15 +125,22 @@ class KafkaSettings(_Table):
     """"classic" for brokers before Kafka 4, and for fleets that may lose workers: there a lost one's share of
     the events is another's after 10 s, with "consumer" after the broker's own time, 45 s unless set there."""
     acks: Literal["all", "1", "0"] = "all"
+    """Which brokers have to have a record before it is acknowledged."""
     idempotence: bool = True
+    """Whether the producer's own repetitions are told apart by the broker; it needs acks =
+    "all"."""
     linger_ms: float = Field(default=5, ge=0, le=10_000)
+    """How long the producer gathers records for one request."""
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
+    """Of the records of a request."""
     fetch_wait_ms: int = Field(default=100, ge=1, le=10_000)
     """How long a broker may wait for events before it answers that there are none."""
     queue_messages: int = Field(default=20_000, ge=100, le=1_000_000)
     """Records that wait for the broker in a process; beyond that, arrivals become overdue."""
     tls: Tls | None = None
+    """Send over TLS."""
     sasl: Sasl | None = None
+    """Say who we are."""
     librdkafka: dict[str, str | int | float | bool] = {}
     """Any other setting of librdkafka; the value of a secret one is its name, env: or file:."""
 

@@ -108,7 +108,7 @@ def _explained(name: str, error: ImportError) -> str:
                 "mq: the package ibmmq is not installed; paystorm brings it along where it has wheels "
                 f"({_WHEELS}), and elsewhere there is pymqi"
             )
-        return "mq: the package pymqi is not installed: pip install 'paystorm[pymqi]'"
+        return "mq: the package pymqi is not installed: pip install --editable '.[pymqi]'"
     # What failed first: the package then looks for a module of another name, and reports that.
     cause: BaseException = error
     while cause.__context__ is not None:

@@ -95,21 +95,29 @@ class MqSettings(BaseModel):
     """The hosts of a region's own queue manager, such as north = ["mq-north(1414)"]; all else is the
     same there. `hosts` are for the regions without."""
     queue_manager: Annotated[str, AfterValidator(_named(_MANAGER, 49))] = QUEUE_MANAGER
+    """Its name; "*GROUP" takes any of a group."""
     channel: Annotated[str, AfterValidator(_named(_OBJECT, 20))] = CHANNEL
+    """The server-connection channel."""
     ccdt: str | None = None
     """A client channel definition table, as a path or URL; it names hosts, channel and TLS."""
     user: str | None = None
+    """Who we are there, by MQCSP."""
     password: Reference | None = None
+    """The user's password."""
     tls_cipher: str | None = None
     """Such as "ANY_TLS12_OR_HIGHER"."""
     key_repository: Path | None = None
     """Certificates: a .kdb file without its ending, with its stash file beside it, or a .p12 file."""
     key_repository_password: Reference | None = None
+    """Where there is no stash file."""
     certificate_label: str | None = None
+    """Which certificate of the repository is our own."""
     application: str = Field(default="paystorm", min_length=1, max_length=28)
     """As which the queue manager shows us."""
     command_queue: QueueName = COMMAND_QUEUE
+    """Where commands are put."""
     reply_queue: QueueName = REPLY_QUEUE
+    """ReplyToQ of each command."""
     reply_model: QueueName = MODEL_QUEUE
     """Of which each reader of a fleet makes a reply queue of its own."""
     backout_queue: QueueName | None = BACKOUT_QUEUE

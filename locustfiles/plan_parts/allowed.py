@@ -44,6 +44,11 @@ Allowed = Annotated[str, AfterValidator(_allowed)]
 """A host, with or without a port; all hosts below a domain; or a network."""
 
 
+def hosts_in(texts: Iterable[str]) -> list[str]:
+    """Return what options and the environment allow; a text may name several, with commas between."""
+    return [host.strip() for text in texts for host in text.split(",") if host.strip()]
+
+
 def refused(addresses: Iterable[Address], allow: Sequence[str]) -> list[str]:
     """Name each address that commands may not go to, and how to allow it.
 

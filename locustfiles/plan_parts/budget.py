@@ -26,7 +26,9 @@ class Budget(Part):
     cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """In whatever currency the two rates are."""
     cost_per_command: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """What a command costs."""
     cost_per_hour: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """What an hour of the run costs."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

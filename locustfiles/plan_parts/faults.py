@@ -53,18 +53,27 @@ class Fault(Part):
     """kill (with -9, started again at the end) or pause a process; have the sandbox answer slowly, decide
     no more than so many a second, fail, or throttle; or do to the wire what Toxiproxy can."""
     phase: str
+    """During which it happens."""
     at_s: Seconds = Field(ge=0)
+    """When it begins, since its phase began to send."""
     for_s: Seconds = Field(gt=0)
+    """How long it lasts."""
     to: Process = "platform"
     """Whom to kill or pause; a worker is not started again."""
     channel: ChannelName | None = None
     """Whose wire."""
     ms: float | None = Field(default=None, gt=0)
+    """Of slow and latency: how much later."""
     jitter_ms: float = Field(default=0, ge=0)
+    """Of latency: by how much more or less, at random."""
     per_s: float | None = Field(default=None, gt=0)
+    """Of capacity: decisions a second, at most."""
     percent: float | None = Field(default=None, gt=0, le=100)
+    """Of errors and throttle: the share of answers."""
     kb_per_s: int | None = Field(default=None, gt=0)
+    """Of bandwidth: kilobytes a second."""
     bytes: int | None = Field(default=None, gt=0)
+    """Of slice: how large the pieces are."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -131,9 +140,11 @@ class SandboxChoice(Part):
     """What the embedded sandbox is started with; other platforms know nothing of it."""
 
     latency_ms: int = Field(default=5, ge=0)
+    """From a command's acceptance to its decision."""
     defects: dict[str, float] = Field(default_factory=dict)
     """Defects by name, each with the share of commands that it hits: see paystorm sandbox --help."""
     seed: int = 0
+    """Which commands a defect hits."""
 
     @property
     def options(self) -> list[str]:

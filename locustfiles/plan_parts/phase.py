@@ -36,6 +36,7 @@ class Phase(Rates):
     """What becomes of an arrival that is due while all users wait: sent as soon as one is free, or
     given up after `drop_after_s`. The command itself is never given up."""
     drop_after_s: Seconds = Field(default=1, ge=0)
+    """With late = "drop": how long an arrival may wait for a free user."""
     count: int | None = Field(default=None, ge=1)
     """Ends the sending after so many arrivals; with a duration, whichever comes first."""
     settle_s: Seconds = Field(default=10, gt=0)

@@ -91,7 +91,9 @@ class Step(Part):
     """A rate that stays for a while."""
 
     rate_per_s: Rate
+    """The rate of this step."""
     for_s: Seconds = Field(gt=0)
+    """How long it lasts."""
 
 
 class Rates(Part):
@@ -101,6 +103,7 @@ class Rates(Part):
     """Of a ramp or of steps, what it comes to in the end; of bursts, what they are over; of a wave, the
     middle; of chaos, of a trace and of a search, the highest."""
     profile: ProfileName = "constant"
+    """How the rate changes over time."""
     from_per_s: float = Field(default=0, ge=0, le=RATE_MAX, allow_inf_nan=False)
     """Where a ramp begins, or a search; the lowest of chaos."""
     over_s: Seconds | None = Field(default=None, gt=0)

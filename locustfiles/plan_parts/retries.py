@@ -25,6 +25,7 @@ class Retries(Part):
     wait_s: Seconds = Field(default=0.2, gt=0)
     """Before the second attempt; twice as long before each further one."""
     wait_at_most_s: Seconds = Field(default=5, gt=0)
+    """No attempt waits for longer."""
 
     def before_next_s(self, why: Why, made: int, *, idempotent: bool) -> float | None:
         """Return how long to wait after the `made`-th attempt; None where it was the last."""

@@ -54,6 +54,8 @@ def test_a_differently_shaped_platform_is_tried_judged_and_found_out(tmp_path: P
         ended = [finish(process) for process in runs]
     # How fit a busy machine was to judge it is another matter.
     assert {check["status"] for check in ended[0].summary["checks"]} == {"holds"}
+    with nordbank(right) as again:
+        assert again, "whoever tries it twice has the same files"
     # The trial's four commands are in the book as well: they are nobody's of the run.
     assert ended[0].summary["foreign"] == 4
     assert ended[1].code == Exit.NOT_RIGHT, ended[1].out

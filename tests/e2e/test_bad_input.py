@@ -59,8 +59,16 @@ def test_a_host_that_does_not_answer_is_named_before_any_load(runs: list[str]) -
     """When nothing answers at `--host`, one line says so and what to do."""
     host = f"http://127.0.0.1:{free_port()}"
     ended = run([*LOCUST, "--headless", "--host", host, *runs])
-    assert_told(ended, f"nothing answers at {host}", "leave --host out")
+    assert_told(ended, f"nothing answers at {host}", "a run without --host")
     assert not Path(runs[1]).exists()
+
+
+def test_a_web_ui_whose_port_is_taken_says_so(runs: list[str]) -> None:
+    """Instead of a traceback of Locust's, and its exit code 0."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run([*LOCUST, "--web-port", str(port), *runs])
+    assert_told(ended, f"cannot listen on 127.0.0.1 port {port}", "--web-port")
 
 
 def test_a_host_that_is_no_payments_platform_is_named(no_platform: str, runs: list[str]) -> None:

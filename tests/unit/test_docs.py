@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -137,3 +138,29 @@ def test_each_example_of_settings_is_understood(page: str, shown: str, tmp_path:
         name: base["phases"]["payments"] | phase for name, phase in ours.pop("phases", {}).items()
     }
     assert Plan.model_validate({**base, **ours, "phases": phases})
+
+
+def texts_of(folder: str) -> Iterator[str]:
+    """Yield every text of a folder's code, as one line; what is filled in is an ellipsis."""
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            told = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
+            if isinstance(node, ast.JoinedStr | ast.Constant):
+                yield "".join(told)
+
+
+def test_every_message_of_the_troubleshooting_is_one_that_is_given() -> None:
+    """What is quoted as seen is said somewhere in the code; an ellipsis stands for what varies."""
+    table = (ROOT / "docs/troubleshooting.md").read_text()
+    seen = [
+        message
+        for cell in re.findall(r"^\| (.+?) \|", table, re.M)
+        for message in re.findall(r"`([^`]+)`", cell)
+    ]
+    assert len(seen) > 5
+    given = [text for folder in ("locustfiles", "reports", "sandbox") for text in texts_of(folder)]
+    for message in seen:
+        parts = [part.strip() for part in message.split("…") if part.strip()]
+        pattern = re.compile(".*".join(map(re.escape, parts)), re.S)
+        assert any(map(pattern.search, given)), message

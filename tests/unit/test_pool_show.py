@@ -335,7 +335,9 @@ GUIDE = (Path(__file__).parents[2] / "docs/pools.md").read_text(encoding="utf-8"
 def test_the_explanation_in_the_readme(tmp_path):
     """What the guide shows of a command is what is printed; an ellipsis stands for the rest."""
     Pool.generate(load("small"), 7, tmp_path, jobs=1)
-    shown = re.search(r"\$ paystorm pool show pools/small --command (\S+)\n(.*?)```", GUIDE, re.S)
+    shown = re.search(
+        r"paystorm pool show pools/small --command (\S+)\n\n```\n(.*?)```", GUIDE, re.S
+    )
     printed = show(tmp_path, "--command", shown[1]).output.splitlines()
     assert len(shown[2].splitlines()) > 10
     for line in shown[2].splitlines():

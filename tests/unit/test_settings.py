@@ -243,6 +243,7 @@ HOST = "http://staging.example:8080"
         (["--allow", "staging.example"], {}),
         (["--allow", "other.example", "--allow", "*.example:8080"], {}),
         ([], {"PAYSTORM_ALLOW": "staging.example"}),
+        ([], {"PAYSTORM_ALLOW": "mq.example:1414, staging.example"}),
         (["--set", 'allow=["staging.example"]'], {}),
         (["--set", 'allow=["staging.example"]', "--allow", "other.example"], {}),
     ],

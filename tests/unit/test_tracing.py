@@ -78,7 +78,7 @@ def test_a_missing_package_is_one_line_with_its_remedy(monkeypatch):
         tracing_of(ON, {})
     (line,) = caught.value.problems
     assert "--otel" in line
-    assert "pip install 'paystorm[otel]'" in line
+    assert "pip install --editable '.[otel]'" in line
     assert tracing_of(SimpleNamespace(paystorm_otel=False), {}) is None
 
 

@@ -302,3 +302,5 @@ def test_a_plan_allows_a_trial_what_it_allows_a_run(tmp_path):
     assert "not on the allow-list" in CliRunner().invoke(main, away).output
     allowed = CliRunner().invoke(main, [*away, "--plan", str(plan)], env={KEY: "x"})
     assert "no address" in allowed.output
+    several = CliRunner().invoke(main, away, env={"PAYSTORM_ALLOW": "mq.invalid:1414,*.invalid"})
+    assert "no address" in several.output
