@@ -18,7 +18,7 @@ from locustfiles.addresses import addresses_of
 from locustfiles.channels.origin import Origin
 from locustfiles.control import COMMANDS, ask, await_answer
 from locustfiles.mq_target import reached_by
-from locustfiles.options import DEFAULT_PLAN, OPTIONS
+from locustfiles.options import DEFAULT_PLAN, OPTIONS, listed
 from locustfiles.plan_parts.allowed import Address, hosts_in, refused
 from locustfiles.plans import names_faults
 from locustfiles.sandboxed import sandboxed
@@ -73,7 +73,7 @@ def _locustfile_options(command: Callable[..., None]) -> Callable[..., None]:
                 option.flag,
                 metavar=option.metavar,
                 multiple=option.repeated,
-                # Locust and click read a list from the environment differently: Locust does it here.
+                # Locust and click read a list from the environment differently: Locust's way it is.
                 envvar=None if option.repeated else option.env_var,
                 help=f"{option.help[0].upper()}{option.help[1:]}.",
             )(command)
@@ -104,6 +104,9 @@ def run(
         _refuse_beside_resume(host, values)
         _become_locust(host, users, values, otel=otel)
         return
+    for option in OPTIONS:
+        if option.repeated:
+            values[option.keyword] = values[option.keyword] or listed(option)
     values["plan"] = values["plan"] or DEFAULT_PLAN
     pool = values["pool"]
     chosen = plan_for(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +129,14 @@ def add_options(parser: LocustArgumentParser) -> None:
             include_in_web_ui=option.in_web_ui,
             **extra,
         )
+
+
+def listed(option: Option, variables: Mapping[str, str] = os.environ) -> list[str]:
+    """Return what the variable of a repeated option says, as Locust's parser reads it: one, or [one,two]."""
+    text = variables.get(option.env_var, "")
+    if text.startswith("[") and text.endswith("]"):
+        return [one.strip() for one in text[1:-1].split(",")]
+    return [text] if text else []
 
 
 def given(options: argparse.Namespace | None, flag: str) -> str | None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from locustfiles.channels.origin import Origin
 from locustfiles.options import OPTIONS
+from locustfiles.plan_parts.allowed import Address, hosts_in, refused
 from sandbox.cli import sandbox
 from tests.locust_options import flags_and_variables
 
@@ -134,6 +136,18 @@ def test_commands_and_environment_are_those_of_the_code():
     )
     assert master["environment"]["LOCUST_MASTER_NODE_HOST"] == "master"
     assert interpolated(master["environment"]["LOCUST_HOST"]) == "http://sandbox:8080"
+
+
+def test_commands_may_go_where_the_stack_has_them_go():
+    """A run that its own allow-list refuses would never begin: not by itself, nor by `make`."""
+    settings = SERVICES["master"]["environment"]
+    allow = hosts_in([interpolated(settings["PAYSTORM_ALLOW"])])
+    origin = Origin.parse(interpolated(settings["LOCUST_HOST"]))
+    (broker,) = re.findall(r"PAYSTORM_SET \?= kafka\.bootstrap=([a-z]+):9092\n", MAKEFILE)
+    assert broker in SERVICES
+    assert f"--kafka-at={broker}:9092\n" in MAKEFILE
+    assert not refused([Address(origin.host, origin.port, ""), Address(broker, 9092, "")], allow)
+    assert not refused([Address("toxiproxy", 8080, "")], allow)
 
 
 def test_the_start_waits_for_as_many_workers_as_there_are():

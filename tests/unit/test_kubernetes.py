@@ -8,7 +8,9 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from locustfiles.channels.origin import Origin
 from locustfiles.options import OPTIONS
+from locustfiles.plan_parts.allowed import Address, hosts_in, refused
 from locustfiles.plans import load_plan
 from sandbox.cli import sandbox
 from tests.kustomized import containers, one, pods, render
@@ -105,6 +107,15 @@ def test_secrets_are_named_and_never_written(resources):
     ]
     assert {secret["secretName"] for secret in mounted} == {"paystorm-credentials"}
     assert all(secret["defaultMode"] == 0o440 for secret in mounted)
+
+
+@every_overlay
+def test_commands_may_go_to_the_platform(resources):
+    """A run that its own allow-list refuses would never begin."""
+    settings = one(resources, "ConfigMap", "paystorm-settings")["data"]
+    origin = Origin.parse(settings["LOCUST_HOST"])
+    place = Address(origin.host, origin.port, "LOCUST_HOST")
+    assert not refused([place], hosts_in([settings["PAYSTORM_ALLOW"]]))
 
 
 @every_overlay

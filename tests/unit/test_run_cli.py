@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from itertools import pairwise
 
+import configargparse
 import pytest
 from click.testing import CliRunner
 
 from e2e_data import config
 from e2e_data.pool import Pool
 from locustfiles import cli
-from locustfiles.options import OPTIONS
+from locustfiles.options import OPTIONS, listed
 
 
 def invoke(command, *arguments):
@@ -176,3 +177,34 @@ def test_the_environment_chooses_as_it_does_for_the_locustfile(monkeypatch):
     assert "138 commands" in invoke(cli.run, "--dry-run").output
     assert "│ 7/s " in invoke(cli.run, "--dry-run").output
     assert "│ 9/s " in invoke(cli.run, "--dry-run", "--rate", "9").output
+
+
+@pytest.mark.parametrize(
+    ("variable", "taken"),
+    [
+        ("", []),
+        ("a.example", ["a.example"]),
+        ("[a.example, b.example]", ["a.example", "b.example"]),
+    ],
+)
+def test_a_repeated_options_variable_is_read_as_locust_reads_it(variable, taken, monkeypatch):
+    """One value, or several in brackets: by the dry run, and by the run."""
+    option = next(option for option in OPTIONS if option.flag == "--allow")
+    monkeypatch.setenv(option.env_var, variable)
+    assert listed(option) == taken
+    parser = configargparse.ArgumentParser()  # as Locust's
+    parser.add_argument(option.flag, env_var=option.env_var, action="append")
+    assert (parser.parse_args([]).allow or []) == (taken or [""] * (variable == ""))
+
+
+def test_the_environment_allows_hosts_and_changes_the_plan_in_a_dry_run(monkeypatch):
+    """What would be sent is shown as the run would send it."""
+    dry = "smoke", "--dry-run", "--host", "http://sandbox:8080"
+    assert "not on the allow-list" in invoke(cli.run, *dry).output
+    monkeypatch.setenv("PAYSTORM_ALLOW", "sandbox,kafka")
+    mixed = *dry, "--channels", "http=60,kafka=40"
+    monkeypatch.setenv("PAYSTORM_SET", "kafka.bootstrap=broker:9092")
+    assert "kafka.bootstrap: commands would go to broker:9092" in invoke(cli.run, *mixed).output
+    monkeypatch.setenv("PAYSTORM_SET", "kafka.bootstrap=kafka:9092")
+    shown = invoke(cli.run, *mixed)
+    assert shown.exit_code == 0, shown.output
