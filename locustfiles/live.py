@@ -18,7 +18,7 @@ from locustfiles.fleet.buckets import percentile_ms
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.facts import AGAIN
 from locustfiles.fleet.figures import LATENCIES
-from locustfiles.metrics import View
+from locustfiles.metrics import View, region_name
 from locustfiles.phases import State
 from locustfiles.plan_parts.phase import Phase
 from locustfiles.profiles import SECOND_NS
@@ -72,6 +72,7 @@ def picture(view: View | None) -> Picture:
         ],
         "kinds": list(_kinds(view)),
         "responses": list(_responses(view)),
+        "regions": list(_regions(view)),
         "latencies": {name: _percentiles(view.figures.counts(latency=name)) for name in LATENCIES},
         "right": _right(view),
         "invariants": list(_invariants(view)),
@@ -228,6 +229,16 @@ def _responses(view: View) -> Iterator[Picture]:
             **_percentiles(responses.counts),
             "completion": _percentiles(completion.counts) if completion else None,
         }
+
+
+def _regions(view: View) -> Iterator[Picture]:
+    """Yield the response times by region, of all phases together; none where the pool has none."""
+    found: dict[int, Any] = {}
+    for (*_, region), responses in view.figures.responses_by_region().items():
+        found[region] = responses.counts + found.get(region, 0)
+    for region, counts in sorted(found.items()):
+        if name := region_name(view, region):
+            yield {"region": name, **_percentiles(counts)}
 
 
 # -- how right ------------------------------------------------------------------------------------

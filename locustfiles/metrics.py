@@ -143,10 +143,14 @@ def _outcome(code: int) -> str:
 
 
 def _responses(view: View) -> Samples:
-    regions = ("", *view.director.pool.config.regions)
     for (phase, kind, channel, region), responses in view.figures.responses_by_region().items():
-        name = regions[region] if region < len(regions) else "other"
-        yield (*_scope(view, phase, channel, kind), name), responses
+        yield (*_scope(view, phase, channel, kind), region_name(view, region)), responses
+
+
+def region_name(view: View, number: int) -> str:
+    """Return the name of a region by its number in the figures; empty where the pool has none."""
+    regions = ("", *view.director.pool.config.regions)
+    return str(regions[number]) if number < len(regions) else "other"
 
 
 def _total(name: str, unit: float = 1) -> Callable[[View], Samples]:

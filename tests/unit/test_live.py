@@ -164,6 +164,26 @@ def test_response_times_are_shown_by_phase_channel_and_kind():
     assert row["p100_ms"] == pytest.approx(100, rel=0.01)
 
 
+def test_response_times_are_shown_by_region_where_there_are_some():
+    """Of all phases and kinds together; a pool without regions has nothing to show."""
+    seen = view()
+    assert picture(seen)["regions"] == []
+    figures = Figures()
+    for phase, region, took_ms in ((1, 2, 40), (2, 2, 60), (2, 1, 5)):
+        figures.add(phase, Kind.PAYMENT, took_ms * 1_000_000, region=region)
+    fleet = FleetFigures()
+    fleet.take(figures.snapshot("a", 1))
+    regional = config.load("smoke").model_copy(update={"regions": ("north", "south")})
+    seen.director.pool = Pool.in_memory(regional, 7)
+    north, south = picture(View(seen.director, fleet))["regions"]
+    assert (north["region"], north["count"], south["region"], south["count"]) == (
+        *("north", 1),
+        *("south", 2),
+    )
+    assert north["p99_ms"] == pytest.approx(5, rel=0.01)
+    assert (south["p50_ms"], south["p99_ms"]) == pytest.approx((40, 60), rel=0.01)
+
+
 def test_a_wrong_outcome_violates_its_invariant_at_once():
     """It is a finding that names the command, and no later outcome can mend it."""
     case = Case(0, 5, int(Kind.PAYMENT), int(Outcome.SETTLED), int(Outcome.REJECTED))
