@@ -1,12 +1,16 @@
 """What a fleet costs: its workers among each other, and its master.
 
-    python benchmarks/fleet.py            about five minutes
+    python benchmarks/fleet.py            about seven minutes
     python benchmarks/fleet.py --quick    less than one, to see that it runs
 
 1. One worker sends at a rate, then two at twice that rate together: the ratio of commands per CPU
    second of the sending processes is the efficiency of the second, 1 if a fleet costs nothing. Two at
    the rate of one show what a process costs that has little to do.
-2. Many simulated workers, in a few processes, send real Locust messages to one real master: once what
+2. One, two, three and five workers send at the same rate together, below what they could: the master's
+   share of the processor time of all of them. All that the master does counts as coordination, Locust's
+   own messages, the metrics and the timeline too; a worker's asks are in its own time, which cannot be
+   told apart, and grows with the number of processes.
+3. Many simulated workers, in a few processes, send real Locust messages to one real master: once what
    every Locust worker sends, once asks, figures and accounts as well. The difference is what our
    messages and merges cost the master, beside what Locust itself costs. The master has a core to itself,
    where there are two, and all the others share the rest. How fast it answers is seen by some of the
@@ -47,6 +51,9 @@ PATIENT_S = 150
 CROWDS = 2
 WATCHED = 60
 NICENESS = "15"
+SIZES = (1, 2, 3, 5)
+"""Numbers of workers that the plan `scale` is to be run with."""
+GOAL_SHARE_PERCENT = 5
 GOAL_CORES = 0.5
 GOAL_MS = 50
 
@@ -100,8 +107,27 @@ def wait_for_row(
 # -- one worker and two -----------------------------------------------------------------------
 
 
-def commands_per_cpu_s(workers: int, rate: int, seconds: int) -> float:
-    """Return how many commands a CPU second of the sending processes sends."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a fleet sent in a while, and the processor time that it took."""
+
+    sent: int
+    workers_s: float
+    master_s: float
+
+    @property
+    def per_cpu_s(self) -> float:
+        """Commands per CPU second of the sending processes."""
+        return self.sent / self.workers_s
+
+    @property
+    def master_share(self) -> float:
+        """The master's part of all the processor time."""
+        return self.master_s / (self.master_s + self.workers_s)
+
+
+def spent(workers: int, rate: int, seconds: int) -> Spent:
+    """Let some workers send at a rate together, and return what that took."""
     with sandbox() as host, tempfile.TemporaryDirectory() as runs:
         command = [*PAYSTORM, "run", "demo", "--workers", str(workers), "--host", host]
         command += ["--rate", str(rate), "--duration", f"{seconds + 2 * SETTLED_S}s"]
@@ -111,21 +137,23 @@ def commands_per_cpu_s(workers: int, rate: int, seconds: int) -> float:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        crew: list[psutil.Process] = []
         try:
             timeline = Path(runs) / "demo" / "latest" / "timeline.jsonl"
             wait_for_row(timeline, process, lambda row: row["phase"] == "payments")
             time.sleep(SETTLED_S)
-            crew = [
-                one for one in psutil.Process(process.pid).children() if "--worker" in one.cmdline()
-            ]
-            before_s, before = cpu_s(crew), _last_sent(timeline)
+            master = psutil.Process(process.pid)
+            crew = [one for one in master.children() if "--worker" in one.cmdline()]
+            before, crew_s, master_s = _last_sent(timeline), cpu_s(crew), cpu_s([master])
             time.sleep(seconds)
-            spent_s, sent = cpu_s(crew) - before_s, _last_sent(timeline) - before
+            return Spent(
+                _last_sent(timeline) - before, cpu_s(crew) - crew_s, cpu_s([master]) - master_s
+            )
         finally:
-            # Its workers end when their standard input does.
+            # Its workers end when their standard input does, and write until then.
             process.kill()
             process.wait()
-        return sent / spent_s
+            psutil.wait_procs(crew, timeout=30)
 
 
 def _last_sent(timeline: Path) -> int:
@@ -135,12 +163,25 @@ def _last_sent(timeline: Path) -> int:
 
 def efficiency_rows(rate: int, seconds: int) -> Iterator[Row]:
     """Measure one worker, two at twice its rate, and two at its rate; tell what came of it."""
-    one = commands_per_cpu_s(1, rate, seconds)
+    one = spent(1, rate, seconds).per_cpu_s
     yield Row(f"one worker, {rate:,}/s", f"{one:,.0f} commands per CPU second", "", "")
     for together in (2 * rate, rate):
-        two = commands_per_cpu_s(2, together, seconds)
+        two = spent(2, together, seconds).per_cpu_s
         told = f"{two:,.0f} commands per CPU second"
         yield Row(f"two workers, {together:,}/s together", told, "", f"efficiency {two / one:.2f}")
+
+
+def coordination_rows(rate: int, seconds: int) -> Iterator[Row]:
+    """Measure what a command costs fleets of several sizes at the same rate, and the master's share."""
+    for workers in SIZES:
+        took = spent(workers, rate, seconds)
+        of_workers, of_master = (
+            f"{1000 * one / took.sent:.2f} ms" for one in (took.workers_s, took.master_s)
+        )
+        each = f"{of_workers} of CPU a command, and {of_master} of the master's"
+        share = f"master: {100 * took.master_share:.1f} % of all"
+        what = f"{workers} worker{'s' * (workers > 1)}"
+        yield Row(what, each, f"< {GOAL_SHARE_PERCENT} %", share)
 
 
 # -- very many workers ------------------------------------------------------------------------
@@ -282,11 +323,14 @@ def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="see that it runs, in a minute")
-    parser.add_argument("--only", choices=["efficiency", "crowd", "ends"])
+    parser.add_argument("--only", choices=["efficiency", "coordination", "crowd", "ends"])
     options = parser.parse_args()
     rate, workers, seconds = (300, 40, 4) if options.quick else (600, 1000, 20)
     if options.only in (None, "efficiency"):
         print(table("fleet: one worker and two", efficiency_rows(rate, seconds // 2)), end="\n\n")
+    if options.only in (None, "coordination"):
+        title = f"fleet: {rate:,}/s together"
+        print(table(title, coordination_rows(rate, seconds // 2)), end="\n\n")
     if options.only in (None, "crowd"):
         print(
             table(f"fleet: {workers:,} workers, one master", crowd_rows(workers, seconds)),
