@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gevent import subprocess
 
-from locustfiles.worker import LAUNCHED_BY
+from locustfiles.launched import LAUNCHED_BY
 
 LOCUSTFILE = Path(__file__).with_name("payments.py")
 END_S = 15

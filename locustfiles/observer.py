@@ -20,12 +20,12 @@ from prometheus_client.metrics_core import Metric
 from locustfiles.conductor import Conductor, conductor_of
 from locustfiles.endpoint import Endpoint, address_of
 from locustfiles.launch import Launched
+from locustfiles.launched import LAUNCHED_BY
 from locustfiles.logs import checked, use_json
 from locustfiles.metrics import View, families
 from locustfiles.options import OPTIONS, OTEL, given
 from locustfiles.tracing import ENABLED
 from locustfiles.webhook import alert_of, post, url_of
-from locustfiles.worker import LAUNCHED_BY
 
 log = logging.getLogger(__name__)
 

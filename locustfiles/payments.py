@@ -15,6 +15,7 @@ from locust.env import Environment
 
 from e2e_data.problems import Problems
 from locustfiles.conductor import conductor_of
+from locustfiles.launched import end_with_master
 from locustfiles.observer import observer_of
 from locustfiles.options import add_options
 from locustfiles.screen import screen_of
@@ -24,6 +25,8 @@ from locustfiles.web.page import serve
 from locustfiles.web.port import check_port
 
 __all__ = ["PaymentsUser", "PhasedShape"]
+
+end_with_master()
 
 
 @events.init_command_line_parser.add_listener

@@ -47,6 +47,7 @@ from locustfiles.fleet.post import (
 )
 from locustfiles.fleet.shipping import ByMaster, ByUrl, Here, Store, spool
 from locustfiles.launch import sees_directory, serve
+from locustfiles.launched import master_is_gone
 from locustfiles.pacing import SECOND_NS
 from locustfiles.pulse import Pulse, close_run
 from locustfiles.run import Run
@@ -66,8 +67,6 @@ FAREWELL_S = 0.5
 FAREWELLS_MAX = 20
 ORPHAN_NS = 60 * SECOND_NS
 """Without any word of a master for so long, a worker ends; as Locust's own does."""
-LAUNCHED_BY = "PAYSTORM_LAUNCHED"
-"""Set for workers that `paystorm run --workers` starts: their standard input ends with their master."""
 
 
 @dataclass(slots=True)
@@ -97,8 +96,8 @@ class Worker:
         self._leaving = False
         self._needs_manifest = False
         """The run directory is not to be seen from here."""
-        self._orphaned = False
-        """There is no master to return leases to, or to say farewell to."""
+        self._unheard = False
+        """No word of a master came for as long as one would take."""
 
     # -- Locust's events ------------------------------------------------------------------------
 
@@ -118,8 +117,6 @@ class Worker:
         # A terminal's Ctrl-C goes to all processes: the master drains the fleet.
         gevent.signal_handler(signal.SIGINT, lambda: None)
         gevent.spawn(self._look_for_a_run)
-        if os.environ.get(LAUNCHED_BY):
-            gevent.spawn(self._end_with_master)
 
     def start(self) -> None:
         """Do nothing: a run begins with its order."""
@@ -233,7 +230,7 @@ class Worker:
             run.hungry.wait(run.agent.ask_ns / SECOND_NS or JOIN_S)
             if time.monotonic_ns() - run.agent.heard_ns > ORPHAN_NS:
                 log.error("no word of the master for %d s: this worker ends", ORPHAN_NS / SECOND_NS)
-                self._end_orphaned()
+                self._end_unheard()
                 return
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
@@ -305,14 +302,14 @@ class Worker:
             run.hungry.set()
             gevent.sleep(ASK_SPACING_S)
 
-    def _end_with_master(self) -> None:
-        gevent.get_hub().threadpool.apply(os.read, (0, 1))
-        log.info("the master is gone: this worker ends")
-        self._end_orphaned()
-
-    def _end_orphaned(self) -> None:
-        self._orphaned = True
+    def _end_unheard(self) -> None:
+        self._unheard = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+    @property
+    def _orphaned(self) -> bool:
+        """Whether there is no master to return leases to, or to say farewell to."""
+        return self._unheard or master_is_gone()
 
     @property
     def _runner(self) -> WorkerRunner:

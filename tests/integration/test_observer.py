@@ -18,8 +18,8 @@ with pytest.MonkeyPatch.context() as patched:
     from locust.env import Environment
 
     from locustfiles.conductor import conductor_of
+    from locustfiles.launched import LAUNCHED_BY
     from locustfiles.observer import Observer
-    from locustfiles.worker import LAUNCHED_BY
 
 LONG_AGO_S = 10_000
 
