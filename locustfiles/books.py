@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from e2e_data.ids import Ids
 from locustfiles import kafka_book
 from locustfiles.channels.gates import Gates
+from locustfiles.channels.os_thread import on_a_thread
 from locustfiles.director import Director
 from locustfiles.plans import Plan
 from reports.book import take_snapshot
@@ -50,6 +53,7 @@ def take(source: str | None, director: Director, ids: Ids, gates: Gates) -> None
     elif source is not None and platform.has_statements:
         from reports.book_sql import take_sql_snapshot
 
-        take_sql_snapshot(source, platform, ids, directory)
+        # Database drivers wait, and there may be millions of rows.
+        on_a_thread(partial(take_sql_snapshot, source, platform, ids, directory))
     elif platform.has_statements:
         take_snapshot(gates.sites, platform, ids, directory)

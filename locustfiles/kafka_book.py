@@ -20,6 +20,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels import kafka_probe
 from locustfiles.channels.kafka_replay import records_since
 from locustfiles.channels.kafka_settings import Config, KafkaSettings
+from locustfiles.channels.os_thread import on_a_thread
 from locustfiles.kafka_plan import settings_of
 from locustfiles.plans import Plan
 from reports.book_events import START, Record, Replayed, take_event_snapshot
@@ -72,7 +73,7 @@ def begin(source: str, plan: Plan, directory: RunDirectory) -> None:
     try:
         for name, bootstrap in settings.clusters.items():
             asked = partial(kafka_probe.ends_of, _config(settings, bootstrap), [topic])
-            offsets[name] = kafka_probe.on_a_thread(asked)[topic]
+            offsets[name] = on_a_thread(asked)[topic]
     except KafkaException as error:
         raise Problems(
             [f"--book {source}: it cannot be told where {topic} ends: {error.args[0].str()}"]
@@ -87,7 +88,7 @@ def take(
     """Keep what the topic tells from the run's beginning to now. Raises Problems."""
     settings = _settings(source, plan)
     batches = _records(settings, _start(source, directory, settings))
-    return kafka_probe.on_a_thread(lambda: take_event_snapshot(batches, platform, ids, directory))
+    return on_a_thread(lambda: take_event_snapshot(batches, platform, ids, directory))
 
 
 def _records(

@@ -7,8 +7,9 @@ from functools import partial
 
 from confluent_kafka import Consumer, KafkaException
 
-from locustfiles.channels.kafka_probe import behind, on_a_thread
+from locustfiles.channels.kafka_probe import behind
 from locustfiles.channels.kafka_settings import Config
+from locustfiles.channels.os_thread import on_a_thread
 from locustfiles.looks import Looks, UnseenError
 
 

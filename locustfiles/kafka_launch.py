@@ -16,6 +16,7 @@ from locustfiles.channels.kafka_events import EventSource
 from locustfiles.channels.kafka_probe import Ends
 from locustfiles.channels.kafka_reader import RecordReader
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.channels.os_thread import on_a_thread
 from locustfiles.completions import CompletionSource
 from locustfiles.kafka_completions import EventCompletions, Observer
 from locustfiles.kafka_lag import PlatformLag
@@ -86,7 +87,7 @@ def end(plan: Plan, directory: RunDirectory, term: int) -> None:
         for name, bootstrap in settings.clusters.items():
             config = settings.consumer(bootstrap, group)
             asked = partial(kafka_probe.lag_of, config, settings.observed)
-            for what, ends in kafka_probe.on_a_thread(asked).items():
+            for what, ends in on_a_thread(asked).items():
                 _add(told[what], name, ends)
             told["commands"] |= _at(name, _end_of_commands(plan, settings, bootstrap, group))
     except KafkaException as error:
@@ -129,7 +130,7 @@ def _end_of_commands(
     if not sends(plan):
         return {}
     config = settings.consumer(bootstrap, group)
-    ends = kafka_probe.on_a_thread(lambda: kafka_probe.ends_of(config, [settings.commands]))
+    ends = on_a_thread(lambda: kafka_probe.ends_of(config, [settings.commands]))
     return ends[settings.commands]
 
 

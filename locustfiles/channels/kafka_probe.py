@@ -6,17 +6,16 @@ All calls to librdkafka here wait, so each is made on an OS thread of the event 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any
 
-import gevent
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from gevent.monkey import get_original
-from gevent.threadpool import ThreadPool
 
 from e2e_data.problems import Problems
 from locustfiles.channels.kafka_settings import Config, KafkaSettings
+from locustfiles.channels.os_thread import on_a_thread
 
 ANSWER_S = 10.0
 """Brokers that do not answer in this time are taken to be not there."""
@@ -28,26 +27,6 @@ _LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILA
 
 Ends = dict[str, dict[int, int]]
 """For each topic and partition an offset: where its next record will stand."""
-Result = TypeVar("Result")
-
-
-def on_a_thread(call: Callable[[], Result]) -> Result:
-    """Make a call that waits without keeping the event loop waiting."""
-    results: list[Result] = []
-
-    def guarded() -> Exception | None:
-        # What a thread of the pool raises is printed by gevent, whoever catches it.
-        try:
-            results.append(call())
-        except Exception as error:
-            return error
-        return None
-
-    pool: ThreadPool = gevent.get_hub().threadpool
-    error = pool.apply(guarded)
-    if error is not None:
-        raise error
-    return results[0]
 
 
 def ready(

@@ -23,6 +23,7 @@ from e2e_data.problems import Problems
 from locustfiles.channels import kafka_probe, kafka_replay
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.channels.os_thread import on_a_thread
 from locustfiles.kafka_hop import through
 from locustfiles.kafka_lag import PlatformLag
 from locustfiles.plans import load_plan
@@ -187,7 +188,7 @@ def test_how_far_the_platform_is_behind_is_seen(real_kafka, place):
     records = [(str(number), b"{}", []) for number in range(10)]
     produce(real_kafka.bootstrap, place.settings.commands, *records)
     until(lambda: lag() == {name: 10})
-    kafka_probe.on_a_thread(lambda: kafka_probe._committed_ends(config, [place.settings.commands]))
+    on_a_thread(lambda: kafka_probe._committed_ends(config, [place.settings.commands]))
     until(lambda: lag() == {name: 0})
     place.admin.delete_topics([place.settings.commands])[place.settings.commands].result(30)
     until(lambda: said)

@@ -29,7 +29,6 @@ class Brokers:
         monkeypatch.setattr(kafka_probe, "start_where", lambda _, *told: self.gone_on.append(told))
         monkeypatch.setattr(kafka_probe, "ends_of", self.ends_of)
         monkeypatch.setattr(kafka_probe, "lag_of", self.lag_of)
-        monkeypatch.setattr(kafka_probe, "on_a_thread", lambda call: call())
 
     def start_at_the_end(self, settings, bootstrap, group):
         self.begun.append((bootstrap, group))
