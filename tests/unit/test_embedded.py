@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,6 +38,13 @@ def answers(url: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def is_stopped(pid: str) -> bool:
+    """Tell whether the operating system has a process as stopped."""
+    # After the name, which is in brackets and may have anything in it, comes the state.
+    _, _, state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+    return state.startswith("T")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +83,64 @@ def test_it_ends_when_its_standard_input_closes(end):
     finally:
         starter.kill()
         starter.communicate()
+
+
+PAUSER = """
+from types import SimpleNamespace
+import gevent
+from locustfiles.embedded import EmbeddedSandbox
+from locustfiles.faults import Faults
+from locustfiles.phases import State
+from locustfiles.plan_parts.faults import Fault
+pause = Fault(do="pause", to="platform", phase="payments", at_s=0, for_s=600)
+director = SimpleNamespace(
+    plan=SimpleNamespace(faults=[pause]), phase_name="payments", faults=set(),
+    clock=SimpleNamespace(now_ns=lambda: 0), event=lambda *_, **__: None,
+    machine=SimpleNamespace(state=State.SENDING, sent_for_ns=lambda now_ns: now_ns),
+)
+sandbox = EmbeddedSandbox()
+print(sandbox.url, sandbox.parts["platform"]._process.pid, flush=True)
+input()
+faults = Faults(director, sandbox, None)
+faults.start()
+faults.look()
+gevent.sleep(0)
+input()
+faults.stop()
+gevent.sleep(0)
+input()
+sandbox.stop()
+"""
+
+
+def test_a_pause_stops_the_process_until_it_ends():
+    """It is stopped as the operating system has it, and answers again afterwards."""
+    pauser = subprocess.Popen(
+        [sys.executable, "-c", PAUSER],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    url, pid = pauser.stdout.readline().split()
+    try:
+        assert not is_stopped(pid)
+        for stopped in (True, False):
+            pauser.stdin.write("\n")
+            pauser.stdin.flush()
+            deadline = time.monotonic() + DEADLINE_S
+            while is_stopped(pid) is not stopped:
+                assert time.monotonic() < deadline, f"is it stopped? {not stopped}"
+                time.sleep(0.01)
+        assert answers(url)
+        pauser.communicate("\n", timeout=DEADLINE_S)
+        assert pauser.returncode == 0
+    finally:
+        # A platform that is stopped would not notice that its starter is gone.
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGCONT)
+        pauser.kill()
+        pauser.communicate()
 
 
 def test_what_does_not_start_is_a_problem(tmp_path):
