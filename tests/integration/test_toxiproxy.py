@@ -16,6 +16,8 @@ from tests.toxiproxy import toxiproxy
 
 ASK, SIZE = b"x" * 100, 20_000
 PATIENCE_S = 0.3
+MANY = 60
+"""So many answers are not all on one side by chance."""
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,19 @@ def test_what_slows_a_wire_slows_it_until_it_ends(api, upstream, given, least_s)
         if least_s:
             assert asked(connection)[1] < took_s
     wire.close()
+
+
+def test_a_latency_with_jitter_strays_to_both_sides(api, upstream):
+    """Never less than the latency without the jitter; some answers come before it, some after."""
+    wire = Toxiproxy(api, "jitter")
+    host, _, port = wire.proxy("http", upstream).rpartition(":")
+    took_s = []
+    with closing(socket.create_connection((host, int(port)))) as connection:
+        wire.begin("http", fault("latency", ms=200, jitter_ms=150))
+        while len(took_s) < MANY and not (took_s and min(took_s) < 0.2 < max(took_s)):
+            took_s.append(asked(connection)[1])
+    wire.close()
+    assert 0.05 <= min(took_s) < 0.2 < max(took_s)
 
 
 def test_a_reset_ends_every_connection_until_it_ends(api, upstream):
