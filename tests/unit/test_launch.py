@@ -12,6 +12,7 @@ import pytest
 from e2e_data.commands import Channel, Kind
 from e2e_data.platform import Platform
 from e2e_data.problems import Problems
+from locustfiles import kafka_launch
 from locustfiles.arrivals import Arrival
 from locustfiles.hand import Card
 from locustfiles.launch import launch, order_of, serve
@@ -75,6 +76,27 @@ def test_a_worker_gets_the_addresses_of_regions_with_its_order(tmp_path):
         run.completions.stop()
         run.close()
         launched.let_go()
+
+
+def test_a_fleet_that_may_lose_workers_is_told_how_long_their_events_are_nobodys(
+    tmp_path, monkeypatch
+):
+    """Where the group notices a loss late; in the timeline, since only the run's end shows it."""
+    # No brokers are asked: what they have is not what is warned of.
+    monkeypatch.setattr(kafka_launch, "ready", lambda plan: None)
+    monkeypatch.setattr(kafka_launch, "begin", lambda plan, directory: None)
+    late, soon = (
+        f"kafka={{bootstrap='127.0.0.1:9',group_protocol='{protocol}'}}"
+        for protocol in ("consumer", "classic")
+    )
+    allowed = "fitness.may_lose_workers=true"
+    with serving(lambda connection, _: connection.sendall(ROWS)) as peer:
+        for changes, warned in (([allowed, late], 1), ([late], 0), ([allowed, soon], 0)):
+            launched = launch(settings_for(peer, tmp_path, paystorm_set=changes), fleet=True)
+            launched.let_go()
+            told = [one.note for one in launched.director.told if one.event == "warning"]
+            assert len(told) == warned, told
+            assert all("is read by nobody" in note for note in told)
 
 
 def test_outcomes_reach_the_tracker(tmp_path):
