@@ -19,8 +19,6 @@ PATIENT_S = 60
 class FakeRun:
     """A run with a journal whose flush a test holds up."""
 
-    traces = None
-
     service = Service("run")
 
     def __init__(self) -> None:
@@ -36,7 +34,8 @@ class FakeRun:
         self.look_ahead = lambda: None
         self.journal = SimpleNamespace(cut=lambda: None, write=self.flush)
         self.settling = False
-        self.vigil = SimpleNamespace(look=lambda: None)
+        looked_at = SimpleNamespace(look=lambda: None)
+        self.counting = SimpleNamespace(vigil=looked_at, parts=looked_at, traces=None)
         self.written = []
         self.completions = SimpleNamespace(
             mark=lambda: lambda: self.written.append(list(self.released)), flush=lambda: None
