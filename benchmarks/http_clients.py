@@ -194,9 +194,14 @@ def saturated(name: str, url: str, users: int, seconds: float) -> dict[str, floa
 
 
 def paced(url: str, users: int, seconds: float) -> dict[str, float]:
-    """Send at a steady rate; tell how many were sent, and how late, in ms."""
+    """Send at a steady rate; tell how many were sent, and how late once all users were there, in ms."""
     environment, run = paystorm(url, users, rate_per_s=PACED_PER_S)
-    environment.create_local_runner().start(users, spawn_rate=users)
+    runner = environment.create_local_runner()
+    runner.start(users, spawn_rate=users)
+    while runner.user_count < users:
+        gevent.sleep(0.001)
+    # What was due before somebody was there is late by as long as they took to start.
+    all_there_ns = run.clock.now_ns()
     assert run.dealer.work is not None
     until_ns = run.dealer.work.began_ns + round(seconds * 1e9)
     while run.clock.now_ns() < until_ns + 500_000_000:
@@ -205,7 +210,8 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
     rows = pq.read_table(sorted(run.directory.journal.glob("*.parquet"))).to_pandas()
     sent = rows[(rows["fact"] == Fact.SENT) & (rows["intended_ns"] < until_ns)]
     in_time = sent[sent["at_ns"] < until_ns]
-    late_ms = np.sort((sent["at_ns"] - sent["intended_ns"]).to_numpy()) / 1e6
+    attended = sent[sent["intended_ns"] >= all_there_ns]
+    late_ms = np.sort((attended["at_ns"] - attended["intended_ns"]).to_numpy()) / 1e6
     gaps_ms = np.abs(np.diff(np.sort(sent["at_ns"].to_numpy())) / 1e6 - 1000 / PACED_PER_S)
     return {
         "planned": PACED_PER_S * seconds,
