@@ -97,20 +97,25 @@ def test_records_of_others_complete_nothing(tmp_path):
     assert (counted.ours, counted.misdirected, counted.orphan) == (1, 2, 1)
 
 
+def read_half_for_good(bootstrap, ids, folder):
+    """Have a member read six events, of which the journal has three, and go."""
+    first = Reading(bootstrap, ids, folder)
+    records = [creation(ids, index) for index in range(6)]
+    produce(bootstrap, SETTINGS.commands, *records[:3])
+    first.wait_for(3)
+    positions = first.source.positions()
+    produce(bootstrap, SETTINGS.commands, *records[3:])
+    first.wait_for(6)
+    first.source.durable(positions)
+    first.reader.stop()
+
+
 def test_a_member_goes_on_where_the_journal_of_the_last_one_ends(tmp_path):
     """What was read and not committed is read again; what was committed is not."""
     ids = Ids.fresh()
     with platform("--kafka-port", "0") as running:
         kafka_probe.start_at_the_end(SETTINGS, running.kafka, GROUP)
-        first = Reading(running.kafka, ids, tmp_path)
-        records = [creation(ids, index) for index in range(6)]
-        produce(running.kafka, SETTINGS.commands, *records[:3])
-        first.wait_for(3)
-        positions = first.source.positions()
-        produce(running.kafka, SETTINGS.commands, *records[3:])
-        first.wait_for(6)
-        first.source.durable(positions)
-        first.reader.stop()
+        read_half_for_good(running.kafka, ids, tmp_path)
         second = Reading(running.kafka, ids, tmp_path)
         second.wait_for(3)
         second.source.stop(lambda: None)
@@ -122,15 +127,7 @@ def test_another_group_goes_on_where_one_was_whose_members_are_gone(tmp_path):
     ids = Ids.fresh()
     with platform("--kafka-port", "0") as running:
         starts = kafka_probe.start_at_the_end(SETTINGS, running.kafka, GROUP)
-        first = Reading(running.kafka, ids, tmp_path)
-        records = [creation(ids, index) for index in range(6)]
-        produce(running.kafka, SETTINGS.commands, *records[:3])
-        first.wait_for(3)
-        positions = first.source.positions()
-        produce(running.kafka, SETTINGS.commands, *records[3:])
-        first.wait_for(6)
-        first.source.durable(positions)
-        first.reader.stop()
+        read_half_for_good(running.kafka, ids, tmp_path)
         places = {}
         for before, count in ((GROUP, 3), ("never-there", 6)):
             group = f"after-{before}"
