@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Outcome
 from e2e_data.money import MINOR_DIGITS
-from reports.amounts import AMOUNT_FAULTS, amount_faults
+from reports.amounts import amount_faults, gather_amounts
 from reports.causes import (
     ACCOUNT_DIFFERS,
     AMOUNT_DIFFERS,
@@ -74,17 +74,15 @@ class ToldAsBooked(Invariant):
         """Compare the amounts and accounts that events tell with the pool's."""
         evidence, booked = judged.evidence, judged.evidence.booked
         assert booked is not None
-        amounts = amount_faults(judged)
-        for name in AMOUNT_FAULTS:
-            self.gather(name).add(
-                judged,
-                amounts == name,
-                lambda i: (
-                    f"its event tells of {booked.own_minor[i]} minor units of "
-                    f"{booked.own_currency[i]} on {booked.account_id[i]}, not of "
-                    f"{expected_own_minor(evidence)[i]}"
-                ),
-            )
+        gather_amounts(
+            self,
+            judged,
+            lambda i: (
+                f"its event tells of {booked.own_minor[i]} minor units of "
+                f"{booked.own_currency[i]} on {booked.account_id[i]}, not of "
+                f"{expected_own_minor(evidence)[i]}"
+            ),
+        )
 
     def _telling(self, judged: Judged) -> None:
         """Look at how outcomes were told: once, to whom they concern, so that it can be read."""

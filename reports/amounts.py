@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e_data.commands import Kind, Outcome
+from reports.checks import Invariant
 from reports.classes import LEGS, Judged, astray, expected_other_minor, expected_own_minor
 
 NO_POSTINGS = "settled without postings"
@@ -50,3 +52,10 @@ def amount_faults(judged: Judged) -> NDArray[np.str_]:
         [np.str_(name) for name in ("", NO_POSTINGS, LEG_MISSING, ASTRAY, ROUNDING, EXCHANGE)],
         default=np.str_(WRONG_AMOUNT),
     )
+
+
+def gather_amounts(check: Invariant, judged: Judged, say: Callable[[int], str]) -> None:
+    """Have a check gather the shard's faulty amounts by their kind; `say` tells of a command's."""
+    amounts = amount_faults(judged)
+    for name in AMOUNT_FAULTS:
+        check.gather(name).add(judged, amounts == name, say)

@@ -11,7 +11,7 @@ from e2e_data.commands import Outcome
 from e2e_data.money import to_wire
 from e2e_data.platform import Acknowledged
 from reports.agreement import ToldAsBooked, outcomes_text
-from reports.amounts import AMOUNT_FAULTS, ASTRAY, amount_faults
+from reports.amounts import ASTRAY, gather_amounts
 from reports.causes import (
     APPLIED_ANYWAY,
     DUPLICATED,
@@ -213,16 +213,14 @@ class BookIsExact(Invariant):
         assert booked is not None
         assert accounts is not None
         self.examined += len(accounts.rows)
-        amounts = amount_faults(judged)
-        for name in AMOUNT_FAULTS:
-            self.gather(name).add(
-                judged,
-                amounts == name,
-                lambda i: (
-                    f"legs of {booked.own_minor[i]} and {booked.other_minor[i]} minor units, not "
-                    f"{expected_own_minor(evidence)[i]} and {expected_other_minor(evidence)[i]}"
-                ),
-            )
+        gather_amounts(
+            self,
+            judged,
+            lambda i: (
+                f"legs of {booked.own_minor[i]} and {booked.other_minor[i]} minor units, not "
+                f"{expected_own_minor(evidence)[i]} and {expected_other_minor(evidence)[i]}"
+            ),
+        )
         off, causes = balances_off(judged, gaps=self.grounds.foreign > 0)
         _gather_accounts(
             self,
