@@ -26,7 +26,8 @@ from e2e_data.tables import Int64s
 Request = tuple[bytes, bytes]
 """The first line of a request, and all that follows the headers that every request has."""
 
-_GAP = b"%%0%dx%%0%dx" % (2 * TIME_BYTES, 2 * CHECK_BYTES)
+GAP = b"%%0%dx%%0%dx" % (2 * TIME_BYTES, 2 * CHECK_BYTES)
+"""What a correlation id ends with: the intended time in microseconds, and the check sum of all before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Drafts:
     def filled(self, row: int, intended_us: int) -> Request:
         """Return the request of an attempt intended at so many microseconds."""
         time = intended_us.to_bytes(TIME_BYTES, "big")
-        gap = _GAP % (intended_us, zlib.crc32(time, self.checks[row]))
+        gap = GAP % (intended_us, zlib.crc32(time, self.checks[row]))
         return self.lines[row], b"".join((self.before[row], gap, self.after[row]))
 
 

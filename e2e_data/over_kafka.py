@@ -34,7 +34,8 @@ _MOMENT = re.compile(r"(.{19})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 _NOTHING: tuple[float | None, str] = (None, "")
 
-Headers = list[tuple[str, str | bytes | None]]
+Header = tuple[str, str | bytes | None]
+Headers = list[Header]
 """In the type that the client takes; what stands there is bytes."""
 
 

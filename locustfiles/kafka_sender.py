@@ -97,15 +97,10 @@ class KafkaLine:
             self._producer.wait_for_room(LOOK_S)
         return may_send()
 
-    def record(self, turn: Turn) -> KafkaRecord:
+    def record(self, turn: Turn, now: str) -> KafkaRecord:
         """Return what is to be produced for a turn. Raises whatever the adapter does."""
-        run = self.run
-        now = _timestamp(run.clock.now_ns() // SECOND_NS, run.clock.epoch_utc_ns)
-        draft = run.addresser.record(turn.card, turn.phase, self._reply_to)
-        if draft is not None:
-            return draft.filled(max(turn.arrival.intended_ns, 0) // 1000, now.encode())
-        return run.platform.kafka_record(
-            run.sending(turn),
+        return self.run.platform.kafka_record(
+            self.run.sending(turn),
             message_id=next(self._message_ids),
             timestamp=now,
             reply_to=self._reply_to,
@@ -128,23 +123,30 @@ class KafkaLine:
 
     def _send(self, turns: deque[Turn], statistics: Statistics) -> None:
         """Produce as many as there is room for."""
-        tracker, produce, now_ns = self.run.tracker, self._producer.produce, self.run.clock.now_ns
+        tracker, produce, clock = self.run.tracker, self._producer.produce, self.run.clock
+        draft_of, reply_to, now_ns = self.run.addresser.record, self._reply_to, clock.now_ns
+        now = _timestamp(now_ns() // SECOND_NS, clock.epoch_utc_ns)
+        stamp = now.encode()
         left: list[tuple[Pending, Arrival]] = []
         ended: list[Ended] = []
         # Nobody else runs meanwhile: what has left is written down before any answer is heard.
         while turns:
             turn = turns[0]
-            card, arrival = turn.card, turn.arrival
+            card, arrival, channel, phase, _ = turn
             record = problem = None
             try:
-                record = self.record(turn)
+                draft = draft_of(card, phase, reply_to)
+                if draft is None:
+                    record = self.record(turn, now)
+                else:
+                    record = draft.filled(max(arrival.intended_ns, 0) // 1000, stamp)
             except Exception as error:
                 # An adapter's fault must not lose the command: it was not sent.
                 named = self.run.named(turn, card.attempt)
                 log.exception("the platform adapter failed on %s", card.command_id, extra=named)
                 problem = error
             length = len(record.value) if record else 0
-            sent = pending_of((card, card.attempt, turn.phase, turn.channel, now_ns()))
+            sent = pending_of((card, card.attempt, phase, channel, now_ns()))
             attempt = _attempt((turn, sent, length, statistics))
             try:
                 if record is not None and not produce(attempt, record):

@@ -97,8 +97,9 @@ class RecordProducer:
             return False
         except KafkaException as error:
             raise RecordError(error.args[0]) from error
+        if not self.on_their_way:
+            self._some.set()
         self.on_their_way += 1
-        self._some.set()
         return True
 
     def wait_for_room(self, seconds: float) -> None:

@@ -41,7 +41,9 @@ def test_a_filled_draft_is_what_the_adapter_gives():
     attempts = np.full(len(shard), 3)
     how = {"lap": 0, "phase": 2, "attempts": attempts, "reply_to": "payments.events"}
     drafts = record_drafts(Platform(), batch, ids, **how)
-    assert len({draft.before for draft in drafts}) == len(shard), "each has a message id of its own"
+    assert len({draft.message_id for draft in drafts}) == len(shard), (
+        "each has a message id of its own"
+    )
     for row, draft in enumerate(drafts):
         record = draft.filled(7_000_000 + row, NOW.encode())
         one = sending(batch, row)
