@@ -1,6 +1,6 @@
 """One measurement each, in a process of its own, for benchmarks/kafka.py. Prints a line of JSON.
 
-python benchmarks/kafka_clients.py paystorm|plain|events|gone BOOTSTRAP SECONDS
+python benchmarks/kafka_clients.py paystorm|plain|bare|events|listen|gone BOOTSTRAP SECONDS
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from locust.env import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 from benchmarks.http_clients import Undecided
 from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Correlations, Ids
-from e2e_data.over_kafka import Headers
+from e2e_data.over_kafka import HEADERS, Headers
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.bindings import Bindings, Stage
@@ -58,6 +59,7 @@ SATURATING_PER_S = 1_000_000
 SETTINGS = KafkaSettings(dead_letters=None, linger_ms=5)
 TIMEOUT_MS = 60_000
 BODY = b"x" * 620
+BARE_RECORDS = 10_000
 EVENTS = 40_000
 """As many as the mock cluster keeps."""
 
@@ -65,9 +67,9 @@ EVENTS = 40_000
 def main(what: str, bootstrap: str, seconds: float) -> None:
     """Measure one thing."""
     with tempfile.TemporaryDirectory() as folder:
-        told = {"paystorm": paystorm, "plain": plain, "events": events, "gone": gone}[what](
-            Path(folder), bootstrap, seconds
-        )
+        measures = (paystorm, plain, bare, events, listen, gone)
+        measure = next(one for one in measures if one.__name__ == what)
+        told = measure(Path(folder), bootstrap, seconds)
     print(json.dumps(told), flush=True)
     os._exit(0)
 
@@ -139,35 +141,80 @@ def _begin(run: Run, director: Director, bootstrap: str) -> None:
 
 def plain(_: Path, bootstrap: str, seconds: float) -> dict[str, Any]:
     """Produce one constant record with headers by librdkafka's binding, and count its answers."""
-    producer = Producer(SETTINGS.producer(bootstrap, TIMEOUT_MS))
+    producer, done = Producer(SETTINGS.producer(bootstrap, TIMEOUT_MS)), [0]
     headers: Headers = [
         ("correlation-id", b"x" * 48),
         ("command-id", b"y" * 36),
         ("command-type", b"z"),
     ]
-    done = [0]
 
     def answered(error: object, message: object) -> None:  # noqa: ARG001 - the client's arguments
         done[0] += 1
 
-    def go_on() -> None:
-        while True:
-            wait_s = 0.0
-            for _ in range(500):
-                try:
-                    producer.produce(
-                        SETTINGS.commands, BODY, b"k", headers=headers, on_delivery=answered
-                    )
-                except BufferError:
-                    # The broker is behind; to ask again and again would count as work.
-                    wait_s = 0.001
-                    break
-            producer.poll(0)
-            gevent.sleep(wait_s)
+    def produce(_: int) -> None:
+        producer.produce(SETTINGS.commands, BODY, b"k", headers=headers, on_delivery=answered)
 
-    gevent.spawn(go_on)
+    gevent.spawn(_produce_on, producer, produce)
     gevent.sleep(1)
     return _counted(lambda: done[0], seconds)
+
+
+def bare(_: Path, bootstrap: str, seconds: float) -> dict[str, Any]:
+    """Produce records that were made before, each its own, and note when each is answered.
+
+    No tester in Python can do without: a key, headers and a value for each command, and for each of the
+    broker's answers which command it is to, and how long it took.
+    """
+    producer = Producer(SETTINGS.producer(bootstrap, TIMEOUT_MS))
+    records = [
+        (b"%036d" % number, BODY[:-8] + b"%08d" % number, _headers(number))
+        for number in range(BARE_RECORDS)
+    ]
+    notes: list[tuple[int, float | None, KafkaError | None]] = []
+    done = [0]
+
+    def produce(number: int) -> None:
+        key, value, headers = records[number % BARE_RECORDS]
+        append = notes.append
+
+        def answered(error: KafkaError | None, message: Message) -> None:
+            append((number, message.latency(), error))
+
+        producer.produce(SETTINGS.commands, value, key, headers=headers, on_delivery=answered)
+
+    def count() -> None:
+        while True:
+            done[0] += len(notes)
+            notes.clear()
+            gevent.sleep(0.001)
+
+    keep_for_good()
+    gevent.spawn(_produce_on, producer, produce)
+    gevent.spawn(count)
+    gevent.sleep(1)
+    return _counted(lambda: done[0], seconds)
+
+
+def _headers(number: int) -> Headers:
+    values = (b"%048d" % number, b"%036d" % number, b"InitiateSimplePaymentCommand")
+    return list(zip(HEADERS, values, strict=True))
+
+
+def _produce_on(producer: Producer, produce: Callable[[int], None]) -> None:
+    """Produce record after record, each given by its number, while there is room."""
+    number = 0
+    while True:
+        wait_s = 0.0
+        for _ in range(500):
+            try:
+                produce(number)
+            except BufferError:
+                # The broker is behind; to ask again and again would count as work.
+                wait_s = 0.001
+                break
+            number += 1
+        producer.poll(0)
+        gevent.sleep(wait_s)
 
 
 def _counted(count: Callable[[], int], seconds: float) -> dict[str, Any]:
@@ -206,6 +253,23 @@ def events(folder: Path, bootstrap: str, _: float) -> dict[str, Any]:
     took_s, used_s = time.monotonic() - since_s, _cpu_s() - cpu_s
     journal.flush()
     made = source.counted.ours
+    return {"events": made, "per_s": round(made / took_s), "per_cpu_s": round(made / used_s)}
+
+
+def listen(_: Path, bootstrap: str, __: float) -> dict[str, Any]:
+    """Read events that are there already by librdkafka's binding: parsed, and the outcomes counted."""
+    config = pool_config.load("stress", {"accounts": 1000, "accounts_per_shard": 500})
+    group = f"benchmark-{os.getpid()}"
+    kafka_probe.start_at_the_end(SETTINGS, bootstrap, group)
+    _produce_events(bootstrap, Pool.in_memory(config, 7), Ids.fresh())
+    cpu_s, since_s = _cpu_s(), time.monotonic()
+    consumer = Consumer(SETTINGS.consumer(bootstrap, group))
+    consumer.subscribe(SETTINGS.observed)
+    outcomes: Counter[str] = Counter()
+    while outcomes.total() < EVENTS and time.monotonic() < since_s + 60:
+        for message in consumer.consume(1000, 0.1):
+            outcomes[json.loads(message.value() or b"{}")["status"]] += 1
+    made, took_s, used_s = outcomes.total(), time.monotonic() - since_s, _cpu_s() - cpu_s
     return {"events": made, "per_s": round(made / took_s), "per_cpu_s": round(made / used_s)}
 
 
