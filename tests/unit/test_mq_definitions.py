@@ -13,6 +13,7 @@ from locustfiles.channels.mq_settings import MqSettings, from_environment
 from locustfiles.plans import load_plan
 from sandbox import mq_front
 from sandbox.mq_options import _BACKOUT_THRESHOLD
+from sandbox.queue_manager import DEAD_LETTER_QUEUE
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs/mq.md").read_text()
@@ -74,7 +75,9 @@ def test_every_queue_has_its_authorities():
     queues = (DEFAULTS.command_queue, DEFAULTS.reply_queue, DEFAULTS.backout_queue)
     for queue in queues:
         assert {"PUT", "GET", "INQ", "BROWSE"} == set(granted[queue])
-    assert granted.keys() == {"", *queues, DEFAULTS.reply_model, "PAYSTORM.**"}
+    assert granted[DEAD_LETTER_QUEUE] == ["PUT"]
+    ours = {*queues, DEFAULTS.reply_model, "PAYSTORM.**"}
+    assert granted.keys() == {"", *ours, DEAD_LETTER_QUEUE}
     assert {one["PRINCIPAL"] for one in defined("SET AUTHREC")} == {"app"}
 
 
@@ -99,6 +102,13 @@ class Asked(dict[str, str]):
     def get(self, name, default=None):
         self[name] = "1"
         return self[name]
+
+    @classmethod
+    def by(cls, reader):
+        """Return the names of the variables that a function reads."""
+        asked = cls()
+        reader(asked)
+        return set(asked)
 
 
 def test_every_variable_that_is_read_is_in_the_guide():
