@@ -116,3 +116,35 @@ def test_what_the_stack_lacks_is_said_before_anything_is_built(engine, target, e
     assert done.returncode == 2
     assert said in done.stdout
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "error", "said"),
+    [
+        (0, "No known vulnerabilities found", None, "No known vulnerabilities found\n"),
+        (1, "Found 1 known vulnerability in 1 package\nurllib3 2.0 X-1", 1, "urllib3 2.0 X-1\n"),
+        (1, "Found 2 known vulnerabilities in 1 package", 1, "Found 2 known vulnerabilities"),
+        (
+            1,
+            "Traceback (most recent call last):\nSSLError: no",
+            3,
+            "SSLError: no\n== audit: whether",
+        ),
+        (1, "ERROR: six: Dependency not found", 3, "not found\n== audit: whether anything is"),
+    ],
+)
+def test_an_audit_that_could_not_ask_is_told_from_one_that_found(
+    tmp_path, code, output, error, said
+):
+    """What is vulnerable is error 1, what nobody knows error 3, in a line and not a traceback."""
+    program = tmp_path / "venv/audit/bin/pip-audit"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\nexit {code}\n")
+    program.chmod(0o755)
+    for name in (".python", ".audit"):
+        (tmp_path / "venv" / name).touch()
+    done = make(tmp_path, "audit", "VENV=venv")
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert done.returncode == (2 if error else 0)
+    assert not error or done.stderr.rstrip().endswith(f"audit] Error {error}")
