@@ -84,6 +84,7 @@ class Desk:
         now_ns: Callable[[], int],
         *,
         lease_ns: int,
+        first_positions: int = FIRST_POSITIONS,
         accounts: AccountBook | None = None,
         tell: Callable[[str, str], None] = lambda _event, _note: None,
     ) -> None:
@@ -100,6 +101,7 @@ class Desk:
         """The living that have room for leases: kept, since every ask needs to know how many."""
         self._now_ns = now_ns
         self._lease_ns = lease_ns
+        self._first_positions = first_positions
         self._tell = tell
         self._turn = 0
         self._phase = -1
@@ -237,7 +239,7 @@ class Desk:
             for lease in self.book.leases_of(ask.worker).values()
             if lease.epoch not in wants and not lease.custody
         ]
-        wants |= {lease.epoch: FIRST_POSITIONS for lease in unheard}
+        wants |= {lease.epoch: self._first_positions for lease in unheard}
         described = sum(len(self._news(ask.worker, lease)) for lease in unheard)
         while held < min(ask.room, fair) and described < BOUND_MAX:
             offered = self.book.offer(ask.worker, 1)
@@ -245,7 +247,7 @@ class Desk:
                 break
             held += 1
             described += len(self._news(ask.worker, offered[0]))
-            wants[offered[0].epoch] = FIRST_POSITIONS
+            wants[offered[0].epoch] = self._first_positions
         if held < min(ask.room, fair) and described < BOUND_MAX:
             self.book.recall(fair)
         self.book.extend(wants, ask.worker)
