@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from locustfiles.fleet.accounts import AccountBook
+from locustfiles.fleet.calls import Calls
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import Router
 from locustfiles.fleet.messages import Answer, Ask, Bound, LeaseGiven
@@ -93,6 +94,7 @@ class Desk:
         self.book = book
         self.accounts = accounts or AccountBook()
         self.ends = Router()
+        self.calls = Calls(book)
         self.members: dict[str, Member] = {}
         self._living: set[str] = set()
         self._losses: list[_Loss] = []
@@ -196,6 +198,7 @@ class Desk:
         member.left = ask.counts.in_hand_now + sum(
             self.book.left_of(lease) for lease in self.book.leases_of(ask.worker).values()
         )
+        self.calls.answered(ask.worker, empty_handed=bool(ask.room) and not member.left)
         self._tell_replaced()
         self._decide()
         member.answer = self._answer(ask, self._given(ask), over=self.over)
@@ -247,7 +250,7 @@ class Desk:
             described += len(self._news(ask.worker, offered[0]))
             wants[offered[0].epoch] = FIRST_POSITIONS
         if held < min(ask.room, fair) and described < BOUND_MAX:
-            self.book.recall(fair)
+            self.book.recall(fair, min(ask.room, fair) - held)
         self.book.extend(wants, ask.worker)
 
     def _given(self, ask: Ask) -> Iterator[LeaseGiven]:
@@ -319,6 +322,7 @@ class Desk:
         lost = [member for member in self.alive() if now_ns - member.heard_ns >= self._lease_ns]
         for member in lost:
             self._lose(member, f"not heard of for {(now_ns - member.heard_ns) / SECOND_NS:.1f} s")
+        self.calls.look()
         return [member.name for member in lost]
 
     def leave(self, name: str) -> None:
@@ -332,6 +336,7 @@ class Desk:
         member.lost = True
         self._living.discard(member.name)
         self._able.discard(member.name)
+        self.calls.answered(member.name, empty_handed=False)
         self.ends.lose(member.name)
         return self.book.lose(member.name)
 
