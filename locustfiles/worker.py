@@ -105,7 +105,6 @@ class Worker:
     def prepare(self) -> None:
         """Begin to look for a run. Raises Problems for an adapter that cannot be loaded, and the like."""
         options = self.environment.parsed_options
-        keep_defaults()
         self._platform, self._tracing = platform_of(options), tracing_of(options)
         for kind, take in (
             (ORDER, self._order),
@@ -324,7 +323,8 @@ def keep_defaults() -> None:
     """Have Locust find out its options' defaults once, not for each option of each job of spawning.
 
     Users are dealt out anew whenever a worker comes or goes: all others' event loops would stand still for
-    up to half a second of CPU, while commands are due, and on a busy machine for longer than a lease.
+    up to half a second of CPU, while commands are due, and on a busy machine for longer than a lease. Called
+    before Locust connects: the first job may be there at once.
     """
     argument_parser.default_args_dict = cache(argument_parser.default_args_dict)
 
