@@ -253,7 +253,8 @@ class Run:
         """Let go of commands whose end the journal has."""
         for card in cards:
             card.done()
-        if cards and not any(lease.out for lease in self.agent.holder.leases):
+        holder = self.agent.holder
+        if cards and holder.empty and not any(lease.out for lease in holder.leases):
             # The phase may wait for this word alone.
             self.hungry.set()
 

@@ -276,14 +276,19 @@ def test_users_that_find_nothing_have_their_worker_ask_once(sender):
     assert [lease.shard for lease in sender.run.agent.holder.held() if lease.out] == [0]
 
 
-def test_when_nothing_is_out_any_more_the_master_hears_at_once(sender):
-    """A phase may wait for nothing but this word."""
+def test_when_all_is_sent_and_nothing_is_out_any_more_the_master_hears_at_once(sender):
+    """A phase may wait for nothing but this word; whoever has more to send tells it in its time."""
     sender.office.ask(sender.other, leaving=True)
     sender.users.append(gevent.spawn(gevent.sleep, 60))
     sender.run.ask()
-    first, second = (sender.run.hand.draw(sender.run.roster.join().channel) for _ in range(2))
-    sender.run.hungry.clear()
+    channel = sender.run.roster.join().channel
+    first = sender.run.hand.draw(channel)
+    sender.run.ask()
     sender.run.release_ended([first])
-    assert not sender.run.hungry.is_set()
+    assert not sender.run.hungry.is_set(), "two are left to be sent"
+    second, third = (sender.run.hand.draw(channel) for _ in range(2))
+    sender.run.ask()
     sender.run.release_ended([second])
+    assert not sender.run.hungry.is_set(), "one is out"
+    sender.run.release_ended([third])
     assert sender.run.hungry.is_set()
