@@ -123,7 +123,8 @@ class LeaseBook:
         self._log = log
         self._now_ns = now_ns
         self._resend = resend
-        self._epoch = epoch
+        self.epoch = epoch
+        """The epoch of the latest lease."""
         self._recall_positions = recall_positions
         self._phase = -1
         self._opened_ns = 0
@@ -222,18 +223,14 @@ class LeaseBook:
         if not lease.open:
             self._close(lease)
 
-    def recall(self, fair: int) -> None:
-        """Ask the worker that holds the most, if it is more than `fair`, to return a lease."""
+    def recall(self, fair: int, most: int) -> None:
+        """Ask the worker that holds the most, if it is more than `fair`, to return up to `most` leases."""
         busiest = max(self._held, key=self._held.__getitem__, default="")
-        if self._held[busiest] <= fair:
-            return
-        leases = self._of[busiest].values()
+        leases = self._of.get(busiest, {}).values()
         mine = [lease for lease in leases if not (lease.custody or lease.recalled)]
-        if len(mine) <= fair:
-            return
-        left = [self._parts[lease.shard].size - self._parts[lease.shard].next for lease in mine]
-        most = max(left)
-        mine[left.index(most)].recalled = most >= self._recall_positions
+        mine.sort(key=self._ungranted, reverse=True)
+        for lease in mine[: max(min(most, len(mine) - fair), 0)]:
+            lease.recalled = self._ungranted(lease) >= self._recall_positions
 
     def lose(self, worker: str) -> int:
         """End all leases of a worker that is no more, and return how many commands are in doubt."""
@@ -266,14 +263,14 @@ class LeaseBook:
         return self._held[worker]
 
     @property
-    def epoch(self) -> int:
-        """The epoch of the latest lease."""
-        return self._epoch
+    def free(self) -> int:
+        """How many shards are free with something left."""
+        return len(self._group)
 
     @property
     def active(self) -> int:
         """How many shards are free with something left, or held."""
-        return len(self._group) + sum(self._held.values())
+        return self.free + sum(self._held.values())
 
     def more(self, lease: Lease) -> bool:
         """Tell whether a lease may still be extended."""
@@ -285,8 +282,7 @@ class LeaseBook:
 
     def left_of(self, lease: Lease) -> int:
         """Return how many positions could be sent under a lease from now on."""
-        part = self._parts[lease.shard]
-        return part.size - part.next + size(lease.unsent) if not lease.custody else 0
+        return self._ungranted(lease) + size(lease.unsent) if not lease.custody else 0
 
     @property
     def exhausted(self) -> bool:
@@ -318,9 +314,13 @@ class LeaseBook:
             return part.left
         return self._watching and bool(part.doubt)
 
+    def _ungranted(self, lease: Lease) -> int:
+        part = self._parts[lease.shard]
+        return part.size - part.next
+
     def _lease(self, shard: int, worker: str) -> Lease:
-        self._epoch += 1
-        lease = Lease(self._epoch, worker, shard, self._phase)
+        self.epoch += 1
+        lease = Lease(self.epoch, worker, shard, self._phase)
         self._parts[shard].lease = lease
         self._holder[shard] = worker
         self._of.setdefault(worker, {})[lease.epoch] = lease

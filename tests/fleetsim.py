@@ -203,7 +203,8 @@ class Worker:
         self.observe(draw)
         if draw.random() < 0.3:
             self.flush()
-        if self.world.step >= self.next_ask or draw.random() < 0.05:
+        hungry = self.sending and self.agent.holder.empty and not self.agent.in_vain
+        if hungry or self.world.step >= self.next_ask or draw.random() < 0.05:
             self.ask()
 
     def send(self, lease: Held, position: int, attempt: int) -> None:
@@ -241,7 +242,10 @@ class Worker:
         ask = self.agent.ask(counts, stopped=stopped, leaving=self.leaving)
         self.world.post(self.world.wired(ask), self, to_master=True)
 
-    def hear(self, answer: Answer) -> None:
+    def hear(self, answer: Answer | None) -> None:
+        if answer is None:
+            self.next_ask = self.world.step
+            return
         self.agent.follow(answer)
         if self.agent.over:
             # As a process that closes its journal, and is started again for the master there is.
@@ -305,6 +309,12 @@ class World:
             first_positions=FEW_POSITIONS,
             accounts=accounts,
         )
+        self.desk.calls.call = self.call
+
+    def call(self, name: str) -> None:
+        """Have a worker ask at once, unless that is lost on the way."""
+        (worker,) = [worker for worker in self.workers if worker.name == name]
+        self.post(None, worker, to_master=False)
 
     def write_all(self, grants: Sequence[Grant]) -> None:
         """Be the grant log, on a disk that is full now and then."""
