@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Kind, Outcome
+from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.platform import Completion
 from locustfiles.completions import Place, Seen
 from reports.journal import ROW, Fact
 
@@ -47,6 +48,16 @@ class Sightings:
             flags=[one.flags for one in told],
             rows=rows,
         )
+
+    def __iter__(self) -> Iterator[Seen]:
+        """Yield each by itself."""
+        numbers = (self.rows[name].tolist() for name in ("attempt", "phase", "channel", "at_ns"))
+        told = map(Completion, self.outcomes, self.reasons, self.flags)
+        columns = self.places, *numbers, self.kinds, self.account_ids, told
+        for place, attempt, phase, channel, at_ns, kind, account_id, one in zip(
+            *columns, strict=True
+        ):
+            yield Seen(place, attempt, phase, Channel(channel), kind, account_id, one, at_ns)
 
 
 def facts(count: int) -> Rows:
