@@ -117,6 +117,7 @@ class LeaseBook:
         *,
         resend: bool = True,
         epoch: int = 0,
+        recall_positions: int = RECALL_POSITIONS,
     ) -> None:
         """Epochs begin after `epoch`; with `resend` what is in doubt may be sent again."""
         self._log = log
@@ -124,6 +125,7 @@ class LeaseBook:
         self._resend = resend
         self.epoch = epoch
         """The epoch of the latest lease."""
+        self._recall_positions = recall_positions
         self._phase = -1
         self._opened_ns = 0
         self._sending = self._watching = False
@@ -228,7 +230,7 @@ class LeaseBook:
         mine = [lease for lease in leases if not (lease.custody or lease.recalled)]
         mine.sort(key=self._ungranted, reverse=True)
         for lease in mine[: max(min(most, len(mine) - fair), 0)]:
-            lease.recalled = self._ungranted(lease) >= RECALL_POSITIONS
+            lease.recalled = self._ungranted(lease) >= self._recall_positions
 
     def lose(self, worker: str) -> int:
         """End all leases of a worker that is no more, and return how many commands are in doubt."""
@@ -292,15 +294,14 @@ class LeaseBook:
     def awaited(self) -> int:
         """How many commands are out, or in doubt, or are to be watched, by the workers' last words."""
         doubt = sum(stop - start for part in self._parts.values() for start, stop, _ in part.doubt)
-        return doubt + sum(
-            size(without(lease.open, lease.unsent))
-            + sum(
-                stop - start
-                for start, stop, attempt in lease.ranges(lease.unsent)
-                if attempt == WATCH
-            )
+        out = sum(size(without(lease.open, lease.unsent)) for lease in self._leases())
+        watched = sum(
+            stop - start
             for lease in self._leases()
+            for start, stop, attempt in lease.ranges(lease.unsent)
+            if attempt == WATCH
         )
+        return doubt + out + watched
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -392,8 +393,7 @@ class LeaseBook:
             lease.total += stop - start
         lease.grants += ranges
         given = [(start, stop) for start, stop, _ in ranges]
-        lease.unsent = union(lease.unsent, given)
-        lease.open = union(lease.open, given)
+        lease.unsent, lease.open = union(lease.unsent, given), union(lease.open, given)
 
     def _next_attempt(self, attempt: int) -> int:
         again = self._resend and attempt != WATCH and attempt < ATTEMPTS_MAX

@@ -85,6 +85,7 @@ class Desk:
         now_ns: Callable[[], int],
         *,
         lease_ns: int,
+        first_positions: int = FIRST_POSITIONS,
         accounts: AccountBook | None = None,
         tell: Callable[[str, str], None] = lambda _event, _note: None,
     ) -> None:
@@ -102,6 +103,7 @@ class Desk:
         """The living that have room for leases: kept, since every ask needs to know how many."""
         self._now_ns = now_ns
         self._lease_ns = lease_ns
+        self._first_positions = first_positions
         self._tell = tell
         self._turn = 0
         self._phase = -1
@@ -110,8 +112,7 @@ class Desk:
         """Whether the run has ended: workers shall leave it."""
         self._began_ns = 0
         self._paused_ns = 0
-        self._step = 0
-        self._rate_per_s = 0
+        self._step = self._rate_per_s = 0
         self._shares = Shares()
         self._decided_ns = 0
 
@@ -240,7 +241,7 @@ class Desk:
             for lease in self.book.leases_of(ask.worker).values()
             if lease.epoch not in wants and not lease.custody
         ]
-        wants |= {lease.epoch: FIRST_POSITIONS for lease in unheard}
+        wants |= {lease.epoch: self._first_positions for lease in unheard}
         described = sum(len(self._news(ask.worker, lease)) for lease in unheard)
         while held < min(ask.room, fair) and described < BOUND_MAX:
             offered = self.book.offer(ask.worker, 1)
@@ -248,7 +249,7 @@ class Desk:
                 break
             held += 1
             described += len(self._news(ask.worker, offered[0]))
-            wants[offered[0].epoch] = FIRST_POSITIONS
+            wants[offered[0].epoch] = self._first_positions
         if held < min(ask.room, fair) and described < BOUND_MAX:
             self.book.recall(fair, min(ask.room, fair) - held)
         self.book.extend(wants, ask.worker)

@@ -22,7 +22,7 @@ from reports.sending import SendingTime
 from reports.slos import Fitness, Slo
 from reports.timeline import Second
 from reports.verdict import Losses, conclude, judge_fitness
-from tests.unit.test_run import Stage
+from tests.stages import Stage
 
 MS = 1_000_000
 S = 1000 * MS
