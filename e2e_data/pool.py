@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from e2e_data import manifest as manifests
 from e2e_data import parquet, tables
@@ -23,7 +24,7 @@ from e2e_data.shard import Counts, Shard, make_shard, shard_counts
 from e2e_data.tally import empty_tally, tally_of
 
 SHARDS_KEPT = 8
-"""So many shards stay in memory; a large one takes about 3 MB."""
+"""So many shards that nobody uses stay in memory; a large one takes about 3 MB."""
 FAULTS_TOLD = 10
 
 
@@ -48,6 +49,8 @@ class Pool:
         self.laps = laps
         self._manifest = manifest
         self._recent: OrderedDict[int, Shard] = OrderedDict()
+        self._used: WeakValueDictionary[int, Shard] = WeakValueDictionary()
+        """What anybody still has: making it once more would take time and memory for the same."""
         self._counts: dict[int, Counts] = {}
 
     @classmethod
@@ -183,9 +186,16 @@ class Pool:
 
         Raises Problems when it is not what the manifest says, and IndexError when there is none.
         """
-        if number in self._recent:
-            self._recent.move_to_end(number)
-            return self._recent[number]
+        shard = self._used.get(number)
+        if shard is None:
+            shard = self._used[number] = self._fresh(number)
+        self._recent[number] = shard
+        self._recent.move_to_end(number)
+        if len(self._recent) > SHARDS_KEPT:
+            self._recent.popitem(last=False)
+        return shard
+
+    def _fresh(self, number: int) -> Shard:
         if not 0 <= number < self.shard_count:
             raise IndexError(f"shard {number}: the pool has {self.shard_count} shards")
         within = number % self.config.shard_count
@@ -195,12 +205,7 @@ class Pool:
         shard = self.unchecked_shard(within)
         if self._manifest and shard.hash != self._manifest.shards[within].hash:
             raise Problems([self._difference(shard)])
-        if within != number:
-            shard = replace(shard, number=number)
-        self._recent[number] = shard
-        if len(self._recent) > SHARDS_KEPT:
-            self._recent.popitem(last=False)
-        return shard
+        return shard if within == number else replace(shard, number=number)
 
     def unchecked_shard(self, number: int) -> Shard:
         """Return one shard as it is, not compared with the manifest, for whoever looks for faults.

@@ -14,8 +14,8 @@ from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.record_drafts import RecordDraft, record_drafts
 from locustfiles.bindings import Bindings, Key
+from locustfiles.card import Card, Deal
 from locustfiles.clock import Clock
-from locustfiles.hand import Card, Deal
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from e2e_data.commands import Channel
 from locustfiles.addressing import Addresser
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings
+from locustfiles.card import Card
 from locustfiles.fleet.holder import Holder
-from locustfiles.hand import Card, Hand
+from locustfiles.hand import Hand
 from locustfiles.pacing import SECOND_NS
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker

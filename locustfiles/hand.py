@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice, repeat, zip_longest
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.commands import Channel, Kind, Label
-from e2e_data.drafts import Drafts
-from e2e_data.ids import REPLAY_ATTEMPT, RETRY_ATTEMPT, Ids
+from e2e_data.commands import Channel, Kind
+from e2e_data.ids import REPLAY_ATTEMPT, Ids
 from e2e_data.pool import Pool
-from e2e_data.record_drafts import RecordDraft
 from e2e_data.replays import replays_of
 from e2e_data.sequence import interleave
 from e2e_data.shard import Shard
+from locustfiles.card import Card, Deal, card_of
 from locustfiles.fleet.holder import Held, Holder
 from locustfiles.leases import WATCH
 from locustfiles.mix import Mix
@@ -26,130 +23,13 @@ from locustfiles.mix import Mix
 HELD_MAX = 16
 """Shards held at once: enough to spread the load over many accounts, in bounded memory."""
 DEALT = 1024
-"""Cards made at a time, at most: one costs a third of what it does among 64; all take milliseconds."""
+"""Cards made at a time: one costs a third of what it does among 64, and all take milliseconds."""
 LAP = 0
 """Laps are in the shards' numbers: `Ids.parted` takes them apart."""
 
 # A table, because a sender makes thousands of commands a second and enum look-ups are slow.
 _KINDS = tuple(Kind)
 _CHANNELS = tuple(Channel)
-
-
-@dataclass(slots=True, eq=False)
-class Deal:
-    """Commands that are dealt together, so that what each needs can be made for all at once."""
-
-    lap: int
-    shard: Shard
-    named: NDArray[np.int64]
-    """The index of the command under whose ids each is sent: its own, but for replays."""
-    accounts: NDArray[np.int64]
-    attempts: NDArray[np.int64]
-    command_ids: list[str]
-    customer_ids: list[str]
-    kinds: list[Kind]
-    free: list[bool] = field(default_factory=list)
-    """Once somebody looked, which were not blocked then, nor will ever be."""
-    ready: list[bool] = field(default_factory=list)
-    """Once their requests were asked for, which have one: the others are made one by one."""
-    drafts: Drafts | None = None
-    records: Sequence[RecordDraft | None] | None = None
-    """Their records, once one was asked for; None for those that are made one by one."""
-
-
-class Card(NamedTuple):
-    """A command that this worker may send now, with its id."""
-
-    place: tuple[int, int, int]
-    """(lap, shard, index), as the journal has it."""
-    shard: Shard
-    kind: Kind
-    account: int
-    command_id: str
-    """For a replay that of its original, as everything that is sent for it."""
-    customer_id: str
-    original: int = -1
-    """For a replay the index of the command that it repeats; -1 for what is none."""
-    is_awaited: bool = False
-    """Whether a replay waits for this command's completion."""
-    granted: int = 0
-    """The number of the attempt as it was granted, or WATCH."""
-    attempt: int = 0
-    """The number of the attempt; replays have numbers of their own."""
-    position: int = 0
-    lease: Held | None = None
-    """Where it came from; None only where nothing is leased."""
-    ready_ns: int = 0
-    """Since when a replay that waited may be sent; 0 for what never had to wait."""
-    expected: int = 0
-    """Its set of right outcomes, as the number of an Outcome."""
-    deal: Deal | None = None
-    row: int = 0
-    """Its row in the deal."""
-    channel: Channel = Channel.HTTP
-    """Over which it goes, whoever sends it and however often."""
-
-    @property
-    def lap(self) -> int:
-        """The lap of the pool."""
-        return self.place[0]
-
-    @property
-    def index(self) -> int:  # type: ignore[override]  # nobody looks for values in a card
-        """Its index in the shard."""
-        return self.place[2]
-
-    @property
-    def account_key(self) -> tuple[int, int, int]:
-        """Return (lap, shard, account number), as the bindings have it."""
-        return self.lap, self.shard.number, self.account
-
-    @property
-    def original_place(self) -> tuple[int, int, int]:
-        """Return the place of the command that is sent: for a replay, its original's."""
-        return self.lap, self.shard.number, self.original if self.is_replay else self.index
-
-    @property
-    def is_replay(self) -> bool:
-        """Whether it repeats another command."""
-        return self.original >= 0
-
-    def numbered(self, again: int) -> int:
-        """Return the number of the attempt that is made after so many others."""
-        return self.attempt + again * RETRY_ATTEMPT
-
-    @property
-    def waits(self) -> bool:
-        """Whether it repeats a command that must have been observed complete before."""
-        return self.is_replay and self.shard.label[self.index] == Label.REPLAY
-
-    @property
-    def is_returned(self) -> bool:
-        """Whether the lease that it came from was given back meanwhile."""
-        return self.lease is not None and self.lease.returned
-
-    def keep(self) -> None:
-        """Keep its lease until nothing more will come of it: it is to be sent later, or again."""
-        if self.lease is not None:
-            self.lease.aside.add(self.position)
-
-    def let_go(self) -> None:
-        """Undo `keep`."""
-        if self.lease is not None:
-            self.lease.aside.discard(self.position)
-
-    def put_back(self) -> None:
-        """Let it be drawn again, here or elsewhere: it was surely not sent."""
-        if self.lease is not None:
-            self.lease.put_back(self.position, self.granted)
-
-    def done(self) -> None:
-        """Let it go: nothing more will come of it."""
-        if self.lease is not None:
-            self.lease.done(self.position)
-
-
-_card = partial(tuple.__new__, Card)  # many thousands a second
 
 
 @dataclass(slots=True)
@@ -165,6 +45,8 @@ class _Dealt:
     """The position of the replay that races the command of a position."""
     channels: NDArray[np.uint8]
     """The channel of each position: it is the position's lane."""
+    most: int
+    """So many cards are made the next time."""
     cards: dict[int, Card] = field(default_factory=dict)
 
     def after(self, last: tuple[int, int], lane: int, most: int) -> list[tuple[int, int]]:
@@ -274,8 +156,9 @@ class Hand:
         for number, (position, attempt) in enumerate(drawn):
             card = made.pop(position, None)
             if card is None or card.granted != attempt:
-                upcoming = [*drawn[number:], *islice(lease.queues[lane], DEALT)][:DEALT]
-                upcoming += dealt.after(upcoming[-1], lane, DEALT - len(upcoming))
+                most, dealt.most = dealt.most, DEALT
+                upcoming = [*drawn[number:], *islice(lease.queues[lane], most)][:most]
+                upcoming += dealt.after(upcoming[-1], lane, most - len(upcoming))
                 made.update((card.position, card) for card in self._deal(lease, dealt, upcoming))
                 card = made.pop(position)
             found.append(card)
@@ -331,7 +214,9 @@ class Hand:
             races = dict(zip(*(place[indices].tolist() for indices in racing), strict=True))
             named, awaited = replays.named(size), replays.awaited(size)
             channels = self._channels(shard, order, named, place)
-            dealt = _Dealt(shard, order, named, awaited, races, channels)
+            # Shards are drawn from in turn: with as many cards in each, all would run out at once.
+            first = (len(self._dealt) % HELD_MAX + 1) * DEALT // HELD_MAX
+            dealt = _Dealt(shard, order, named, awaited, races, channels, first)
             self._dealt[lease.epoch] = dealt
             lease.split(channels.tobytes())
         return dealt
@@ -397,4 +282,4 @@ class Hand:
             range(count),
             map(_CHANNELS.__getitem__, dealt.channels[list(positions)].tolist()),
         )
-        return list(map(_card, zip(*columns, strict=True)))
+        return list(map(card_of, zip(*columns, strict=True)))

@@ -18,8 +18,8 @@ from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, HttpAnswer
 from locustfiles import retries
 from locustfiles.answers import fault_of
+from locustfiles.card import Card
 from locustfiles.channels.faults import RedirectedError
-from locustfiles.hand import Card
 from locustfiles.plan_parts.retries import Why
 from locustfiles.retries import Tried
 from locustfiles.run import Run

@@ -15,10 +15,10 @@ from e2e_data.commands import Kind
 from e2e_data.envelope import message_ids, timestamp
 from e2e_data.over_kafka import KafkaRecord
 from locustfiles.arrivals import Arrival
+from locustfiles.card import Card
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_producer import Delivery, RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
-from locustfiles.hand import Card
 from locustfiles.pacing import SECOND_NS
 from locustfiles.regional import region_of
 from locustfiles.run import Run

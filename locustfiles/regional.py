@@ -13,7 +13,7 @@ from locustfiles.completions import CompletionSource, Place
 from locustfiles.lines import Line, Sender
 
 if TYPE_CHECKING:
-    from locustfiles.hand import Card
+    from locustfiles.card import Card
     from locustfiles.run import Run
     from locustfiles.statistics import Statistics
     from locustfiles.work import Turn

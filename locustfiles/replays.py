@@ -16,8 +16,8 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from e2e_data.commands import Channel
+from locustfiles.card import Card
 from locustfiles.completions import Place
-from locustfiles.hand import Card
 
 WHY_NOT_COMPLETE = "the command that it repeats was not observed complete"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import NamedTuple
 
-from locustfiles.hand import Card
+from locustfiles.card import Card
 from locustfiles.plan_parts.retries import IN_DOUBT, Why
 from locustfiles.run import Run
 from locustfiles.work import Turn

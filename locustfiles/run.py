@@ -18,6 +18,7 @@ from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from locustfiles.addressing import Addresser, Attempt
 from locustfiles.bindings import Bindings, Key, Stage
+from locustfiles.card import Card
 from locustfiles.clock import Clock
 from locustfiles.completions import CompletionSource, Place
 from locustfiles.counting import Counting
@@ -28,7 +29,7 @@ from locustfiles.fleet.ends import End
 from locustfiles.fleet.holder import Held
 from locustfiles.fleet.messages import Ask, Bound, Slice
 from locustfiles.fleet.parts import Parts
-from locustfiles.hand import HELD_MAX, LAP, Card, Hand
+from locustfiles.hand import HELD_MAX, LAP, Hand
 from locustfiles.leases import WATCH
 from locustfiles.lines import Line
 from locustfiles.pacing import SECOND_NS

@@ -11,11 +11,11 @@ from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
+from locustfiles.card import Card
 from locustfiles.completions import Place, Seen
 from locustfiles.fleet.counts import Oldest
 from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.outcomes import Outcomes
-from locustfiles.hand import Card
 from locustfiles.replays import SetAside
 from reports.journal import Fact, Journal, Told
 

@@ -151,8 +151,8 @@ class Vigil:
         """Take in rows of the event log."""
         self._events.append(rows)
 
-    def look(self) -> None:
-        """Look at all that was taken in."""
+    def look(self, breathe: Callable[[], object] = lambda: None) -> None:
+        """Look at all that was taken in; between shards, which take a while each, `breathe`."""
         while self._facts:
             rows = self._facts.popleft()
             fact, code = rows["fact"], rows["code"]
@@ -161,11 +161,13 @@ class Vigil:
             wanted = rows[(fact == Fact.COMPLETED) | (fact >= Fact.UNREADABLE) | invalid | sent]
             for number in np.unique(wanted["shard"]).tolist():
                 self._look_at(number, wanted[wanted["shard"] == number])
+                breathe()
         while self._events:
             rows = self._events.popleft()
             rows = rows[(rows["sort"] == Sort.OURS) & (rows["dead_letter"] == 0)]
             for number in np.unique(rows["shard"]).tolist():
                 self._look_at_events(number, rows[rows["shard"] == number])
+                breathe()
 
     def _look_at(self, number: int, rows: Rows) -> None:
         shard = self._watched(number)

@@ -12,7 +12,7 @@ from gevent.event import Event
 from e2e_data.commands import Channel
 from e2e_data.drafts import Request
 from locustfiles.arrivals import Arrival, Arrivals, Closed
-from locustfiles.hand import Card
+from locustfiles.card import Card
 from locustfiles.plans import Plan
 
 LOCAL = "local"

@@ -236,11 +236,8 @@ class Desk:
         held = self.book.held(ask.worker)
         fair = -(-self.book.active // max(len(self._able), 1))
         wants = {word.epoch: word.wants for word in ask.leases if not word.returned}
-        unheard = [
-            lease
-            for lease in self.book.leases_of(ask.worker).values()
-            if lease.epoch not in wants and not lease.custody
-        ]
+        mine = self.book.leases_of(ask.worker).values()
+        unheard = [one for one in mine if one.epoch not in wants and not one.custody]
         wants |= {lease.epoch: self._first_positions for lease in unheard}
         described = sum(len(self._news(ask.worker, lease)) for lease in unheard)
         while held < min(ask.room, fair) and described < BOUND_MAX:

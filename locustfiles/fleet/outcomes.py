@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Self
 
 from e2e_data.commands import Channel, Kind, Outcome, expected_on
 from e2e_data.money import MINOR_DIGITS
+from locustfiles.card import Card
 from locustfiles.fleet.checked import count
-from locustfiles.hand import Card
 
 CASES_MAX = 20
 """So many wrong outcomes are named, of each process; all are counted."""

@@ -19,12 +19,12 @@ from e2e_data.platform import Completion
 from e2e_data.pool import Pool
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings
+from locustfiles.card import Card
 from locustfiles.completions import Seen
 from locustfiles.fleet.ends import Inbox, Router
 from locustfiles.fleet.facts import About, FactCounts
 from locustfiles.fleet.figures import Figures, FleetFigures
 from locustfiles.fleet.outcomes import Outcomes
-from locustfiles.hand import Card
 from locustfiles.kafka_completions import Observer
 from locustfiles.live import _right
 from locustfiles.tracker import Tracker

@@ -312,3 +312,17 @@ def test_what_will_be_given_next_is_made_one_by_one(monkeypatch, pool):
     assert made == [16, 17, 18, 19]
     assert len(table.drawn()) == sum(table.sizes) - 1
     assert made == [16, 17, 18, 19]
+
+
+def test_the_shards_cards_run_out_one_shard_after_the_other(monkeypatch):
+    """Cards are made together, which takes its time: for all shards at once it would be a stall."""
+    monkeypatch.setattr("locustfiles.hand.DEALT", 2 * HELD_MAX)
+    table = Table(pool_of(HELD_MAX, 1, payments=(90, 90)), (Kind.PAYMENT,))
+    deal, deals, dealt_at = table.hand._deal, [], []
+    monkeypatch.setattr(table.hand, "_deal", lambda *of: deals.append(of) or deal(*of))
+    for at in range(80 * HELD_MAX):
+        table.draw()
+        dealt_at += [at] * (len(deals) - len(dealt_at))
+    assert dealt_at[:HELD_MAX] == [*range(HELD_MAX)], "there has to be one of each"
+    rounds = [at // HELD_MAX for at in dealt_at[HELD_MAX:]]
+    assert max(rounds.count(one) for one in rounds) == 1

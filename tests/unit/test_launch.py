@@ -14,7 +14,7 @@ from e2e_data.platform import Platform
 from e2e_data.problems import Problems
 from locustfiles import kafka_launch
 from locustfiles.arrivals import Arrival
-from locustfiles.hand import Card
+from locustfiles.card import Card
 from locustfiles.launch import launch, order_of, serve
 from locustfiles.options import OPTIONS
 from locustfiles.regional import RegionalLine, RegionalSource

@@ -10,8 +10,8 @@ import pytest
 from e2e_data import config
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.pool import Pool
+from locustfiles.card import Card
 from locustfiles.fleet.outcomes import CASES_MAX, Outcomes
-from locustfiles.hand import Card
 
 POOL = Pool.in_memory(config.load("smoke", {"accounts": 40, "accounts_per_shard": 40}), 7)
 SHARD = POOL.shard(0)

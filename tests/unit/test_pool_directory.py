@@ -227,3 +227,12 @@ def test_memory_is_bounded():
     list(pool.shards())
     assert len(pool._recent) == 8
     assert pool.shard(9) is pool.shard(9)
+
+
+def test_what_somebody_has_is_not_made_again():
+    """However many others were asked for meanwhile: making one stops whoever else waits."""
+    pool = Pool.in_memory(SMOKE, 7)
+    held = pool.shard(0)
+    list(pool.shards())
+    assert 0 not in pool._recent
+    assert pool.shard(0) is held

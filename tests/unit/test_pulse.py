@@ -34,8 +34,11 @@ class FakeRun:
         self.look_ahead = lambda: None
         self.journal = SimpleNamespace(cut=lambda: None, write=self.flush)
         self.settling = False
-        looked_at = SimpleNamespace(look=lambda: None)
-        self.counting = SimpleNamespace(vigil=looked_at, parts=looked_at, traces=None)
+        parts, vigil = (
+            SimpleNamespace(look=lambda: None),
+            SimpleNamespace(look=lambda breathe: breathe()),
+        )
+        self.counting = SimpleNamespace(vigil=vigil, parts=parts, traces=None)
         self.written = []
         self.completions = SimpleNamespace(
             mark=lambda: lambda: self.written.append(list(self.released)), flush=lambda: None

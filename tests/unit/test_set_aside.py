@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from e2e_data.commands import Channel, Kind, Label
-from locustfiles.hand import Card
+from locustfiles.card import Card
 from locustfiles.replays import WHY_NOT_COMPLETE, SetAside
 
 HTTP = Channel.HTTP

@@ -12,7 +12,7 @@ from e2e_data.ids import REPLAY_ATTEMPT
 from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings
-from locustfiles.hand import Card
+from locustfiles.card import Card
 from locustfiles.tracker import Tally, Tracker
 from reports.journal import Fact, Journal
 from tests.helpers_wire import Clock

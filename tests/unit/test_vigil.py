@@ -317,3 +317,13 @@ def test_what_no_shard_has_is_passed_over():
     watch.see((10**6, Fact.COMPLETED, SETTLED), (10**6, Fact.MISDIRECTED, 0))
     watch.events((10**6, 1))
     assert watch.said == []
+
+
+def test_between_shards_others_have_their_turn():
+    """To look at one takes a while, to look at many at once would stop the users."""
+    watch, breaths = Watch(), []
+    rows = np.zeros(6, ROW)
+    rows["shard"], rows["fact"], rows["code"] = [0, 1] * 3, Fact.COMPLETED, SETTLED
+    watch.vigil.facts(rows)
+    watch.vigil.look(lambda: breaths.append(len(watch.vigil._shards)))
+    assert breaths == [1, 2]
