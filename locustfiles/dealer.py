@@ -73,11 +73,9 @@ class Dealer:
         if not lane.due:
             self._prepare(work, lane, free_ns)
         while lane.due:
-            overdue = lane.due.popleft()
-            lease = overdue.card.lease
-            if lease is None or self._holder.may_send(lease):
-                return overdue.at(free_ns)
-            overdue.card.put_back()
+            overdue = self._overdue(lane, free_ns)
+            if overdue is not None:
+                return overdue
         card = self._draw(work, lane, seat)
         if card is None:
             while seat.channel is channel and not work.over.is_set():
@@ -93,6 +91,21 @@ class Dealer:
                 card.put_back()
         return turn
 
+    def at_once(self, seat: Seat) -> Turn | None:
+        """Return the next command for a user's channel if it is overdue, and its request made; no waiting."""
+        work = self.work
+        lane = work.lanes.get(seat.channel) if work is not None else None
+        if work is None or lane is None or work.over.is_set() or not self.open.is_set():
+            return None
+        free_ns = self._now_ns()
+        if not lane.due:
+            self._prepare(work, lane, free_ns)
+        while lane.due and lane.due[0].request is not None:
+            overdue = self._overdue(lane, free_ns)
+            if overdue is not None:
+                return overdue
+        return None
+
     def more(self, channel: Channel, most: int) -> list[Turn]:
         """Return further commands that are overdue, for a user that needs not wait between them."""
         work = self.work
@@ -101,13 +114,19 @@ class Dealer:
             return []
         free_ns, turns = self._now_ns(), []
         for _ in range(min(most, len(lane.due))):
-            overdue = lane.due.popleft()
-            lease = overdue.card.lease
-            if lease is None or self._holder.may_send(lease):
-                turns.append(overdue.at(free_ns))
-            else:
-                overdue.card.put_back()
+            overdue = self._overdue(lane, free_ns)
+            if overdue is not None:
+                turns.append(overdue)
         return turns
+
+    def _overdue(self, lane: Lane, free_ns: int) -> Turn | None:
+        """Return the next of what was made ready, for a user free since then; None if nobody may send it."""
+        overdue = lane.due.popleft()
+        lease = overdue.card.lease
+        if lease is None or self._holder.may_send(lease):
+            return overdue.at(free_ns)
+        overdue.card.put_back()
+        return None
 
     def _prepare(self, work: Work, lane: Lane, now_ns: int) -> None:
         """Make ready, all at once, the commands of the arrivals that are overdue, if there are several."""

@@ -108,6 +108,7 @@ class Run:
         self.dealer = Dealer(*state, self.addresser, self.roster)
         self.spending = Spending(len(pool.config.currencies), asked=bool(plan.budget.moved))
         self.take = self.spending.counting(self.dealer.take)
+        self.at_once = self.spending.counting(self.dealer.at_once)
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
         self.completions: CompletionSource | None = None
