@@ -7,6 +7,7 @@ draft has a gap for it, and to fill the gap is all that is left to do when the c
 from __future__ import annotations
 
 import zlib
+from binascii import hexlify
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,6 @@ from e2e_data.tables import Int64s
 Request = tuple[bytes, bytes]
 """The first line of a request, and all that follows the headers that every request has."""
 
-_GAP = b"%%0%dx%%0%dx" % (2 * TIME_BYTES, 2 * CHECK_BYTES)
-
 
 @dataclass(frozen=True, slots=True)
 class Drafts:
@@ -45,7 +44,8 @@ class Drafts:
     def filled(self, row: int, intended_us: int) -> Request:
         """Return the request of an attempt intended at so many microseconds."""
         time = intended_us.to_bytes(TIME_BYTES, "big")
-        gap = _GAP % (intended_us, zlib.crc32(time, self.checks[row]))
+        check = zlib.crc32(time, self.checks[row]).to_bytes(CHECK_BYTES, "big")
+        gap = hexlify(time + check)
         return self.lines[row], b"".join((self.before[row], gap, self.after[row]))
 
 

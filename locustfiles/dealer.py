@@ -18,7 +18,7 @@ from locustfiles.hand import Hand
 from locustfiles.pacing import SECOND_NS
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
-from locustfiles.work import Lane, Turn, Work, arrival_of, turn_of
+from locustfiles.work import Lane, Turn, Work, arrival_of, ready_of, turn_of
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Dealer:
         if not lane.due:
             self._prepare(work, lane, free_ns)
         while lane.due:
-            overdue = self._overdue(lane, free_ns)
+            overdue = self._overdue(work, lane, free_ns)
             if overdue is not None:
                 return overdue
         card = self._draw(work, lane, seat)
@@ -101,7 +101,7 @@ class Dealer:
         if not lane.due:
             self._prepare(work, lane, free_ns)
         while lane.due and lane.due[0].request is not None:
-            overdue = self._overdue(lane, free_ns)
+            overdue = self._overdue(work, lane, free_ns)
             if overdue is not None:
                 return overdue
         return None
@@ -114,18 +114,18 @@ class Dealer:
             return []
         free_ns, turns = self._now_ns(), []
         for _ in range(min(most, len(lane.due))):
-            overdue = self._overdue(lane, free_ns)
+            overdue = self._overdue(work, lane, free_ns)
             if overdue is not None:
                 turns.append(overdue)
         return turns
 
-    def _overdue(self, lane: Lane, free_ns: int) -> Turn | None:
+    def _overdue(self, work: Work, lane: Lane, free_ns: int) -> Turn | None:
         """Return the next of what was made ready, for a user free since then; None if nobody may send it."""
-        overdue = lane.due.popleft()
-        lease = overdue.card.lease
-        if lease is None or self._holder.may_send(lease):
-            return overdue.at(free_ns)
-        overdue.card.put_back()
+        card, number, intended_ns, request = lane.due.popleft()
+        if card.lease is None or self._holder.may_send(card.lease):
+            arrival = arrival_of((number, intended_ns, free_ns))
+            return turn_of((card, arrival, lane.channel, work.number, request))
+        card.put_back()
         return None
 
     def _prepare(self, work: Work, lane: Lane, now_ns: int) -> None:
@@ -138,12 +138,10 @@ class Dealer:
         drawn = self._hand.draw_some(lane.channel, len(overdue))
         cards = [card for card in drawn if self._free(card) or self._admitted(work, lane, card)]
         lane.arrivals.take_overdue(overdue[: len(cards)])
-        channel, phase, made = lane.channel, work.number, self._addresser.request
-        http = channel is Channel.HTTP
+        phase, made, http = work.number, self._addresser.request, lane.channel is Channel.HTTP
         for card, (number, intended_ns) in zip(cards, overdue, strict=False):
             request = made(card, phase, intended_ns) if http else None
-            arrival = arrival_of((number, intended_ns, now_ns))
-            lane.due.append(turn_of((card, arrival, channel, phase, request)))
+            lane.due.append(ready_of((card, number, intended_ns, request)))
         if cards and not self._warned:
             self._warn_overdue(work, lane)
 

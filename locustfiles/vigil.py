@@ -197,7 +197,11 @@ class Vigil:
 
     def _spend(self, shard: _Watched, number: int, sent: Rows, settled: Rows) -> None:
         """Add what was sent to what accounts have, and take off what was settled, in their order."""
-        brought, paid = _first(shard.named[sent["index"]], sent), _first(settled["index"], settled)
+        named = shard.named[sent["index"]]
+        brings = shard.credit_minor[named] != 0
+        if not brings.any() and not len(settled):
+            return
+        brought, paid = _first(named[brings], sent[brings]), _first(settled["index"], settled)
         index = np.concatenate([brought[0], paid[0]]).astype(np.int64)
         at_ns = np.concatenate([brought[1], paid[1]])
         is_paid = np.arange(len(index)) >= len(brought[0])
