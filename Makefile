@@ -30,7 +30,7 @@ BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clien
 COMPOSE ?= docker compose
 STACK := --profile sandbox --profile brokers
 
-.PHONY: demo test test-fast test-unit test-unit-greenlets test-drawn test-properties test-e2e test-integration test-users test-alone lint bench audit clean stack-up stack-down validate-pipeline
+.PHONY: demo test test-fast test-unit test-unit-greenlets test-drawn test-properties test-e2e test-integration test-users test-alone lint bench audit clean stack-up stack-down stack-wanted validate-pipeline
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -101,24 +101,47 @@ bench: $(VENV)/.run
 	@for each in $(BENCHMARKS); do $(BIN)/python $$each || exit; done
 
 # In an environment of its own, which has other versions. Strict: what could not be looked up is no pass.
+# pip-audit ends with 1 for what it found, and for whom it could not ask as well, often with a traceback.
+AUDIT_LOG := $(VENV)/audit.log
 audit: $(VENV)/.audit
-	$(VENV)/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+	@$(VENV)/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip >$(AUDIT_LOG) 2>&1; status=$$?; \
+	if test $$status = 0 || grep -q '^Found [0-9]* known vulnerabilit' $(AUDIT_LOG); then \
+		cat $(AUDIT_LOG); exit $$status; fi; \
+	tail -n 1 $(AUDIT_LOG); echo "== audit: whether anything is vulnerable could not be asked; all of it: $(AUDIT_LOG)"; exit 3
 
 $(VENV)/.audit: $(VENV)/.python
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
 	touch $@
 
-stack-up:
+stack-up: stack-wanted
 	$(COMPOSE) $(STACK) up --build --detach --wait
 
 stack-down:
 	$(COMPOSE) --profile '*' down --remove-orphans
 
-# Over HTTP and through real Kafka, whose event topic tells of all outcomes. IBM's queue manager is looked at
-# for its health alone: the sandbox is no client of it.
+# What is missing is said before anything is built.
+stack-wanted:
+	@$(COMPOSE) version >/dev/null 2>&1 || { \
+		echo "There is no '$(COMPOSE)' here: install a container engine with Compose, or name yours with COMPOSE="; exit 2; }
+	@test "$$MQ_LICENSE" = accept || { \
+		echo "IBM MQ starts for who agrees to IBM's terms for developers: read them, then set MQ_LICENSE=accept"; exit 2; }
+	@test -z "$$MQ_CLIENT" -o -f "$$MQ_CLIENT/lib64/$(MQ_LIBRARY)" || { \
+		echo "MQ_CLIENT=$$MQ_CLIENT has no lib64/$(MQ_LIBRARY): name the folder of IBM's MQ client, unpacked"; exit 2; }
+	@test -z "$$MQ_CLIENT" -o -n "$$MQ_PASSWORD" || { \
+		echo "MQ_PASSWORD is not set: choose the one that the user app is to have at the queue manager"; exit 2; }
+
+# Over HTTP, through real Kafka, whose event topic tells of all outcomes, and through IBM MQ where MQ_CLIENT is
+# the folder of IBM's MQ client: by its library sandbox and workers reach the queue manager.
+MQ_LIBRARY := libmqm_r.so
+ifdef MQ_CLIENT
+validate-pipeline: export SANDBOX_OPTIONS ?= --kafka-at=kafka:9092 '--mq-at=mq(1414)' --mq-user=app \
+	--mq-qmgr=$(or $(MQ_QMGR),QM1) --mq-library=/opt/mqm/lib64/$(MQ_LIBRARY)
+validate-pipeline: export CHANNELS ?= http=40,kafka=30,mq=30
+else
 validate-pipeline: export SANDBOX_OPTIONS ?= --kafka-at=kafka:9092
 validate-pipeline: export CHANNELS ?= http=60,kafka=40
+endif
 validate-pipeline: export PAYSTORM_SET ?= kafka.bootstrap=kafka:9092
 # The master's exit code is the verdict; what is judged again from its directory must come to the same.
 # (Not by --exit-code-from: it would stop the master when the first worker has ended.)

@@ -338,7 +338,9 @@ def main() -> None:
         )
     if options.only in (None, "ends"):
         told_by = 40 if options.quick else 100
-        print(table(f"fleet: {told_by} workers and one event topic", ends_rows(told_by, seconds)))
+        print(
+            table(f"fleet: {told_by} workers and one event topic", ends_rows(told_by, seconds // 2))
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python benchmarks/http.py            about two minutes
     python benchmarks/http.py --quick    seconds, to see that it runs
+    python benchmarks/http.py --otel     what a command takes with spans, and nothing else
 
 All send to the same nginx, of the system's packages, which answers as a payments platform does; it
 has the machine's last core, and each client the first. What counts is requests per second of
@@ -238,6 +239,24 @@ def exactness(url: str, seconds: float) -> Iterator[Row]:
     yield Row("spacing's mean error", f"{found['spacing_error_ms']:.2f} ms", "", "of 0.50 ms")
 
 
+def spans(url: str, seconds: float) -> Iterator[Row]:
+    """Yield what a command takes of a core, without spans and with them; nginx takes those, too."""
+    names = {
+        "untraced": "without --otel",
+        "sampled": "--otel, one attempt in a hundred recorded",
+        "traced": "--otel, each recorded",
+    }
+    base = 0.0
+    os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = url
+    for name, title in names.items():
+        found = of_locust(name, url, seconds)
+        base = base or found["cpu_us"]
+        more = f"{found['cpu_us'] - base:+.0f} µs, {found['exported']:,.0f} spans of {found['acknowledged']:,.0f}"
+        yield Row(
+            title, f"{found['cpu_us']:.0f} µs ({more})", "", f"{found['cpu_us'] / base:.1f} x"
+        )
+
+
 def costs(url: str) -> Iterator[Row]:
     """Yield what each part of a request takes."""
     for name, took_us in of_locust("costs", url, 0).items():
@@ -250,12 +269,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="for seconds only")
-    quick = parser.parse_args().quick
+    parser.add_argument("--otel", action="store_true", help="what spans take, and nothing else")
+    given = parser.parse_args()
+    quick = given.quick
     nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if nginx is None:
         print("skipped: there is no nginx; install it from the system's packages (nginx-light)")
         return
     with serving(nginx) as url:
+        if given.otel:
+            print(table("a command", spans(url, 2 if quick else 8)))
+            return
         print(table("requests", speeds(url, 2 if quick else 8)), end="\n\n")
         print(table("constant rate", exactness(url, 3 if quick else 30)), end="\n\n")
         print(table("cost per request", costs(url)))

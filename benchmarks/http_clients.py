@@ -10,6 +10,9 @@ Prints a JSON line: requests, wall and CPU seconds of the measured time. What th
     http            HttpUser with a constant body
     lean            the product's client alone, with a constant request
     paced           the product at 2,000 a second: how many were sent, and how late
+    untraced, sampled, traced
+                    the product with completions: what a command takes with no spans (--otel), with those
+                    of one attempt in a hundred, and with all
     costs           what each part of a request takes, in microseconds
 """
 
@@ -34,9 +37,9 @@ from locust import FastHttpUser, HttpUser, User, constant, task
 from locust.env import Environment
 
 from e2e_data import config as pool_config
-from e2e_data.commands import Channel, Kind
+from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.ids import Ids
-from e2e_data.platform import HttpAnswer, HttpRequest, Platform
+from e2e_data.platform import Completion, HttpAnswer, HttpRequest, Platform
 from e2e_data.pool import Pool
 from locustfiles import conductor as conductors
 from locustfiles.bindings import Stage
@@ -54,6 +57,7 @@ from locustfiles.plans import Plan, PoolChoice
 from locustfiles.pulse import Pulse
 from locustfiles.run import Run
 from locustfiles.statistics import Statistics
+from locustfiles.tracing import Tracing
 from locustfiles.users import PaymentsUser
 from locustfiles.work import Service
 from reports.journal import Fact
@@ -67,6 +71,9 @@ ACCOUNTS = 20_000
 """Enough payments for half a minute at any speed that Python may reach."""
 PACED_PER_S = 2000
 SATURATING_PER_S = 1_000_000
+TRACED_PER_S = 2_500
+"""So many commands for each second that is asked for: a busy machine takes longer, and not fewer."""
+TRACED = {"untraced": None, "sampled": Tracing(0.01), "traced": Tracing(1)}
 
 
 class Fast(FastHttpUser):
@@ -91,7 +98,9 @@ class Plain(HttpUser):
         self.client.post("/api/payments", data=BODY, headers=HEADERS)
 
 
-def run_of(directory: Path, users: int, rate_per_s: float) -> tuple[Run, Director]:
+def run_of(
+    directory: Path, users: int, rate_per_s: float, tracing: Tracing | None
+) -> tuple[Run, Director]:
     """Return a run, and its director, whose accounts are all open, so that payments can be sent at once."""
     config = pool_config.load("stress", {"accounts": ACCOUNTS, "limit_based_percentage": 50})
     # No plan may begin with payments, so this one is not checked.
@@ -103,7 +112,8 @@ def run_of(directory: Path, users: int, rate_per_s: float) -> tuple[Run, Directo
         pool=PoolChoice(preset="stress"),
     )
     pool, place = Pool.in_memory(config, 7), RunDirectory.create(directory, "benchmark")
-    made = plan, pool, Platform()
+    platform = Platform() if tracing is None else tracing.of(Platform())
+    made = plan, pool, platform
     clock = RunClock()
     run = Run(*made, Ids.fresh(), place, clock, users, Service(place.name))
     for shard in range(pool.shard_count):
@@ -130,12 +140,29 @@ class Undecided(CompletionSource):
         """Look no further."""
 
 
+class Settled(Undecided):
+    """Each command is observed to be settled, as soon as it is acknowledged."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._completed = run.tracker.completed
+
+    def expect(self, place: tuple[int, int, int], command_id: str) -> None:  # noqa: ARG002 - as asked
+        """Observe it."""
+        self._completed(place, Completion(Outcome.SETTLED))
+
+
 def paystorm(
-    url: str, users: int, *, fired: bool = False, rate_per_s: float = SATURATING_PER_S
+    url: str,
+    users: int,
+    *,
+    fired: bool = False,
+    rate_per_s: float = SATURATING_PER_S,
+    tracing: Tracing | None = None,
 ) -> tuple[Environment, Run]:
     """Return an environment with the product's users, and their run, which has begun."""
     environment = Environment(user_classes=[PaymentsUser], host=url)
-    run, director = run_of(Path(tempfile.mkdtemp()), users, rate_per_s)
+    run, director = run_of(Path(tempfile.mkdtemp()), users, rate_per_s, tracing)
     gate = Gate(Origin.parse(url), HttpSettings(), TIMEOUT_S)
     run.lines = {Channel.HTTP: HttpLine(gate)}
     stage = SimpleNamespace(run=run)
@@ -222,6 +249,33 @@ def paced(url: str, users: int, seconds: float) -> dict[str, float]:
     }
 
 
+def traced(url: str, users: int, seconds: float, tracing: Tracing | None) -> dict[str, float]:
+    """Send as fast as it can, with completions; what a command took until its span was exported."""
+    environment, run = paystorm(url, users, tracing=tracing)
+    run.completions = Settled(run)
+    if tracing is not None:
+        from locustfiles.traces import Traces
+
+        run.counting.traces = Traces(tracing, run)
+    traces, tally = run.counting.traces, run.tracker.tally
+    runner, cpu_s = environment.create_local_runner(), time.process_time()
+    runner.start(users, spawn_rate=users)
+    while tally.acknowledged < TRACED_PER_S * seconds:
+        gevent.sleep(0.1)
+    runner.stop()
+    run.journal.flush()
+    if traces is not None:
+        # There may be more than the end of a run would wait for.
+        while traces._rows or (traces._job is not None and not traces._job.ready()):
+            gevent.sleep(0.1)
+        traces.close()
+    return {
+        "cpu_us": (time.process_time() - cpu_s) / tally.acknowledged * 1e6,
+        "acknowledged": tally.acknowledged,
+        "exported": traces.exported if traces is not None else 0,
+    }
+
+
 def costs(url: str) -> dict[str, float]:
     """Take a request apart; what each part takes, in microseconds of a core.
 
@@ -288,6 +342,8 @@ def main(name: str, url: str, users: int, seconds: float) -> None:
         figures = costs(url)
     elif name == "paced":
         figures = paced(url, users, seconds)
+    elif name in TRACED:
+        figures = traced(url, users, seconds, TRACED[name])
     else:
         figures = saturated(name, url, users, seconds)
     print(json.dumps(figures))

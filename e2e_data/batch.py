@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +23,29 @@ Codes = NDArray[np.integer[Any]]
 """For each row an index into a table of texts."""
 Columns = tuple[Texts, ...]
 
-_BOOLEANS = pa.array(["false", "true"])
-_ACCOUNT_TYPES = pa.array([kind.name for kind in AccountType])
-_TRANSIT_NUMBERS = pa.array([f"{number:03d}" for number in range(1000)])
-# What follows an amount's units: for 0 to 3 minor digits 1, 10, 100 and 1000 texts.
-_FRACTIONS = pa.array(
-    ["", *(f".{minor:0{digits}d}" for digits in (1, 2, 3) for minor in range(10**digits))]
-)
+
+class Tables(NamedTuple):
+    """Texts that are the same in every pool."""
+
+    booleans: Texts
+    account_types: Texts
+    """By AccountType."""
+    transit_numbers: Texts
+    fractions: Texts
+    """What follows an amount's units: for 0 to 3 minor digits 1, 10, 100 and 1000 texts."""
+
+
+@cache
+def tables() -> Tables:
+    """Return the tables; made when asked for, since an Arrow array has pandas loaded, which takes long."""
+    digits = (1, 2, 3)
+    fractions = (f".{minor:0{width}d}" for width in digits for minor in range(10**width))
+    return Tables(
+        booleans=pa.array(["false", "true"]),
+        account_types=pa.array([kind.name for kind in AccountType]),
+        transit_numbers=pa.array([f"{number:03d}" for number in range(1000)]),
+        fractions=pa.array(["", *fractions]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +103,9 @@ class Batch:
         return (
             taken(pa.array(self.customer_ids), rows),
             taken(pa.array(currencies), own),
-            taken(_TRANSIT_NUMBERS, shard.transit[number]),
-            taken(_ACCOUNT_TYPES, shard.account_type[number]),
-            taken(_BOOLEANS, shard.limit_based[number].astype(np.uint8)),
+            taken(tables().transit_numbers, shard.transit[number]),
+            taken(tables().account_types, shard.account_type[number]),
+            taken(tables().booleans, shard.limit_based[number].astype(np.uint8)),
             *(amounts(currencies, limit, own) for limit in shard.limits_minor[number].T),
         )
 
@@ -122,7 +138,7 @@ class Batch:
             taken(pa.array(dates), shard.value_day[row]),
             taken(words.names, shard.beneficiary_name[row]),
             account_numbers(shard.beneficiary_account[row]),
-            taken(_TRANSIT_NUMBERS, shard.beneficiary_transit[row]),
+            taken(tables().transit_numbers, shard.beneficiary_transit[row]),
             taken(words.banks, shard.beneficiary_bank[row]),
             taken(words.descriptions[Kind.PAYMENT], shard.description[index]),
         )
@@ -142,7 +158,7 @@ def amounts(currencies: Sequence[str], minor: Int64s, currency: Codes) -> Texts:
     unit = (10 ** np.array(digits, dtype=np.int64))[currency]
     units, rest = np.divmod(minor, unit)
     # Before the texts of two digits there are 1 + 10 of fewer, and so on.
-    return woven("%s%s", whole_numbers(units), taken(_FRACTIONS, unit // 9 + rest))
+    return woven("%s%s", whole_numbers(units), taken(tables().fractions, unit // 9 + rest))
 
 
 def account_numbers(numbers: NDArray[np.int32]) -> Texts:

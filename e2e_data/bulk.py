@@ -24,6 +24,7 @@ from e2e_data.problems import Problems
 Made = TypeVar("Made")
 
 _DISFIGURED = np.array(DISFIGURED)
+# The first Arrow array has pandas loaded: here, before anything is sent.
 _TYPES = pa.array([COMMAND_TYPES[kind] for kind in Kind])
 
 

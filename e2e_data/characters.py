@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +19,12 @@ Bytes = NDArray[np.uint8]
 _HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype=np.uint16)
 _THOUSAND = np.frombuffer(b"".join(b"%03d" % n for n in range(1000)), np.uint8).reshape(-1, 3)
 _UUID_PARTS = (8, 4, 4, 4, 12)
+_DIGITS = "0123456789abcdefABCDEF"
+_NO_BYTE = 256
+_BYTES = np.full(1 << 16, _NO_BYTE, dtype=np.uint16)
+"""The byte that two digits are, both in one number."""
+for _two in map("".join, product(_DIGITS, repeat=2)):
+    _BYTES[np.frombuffer(_two.encode(), np.uint16)] = int(_two, 16)
 
 
 def hexadecimal(raw: Bytes) -> Bytes:
@@ -33,6 +41,33 @@ def uuids(raw: Bytes) -> Bytes:
         written[:, start + dashes : start + dashes + width] = digits[:, start : start + width]
         start += width
     return written
+
+
+def rows_of(texts: Sequence[str], width: int) -> Bytes:
+    """Return texts as rows of `width` characters: NUL for one that is not so wide, or not in ASCII."""
+    joined = "".join(texts)
+    if not (
+        joined.isascii() and len(joined) == width * len(texts) and set(map(len, texts)) == {width}
+    ):
+        nothing = "\0" * width
+        joined = "".join(
+            [text if len(text) == width and text.isascii() else nothing for text in texts]
+        )
+    return np.frombuffer(joined.encode("ascii"), np.uint8).reshape(-1, width)
+
+
+def bytes_of(digits: Bytes) -> tuple[Bytes, NDArray[np.bool_]]:
+    """Undo `hexadecimal`, digits of either case; and tell which rows have nothing else. Theirs count."""
+    values = _BYTES[np.ascontiguousarray(digits).view(np.uint16)]
+    return values.astype(np.uint8), np.bitwise_or.reduce(values, axis=1) < _NO_BYTE
+
+
+def bytes_of_uuids(written: Bytes) -> tuple[Bytes, NDArray[np.bool_]]:
+    """Undo `uuids`, and tell which rows are written as one. Only theirs count."""
+    ends = np.cumsum(_UUID_PARTS) + np.arange(len(_UUID_PARTS))
+    dashes = ends[:-1]
+    raw, whole = bytes_of(np.delete(written, dashes, axis=1))
+    return raw, whole & (written[:, dashes] == ord("-")).all(axis=1)
 
 
 def nine_digits(numbers: NDArray[np.integer[Any]], prefix: bytes = b"") -> Bytes:

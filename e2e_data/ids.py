@@ -12,7 +12,6 @@ ids apart, not for secrecy.
 
 from __future__ import annotations
 
-import re
 import secrets
 import struct
 import zlib
@@ -26,7 +25,7 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e_data.characters import hexadecimal, strings, uuids
+from e2e_data.characters import bytes_of, bytes_of_uuids, hexadecimal, rows_of, strings, uuids
 from e2e_data.commands import Channel, Kind, Outcome
 
 REPLAY_ATTEMPT = 1 << 7
@@ -42,12 +41,10 @@ LAPS = 1 << 16
 SHARDS = 1 << 20
 INDICES = 1 << 20
 
+UUID_CHARACTERS = 36
 _HALF = (1 << 61) - 1
 _WORD = (1 << 64) - 1
 _ROUNDS = 6
-_UUID = re.compile(
-    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-8[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
-)
 
 Words = NDArray[np.uint64]
 
@@ -119,17 +116,15 @@ class Ids:
 
     def decode(self, ids: Sequence[str], namespace: Namespace = Namespace.COMMAND) -> Decoded:
         """Tell what each of `ids` names; any text is taken, since ids come from the network."""
-        whole = [_UUID.fullmatch(text) is not None for text in ids]
-        hexed = "".join(
-            text.replace("-", "") if fine else "0" * 32
-            for text, fine in zip(ids, whole, strict=True)
-        )
-        words = np.frombuffer(bytes.fromhex(hexed), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+        raw, whole = bytes_of_uuids(rows_of(ids, UUID_CHARACTERS))
+        # Of version 8, and of the variant of RFC 9562.
+        whole &= (raw[:, 6] >> 4 == 8) & (raw[:, 8] >> 6 == 0b10)
+        words = raw.view(">u8").astype(np.uint64)
         left, right = _unwrap(words[:, 0], words[:, 1])
         left, right = _unmix(left, right, _round_keys(self.key))
         nonce = left << np.uint64(3) | right >> np.uint64(58)
         plain = right & np.uint64((1 << 58) - 1)
-        known = np.array(whole, dtype=np.bool_) & (nonce == self.nonce)
+        known = whole & (nonce == self.nonce)
         known &= plain >> np.uint64(56) == namespace
         lap = (plain >> np.uint64(40) & np.uint64(LAPS - 1)).astype(np.int64)
         shard = (plain >> np.uint64(20) & np.uint64(SHARDS - 1)).astype(np.int64)
@@ -342,9 +337,6 @@ class Correlations:
         return rows
 
 
-_TEXT = re.compile(rf"[0-9a-fA-F]{{{2 * CORRELATION_BYTES}}}")
-
-
 @dataclass(frozen=True, slots=True)
 class ReadCorrelations:
     """What a column of correlation ids says; where it is not `known`, the rest means nothing."""
@@ -366,17 +358,15 @@ def read_correlations(texts: Sequence[str], tag: int, shards: int = 0) -> ReadCo
 
     `shards` are those of a lap, as in Ids.
     """
-    match, nothing = _TEXT.fullmatch, "0" * (2 * CORRELATION_BYTES)
-    whole = [text if match(text) else nothing for text in texts]
-    raw = bytes.fromhex("".join(whole))
+    characters, whole = bytes_of(rows_of(texts, 2 * CORRELATION_BYTES))
+    raw, body = characters.tobytes(), CORRELATION_BYTES - CHECK_BYTES
     table = np.frombuffer(raw, dtype=_CHECKED)
-    body = CORRELATION_BYTES - CHECK_BYTES
     checks = [zlib.crc32(raw[at : at + body]) for at in range(0, len(raw), CORRELATION_BYTES)]
     rows = table["row"]
     codes = rows["codes"].astype(np.int64)
     place = rows["place_high"].astype(np.int64) << 32 | rows["place_low"]
     channel = codes >> 4 & 3
-    known = (table["check"] == np.array(checks, dtype=np.int64)) & (rows["tag"] == tag)
+    known = whole & (table["check"] == np.array(checks, dtype=np.int64)) & (rows["tag"] == tag)
     lap, shard = rows["lap"].astype(np.int64), place >> 20
     known, lap, shard = _joined(known & (channel < len(Channel)), lap, shard, shards)
     return ReadCorrelations(

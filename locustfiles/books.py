@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from e2e_data.ids import Ids
 from locustfiles import kafka_book
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.os_thread import on_a_thread
-from locustfiles.director import Director
 from locustfiles.plans import Plan
 from reports.book import take_snapshot
 from reports.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    # Whoever checks a book's source directs nothing, and is spared to load what does.
+    from locustfiles.director import Director
 
 
 def check(source: str | None, plan: Plan | None, *, embedded: bool) -> list[str]:

@@ -29,8 +29,8 @@ from reports.lines import LineLog
 from reports.rundir import RunDirectory
 from reports.slos import Slo
 from reports.steps import read_steps
+from reports.timeline import RESUMED, Second
 from reports.timeline import Event as TimelineEvent
-from reports.timeline import Second
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,11 @@ class Director:
                 self.machine.resume(now_ns, self._resumed.phase, self._resumed.sent_ns)
             # Time and commands of the master before are not counted: its budget was its own.
             self._run_began_ns = now_ns
-            self.event("run resumed", note=f"master {self._resumed.term}")
+            phase, note = (
+                list(self.plan.phases)[self._resumed.phase],
+                f"master {self._resumed.term}",
+            )
+            self.event(RESUMED, phase, note, self._resumed.dropped)
             self._enter(self._resumed.known)
         elif self.machine.begin(now_ns):
             self._run_began_ns = now_ns

@@ -11,6 +11,7 @@ from e2e_data.pool import Pool
 from locustfiles.bindings import Bindings
 from locustfiles.channels.kafka_events import EventSource
 from locustfiles.completions import CompletionSource, Place, Seen
+from locustfiles.sightings import Sightings
 from locustfiles.tracker import Tracker
 
 
@@ -87,18 +88,20 @@ class Observer:
         self._pool = pool
         self._tell = tell
 
-    def observed(self, several: Sequence[Seen]) -> None:
+    def observed(self, several: Sightings | Sequence[Seen]) -> None:
         """Record outcomes, and what they say of accounts."""
-        bindings = self._bindings
-        for seen in several:
-            if seen.kind is Kind.ACCOUNT and seen.account_id:
-                bindings.bind(seen.place, seen.account_id)
-        for seen in self._tracker.observed(several):
-            lap, shard, index = seen.place
-            if seen.kind is Kind.ACCOUNT:
-                bindings.completed(seen.place, seen.kind, seen.completion.outcome)
-            elif seen.kind is Kind.OPENING_CREDIT:
+        seen = several if isinstance(several, Sightings) else Sightings.of(several)
+        places, kinds, outcomes, bindings = seen.places, seen.kinds, seen.outcomes, self._bindings
+        for place, kind, account_id in zip(places, kinds, seen.account_ids, strict=True):
+            if kind is Kind.ACCOUNT and account_id:
+                bindings.bind(place, account_id)
+        for row in self._tracker.observed(seen):
+            place, kind, outcome = places[row], kinds[row], outcomes[row]
+            if kind is Kind.ACCOUNT:
+                bindings.completed(place, kind, outcome)
+            elif kind is Kind.OPENING_CREDIT:
                 # A shard numbers its accounts' creations first, then their credits, in their order.
+                lap, shard, index = place
                 number = index - self._pool.shard_counts(shard).account
-                bindings.completed((lap, shard, number), seen.kind, seen.completion.outcome)
-            self._tell(seen.place, int(seen.completion.outcome))
+                bindings.completed((lap, shard, number), kind, outcome)
+            self._tell(place, int(outcome))

@@ -117,12 +117,15 @@ class LeaseBook:
         *,
         resend: bool = True,
         epoch: int = 0,
+        recall_positions: int = RECALL_POSITIONS,
     ) -> None:
         """Epochs begin after `epoch`; with `resend` what is in doubt may be sent again."""
         self._log = log
         self._now_ns = now_ns
         self._resend = resend
-        self._epoch = epoch
+        self.epoch = epoch
+        """The epoch of the latest lease."""
+        self._recall_positions = recall_positions
         self._phase = -1
         self._opened_ns = 0
         self._sending = self._watching = False
@@ -220,18 +223,14 @@ class LeaseBook:
         if not lease.open:
             self._close(lease)
 
-    def recall(self, fair: int) -> None:
-        """Ask the worker that holds the most, if it is more than `fair`, to return a lease."""
+    def recall(self, fair: int, most: int) -> None:
+        """Ask the worker that holds the most, if it is more than `fair`, to return up to `most` leases."""
         busiest = max(self._held, key=self._held.__getitem__, default="")
-        if self._held[busiest] <= fair:
-            return
-        leases = self._of[busiest].values()
+        leases = self._of.get(busiest, {}).values()
         mine = [lease for lease in leases if not (lease.custody or lease.recalled)]
-        if len(mine) <= fair:
-            return
-        left = [self._parts[lease.shard].size - self._parts[lease.shard].next for lease in mine]
-        most = max(left)
-        mine[left.index(most)].recalled = most >= RECALL_POSITIONS
+        mine.sort(key=self._ungranted, reverse=True)
+        for lease in mine[: max(min(most, len(mine) - fair), 0)]:
+            lease.recalled = self._ungranted(lease) >= self._recall_positions
 
     def lose(self, worker: str) -> int:
         """End all leases of a worker that is no more, and return how many commands are in doubt."""
@@ -264,14 +263,14 @@ class LeaseBook:
         return self._held[worker]
 
     @property
-    def epoch(self) -> int:
-        """The epoch of the latest lease."""
-        return self._epoch
+    def free(self) -> int:
+        """How many shards are free with something left."""
+        return len(self._group)
 
     @property
     def active(self) -> int:
         """How many shards are free with something left, or held."""
-        return len(self._group) + sum(self._held.values())
+        return self.free + sum(self._held.values())
 
     def more(self, lease: Lease) -> bool:
         """Tell whether a lease may still be extended."""
@@ -283,8 +282,7 @@ class LeaseBook:
 
     def left_of(self, lease: Lease) -> int:
         """Return how many positions could be sent under a lease from now on."""
-        part = self._parts[lease.shard]
-        return part.size - part.next + size(lease.unsent) if not lease.custody else 0
+        return self._ungranted(lease) + size(lease.unsent) if not lease.custody else 0
 
     @property
     def exhausted(self) -> bool:
@@ -296,15 +294,14 @@ class LeaseBook:
     def awaited(self) -> int:
         """How many commands are out, or in doubt, or are to be watched, by the workers' last words."""
         doubt = sum(stop - start for part in self._parts.values() for start, stop, _ in part.doubt)
-        return doubt + sum(
-            size(without(lease.open, lease.unsent))
-            + sum(
-                stop - start
-                for start, stop, attempt in lease.ranges(lease.unsent)
-                if attempt == WATCH
-            )
+        out = sum(size(without(lease.open, lease.unsent)) for lease in self._leases())
+        watched = sum(
+            stop - start
             for lease in self._leases()
+            for start, stop, attempt in lease.ranges(lease.unsent)
+            if attempt == WATCH
         )
+        return doubt + out + watched
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -317,9 +314,13 @@ class LeaseBook:
             return part.left
         return self._watching and bool(part.doubt)
 
+    def _ungranted(self, lease: Lease) -> int:
+        part = self._parts[lease.shard]
+        return part.size - part.next
+
     def _lease(self, shard: int, worker: str) -> Lease:
-        self._epoch += 1
-        lease = Lease(self._epoch, worker, shard, self._phase)
+        self.epoch += 1
+        lease = Lease(self.epoch, worker, shard, self._phase)
         self._parts[shard].lease = lease
         self._holder[shard] = worker
         self._of.setdefault(worker, {})[lease.epoch] = lease
@@ -392,8 +393,7 @@ class LeaseBook:
             lease.total += stop - start
         lease.grants += ranges
         given = [(start, stop) for start, stop, _ in ranges]
-        lease.unsent = union(lease.unsent, given)
-        lease.open = union(lease.open, given)
+        lease.unsent, lease.open = union(lease.unsent, given), union(lease.open, given)
 
     def _next_attempt(self, attempt: int) -> int:
         again = self._resend and attempt != WATCH and attempt < ATTEMPTS_MAX

@@ -27,7 +27,7 @@ from reports.invariants import INVARIANTS
 from reports.journal import Fact
 from reports.judgement import Status
 from reports.quantities import counted, duration, money
-from reports.timeline import FAULT_BEGAN, FAULT_ENDED, VIOLATION
+from reports.timeline import COUNTED, FAULT_BEGAN, FAULT_ENDED, VIOLATION
 
 Picture = dict[str, Any]
 
@@ -165,10 +165,7 @@ def _load(view: View) -> Picture:
     }
 
 
-_SHOWN = (
-    *("due", "sent", "acknowledged", "completed", "unanswered", "blocked", "overdue", "dropped"),
-    *("retried", "held_back", "pending_now", "waiting_now", "users_now"),
-)
+_SHOWN = (*COUNTED, "pending_now", "waiting_now", "users_now")
 
 
 def rates(director: Director) -> Picture:

@@ -83,11 +83,11 @@ class Aside:
 
     @property
     def why(self) -> str:
-        """Why it stands here, as far as the message tells."""
+        """Why it stands here, as far as the message tells: on a backout queue nothing is added to it."""
         if (letter := self.letter) is not None:
             name = REASONS.get(letter.reason, ("", ""))[0]
             return f"{letter.reason} {name}".strip() + f", for {letter.queue}"
-        return "" if self.fields else "not a JSON object"
+        return "no header says why" if self.fields else "not a JSON object"
 
     def returned(self) -> Put:
         """Return it as it was before it was put aside."""

@@ -14,7 +14,7 @@ WHERE = 'hosts = ["mq.example(1414)"] in the plan\'s table [mq], or MQ_HOST'
 
 PLAN_HELP = (
     "A plan whose table [mq] says how to connect; without it the environment does: MQ_HOST, MQ_PORT, "
-    "MQ_QMGR, MQ_CHANNEL, MQ_USER with MQ_PASSWORD, MQ_BINDING."
+    "MQ_QMGR, MQ_CHANNEL, MQ_USER with MQ_PASSWORD, MQ_BINDING, MQ_LIBRARY."
 )
 
 

@@ -23,10 +23,12 @@ from locustfiles.shape import PhasedShape
 from locustfiles.users import PaymentsUser
 from locustfiles.web.page import serve
 from locustfiles.web.port import check_port
+from locustfiles.worker import keep_defaults
 
 __all__ = ["PaymentsUser", "PhasedShape"]
 
 end_with_master()
+keep_defaults()
 
 
 @events.init_command_line_parser.add_listener

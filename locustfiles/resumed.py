@@ -18,5 +18,7 @@ class Resumed:
     phase: int
     sent_ns: int
     """How long the phase has been sending."""
+    dropped: int
+    """Arrivals that the master before had given up in the phase."""
     known: Mapping[int, Known]
     accounts: AccountBook

@@ -117,7 +117,7 @@ class Run:
         self.hungry = Event()
         """Set when the next ask should not wait."""
         self.users_now: Callable[[], int] = lambda: users
-        self._sending = False
+        self._sending = self._asked_idle = False
         self._finished_arrivals = [0, 0, 0]
         if service.shared:
             self.let_watch()
@@ -213,8 +213,7 @@ class Run:
         self.hungry.clear()
         self.tracker.set_aside.let_go()
         counts = self.counts()
-        # With fewer users than channels, some commands would lie about here.
-        idle = self.service.shared and counts.users_now < self.roster.least
+        idle = self._asked_idle = self._idle
         if idle and self.dealer.work is not None:
             for lane in self.dealer.work.lanes.values():
                 lane.lay_down()
@@ -256,6 +255,10 @@ class Run:
         """Let go of commands whose end the journal has."""
         for card in cards:
             card.done()
+        holder = self.agent.holder
+        if cards and holder.empty and not any(lease.out for lease in holder.leases):
+            # The phase may wait for this word alone.
+            self.hungry.set()
 
     def close(self) -> None:
         """Close the journal in good order. Nothing may be sent or observed any more."""
@@ -264,9 +267,16 @@ class Run:
         self.bindings.close()
 
     def _hungry(self) -> None:
+        if self.service.shared and self.agent.in_vain and self._idle == self._asked_idle:
+            return
         self.hungry.set()
         if not self.service.shared:
             self.ask()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nobody is to send here: with fewer users than channels, some commands would lie about."""
+        return self.service.shared and self.users_now() < self.roster.least
 
     def _say(self, key: Key, stage: Stage, account_id: str) -> None:
         _, shard, account = key

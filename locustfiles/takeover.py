@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +30,8 @@ from reports.evidence import bindings_of
 from reports.grants import Grant, read_grants
 from reports.journal import Fact
 from reports.rundir import RunDirectory, RunRecord
-from reports.timeline import Event, read_timeline
+from reports.sending import spans
+from reports.timeline import Timeline, read_timeline
 
 
 class Before:
@@ -84,6 +85,7 @@ def take_over(
     phase = max((grant.phase for grant in grants), default=0)
     name, planned = list(plan.phases.items())[phase]
     before = Before(phase, grants, resend=plan.fleet.resend and platform.idempotent)
+    timeline = read_timeline(directory.timeline)
     journals = _Journals(directory, pool)
     accounts = journals.accounts()
     known = before.known(lambda shard: journals.done(shard, planned))
@@ -93,7 +95,8 @@ def take_over(
         term=record.masters + 1,
         epoch=max((grant.epoch for grant in grants), default=0),
         phase=phase,
-        sent_ns=_sent_ns(directory, name),
+        sent_ns=_sent_ns(timeline, name),
+        dropped=_dropped(timeline),
         known=known,
         accounts=accounts,
     )
@@ -107,26 +110,19 @@ def last_ns(directory: RunDirectory) -> int:
     return max(times, default=0)
 
 
-def _sent_ns(directory: RunDirectory, phase: str) -> int:
-    """Return how long a phase had been sending."""
-    seconds, events = read_timeline(directory.timeline)
-    began = [
-        event.at_ns for event in events if (event.event, event.phase) == ("phase began", phase)
-    ]
-    last = max((second.at_ns for second in seconds if second.phase == phase), default=0)
-    return max(last - began[0] - _paused_ns(events, phase, last), 0) if began else 0
+def _sent_ns(timeline: Timeline, phase: str) -> int:
+    """Return how long a phase had been sending, under whichever masters."""
+    last_ns = max((second.at_ns for second in timeline[0] if second.phase == phase), default=0)
+    return sum(
+        max(min(until_ns, last_ns) - from_ns, 0) for from_ns, until_ns in spans(timeline, phase)
+    )
 
 
-def _paused_ns(events: Sequence[Event], phase: str, until_ns: int) -> int:
-    """Return how long a phase was paused until then; a pause that goes on is none."""
-    paused_ns, since_ns = 0, None
-    for event in events:
-        if event.phase == phase and event.at_ns <= until_ns:
-            if event.event == "phase paused":
-                since_ns = event.at_ns
-            elif event.event == "phase resumed" and since_ns is not None:
-                paused_ns, since_ns = paused_ns + event.at_ns - since_ns, None
-    return paused_ns
+def _dropped(timeline: Timeline) -> int:
+    """Return the arrivals that were given up and that no event told of yet."""
+    seconds, events = timeline
+    given_up = seconds[-1].dropped if seconds else 0
+    return max(given_up - sum(event.dropped for event in events), 0)
 
 
 class _Journals:

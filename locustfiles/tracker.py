@@ -12,12 +12,13 @@ from e2e_data.platform import Acknowledged, Acknowledgement, Completion
 from locustfiles.arrivals import Arrival
 from locustfiles.bindings import Bindings, Key
 from locustfiles.card import Card
-from locustfiles.completions import Place, Seen
+from locustfiles.completions import Place
 from locustfiles.fleet.counts import Oldest
 from locustfiles.fleet.facts import FactCounts
 from locustfiles.fleet.outcomes import Outcomes
 from locustfiles.replays import SetAside
-from reports.journal import Fact, Journal, Told
+from locustfiles.sightings import Sightings
+from reports.journal import Fact, Journal
 
 
 @dataclass(slots=True)
@@ -256,26 +257,30 @@ class Tracker:
             self._bindings.completed(pending.account, pending.kind, completion.outcome)
             self._complete(pending, int(completion.outcome))
 
-    def observed(self, several: Sequence[Seen]) -> list[Seen]:
-        """Record final outcomes, as `completed` does; return those that nobody waits for here."""
-        awaited, bindings = self.pending, self._bindings
-        rows: list[Told] = []
-        others = []
+    def observed(self, seen: Sightings) -> list[int]:
+        """Record final outcomes, as `completed` does; return the rows of those that nobody waits for here."""
+        awaited, bindings, outcomes = self.pending, self._bindings, seen.outcomes
+        mine: list[int] = []
+        attempts: list[tuple[int, int, Channel]] = []
+        others: list[int] = []
         try:
-            for seen in several:
-                place, attempt, phase, channel, _, _, completion, at_ns = seen
+            for row, place in enumerate(seen.places):
                 pending = awaited.get(place)
                 if pending is None:
-                    others.append(seen)
-                    rows.append((place, attempt, phase, channel, at_ns, completion))
-                else:
-                    rows.append((place, *pending.at, at_ns, completion))
-                    bindings.completed(pending.account, pending.kind, completion.outcome)
-                    self._complete(pending, int(completion.outcome))
+                    others.append(row)
+                    continue
+                mine.append(row)
+                attempts.append(pending.at)
+                bindings.completed(pending.account, pending.kind, outcomes[row])
+                self._complete(pending, int(outcomes[row]))
         finally:
             # Whatever happens: of what is not awaited any more there must be a fact.
             self.moved_ns = self._now_ns()
-            self._journal.completed(rows)
+            if mine:
+                columns = zip(*attempts, strict=True)
+                for name, column in zip(("attempt", "phase", "channel"), columns, strict=True):
+                    seen.rows[name][mine] = column
+            self._journal.completed(seen.rows, outcomes, seen.reasons, seen.flags)
         return others
 
     def bound(self, account: Key, account_id: str) -> None:

@@ -17,12 +17,13 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import gevent
 from gevent.event import Event
+from locust import argument_parser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
@@ -316,6 +317,16 @@ class Worker:
         runner = self.environment.runner
         assert isinstance(runner, WorkerRunner)
         return runner
+
+
+def keep_defaults() -> None:
+    """Have Locust find out its options' defaults once, not for each option of each job of spawning.
+
+    Users are dealt out anew whenever a worker comes or goes: all others' event loops would stand still for
+    up to half a second of CPU, while commands are due, and on a busy machine for longer than a lease. Called
+    before Locust connects: the first job may be there at once.
+    """
+    argument_parser.default_args_dict = cache(argument_parser.default_args_dict)
 
 
 def _name(client_id: str, parts: int) -> str:

@@ -74,18 +74,17 @@ def attempted_commands(judged: Judged) -> pd.DataFrame:
     return pd.DataFrame({name: column[tried] for name, column in columns.items()})
 
 
-def began(events: Sequence[Event]) -> dict[str, int]:
-    """Return when each phase began."""
-    return {event.phase: event.at_ns for event in events if event.event == "phase began"}
-
-
 def given_up(
     seconds: Sequence[Second], events: Sequence[Event], phases: Sequence[PhaseRecord]
 ) -> list[GivenUp]:
     """Return what each phase dropped, by the seconds in which that was noticed."""
     found: list[GivenUp] = []
-    began_ns, numbers = began(events), {phase.name: n for n, phase in enumerate(phases)}
+    began_ns: dict[str, int] = {}
+    numbers = {phase.name: number for number, phase in enumerate(phases)}
     for event in events:
+        if event.event == "phase began":
+            # Whoever takes over counts anew.
+            began_ns[event.phase] = event.at_ns
         if not event.dropped or event.phase not in numbers:
             continue
         number, left, before = numbers[event.phase], event.dropped, None

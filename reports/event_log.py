@@ -65,6 +65,11 @@ def digest(text: str) -> int:
     return crc32(text.encode("utf-8", "replace"))
 
 
+def digests(texts: Sequence[str]) -> list[int]:
+    """Return the same of many texts."""
+    return [crc32(text.encode("utf-8", "replace")) for text in texts]
+
+
 def event_numbers(event_ids: Sequence[str]) -> NDArray[np.uint64]:
     """Return two numbers for each event id, the same for the same text; shape (n, 2)."""
     try:

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from e2e_data.commands import Channel, Outcome
-from e2e_data.platform import Acknowledged, Completion
+from e2e_data.platform import Acknowledged
 
 
 class Fact(IntEnum):
@@ -64,7 +65,7 @@ ROW = np.dtype(
 
 _PACK = struct.Struct("<BHIIBBBBHHqqq")
 assert _PACK.size == ROW.itemsize
-_SENT, _ACKNOWLEDGED, _COMPLETED = map(int, (Fact.SENT, Fact.ACKNOWLEDGED, Fact.COMPLETED))
+_SENT, _ACKNOWLEDGED = int(Fact.SENT), int(Fact.ACKNOWLEDGED)
 
 TEXTS = ("reason", "flags")
 """The columns that are texts; rows have their numbers."""
@@ -84,8 +85,6 @@ SCHEMA = pa.schema(
 Leaving = tuple[tuple[int, int, int], int, int, Channel, int, Sequence[int]]
 """(place, attempt, phase, channel, at_ns, (intended_ns, free_ns)) of an attempt."""
 LEAVING_MAX = 256
-Told = tuple[tuple[int, int, int], int, int, Channel, int, Completion]
-"""(place, attempt, phase, channel, at_ns, completion) of a command whose final outcome was told."""
 
 TEXTS_MAX = 1000
 TEXT_LENGTH_MAX = 160
@@ -177,19 +176,20 @@ class Journal:
             fact, *place, attempt, phase, channel, code, why, flagged, at_ns, 0, 0
         )
 
-    def completed(self, several: Iterable[Told]) -> None:
-        """Record final outcomes."""
+    def completed(
+        self,
+        rows: NDArray[np.void],
+        outcomes: Sequence[Outcome],
+        reasons: Sequence[str],
+        flags: Sequence[Sequence[str]],
+    ) -> None:
+        """Record final outcomes: rows (ROW) whose codes and texts are filled in here."""
         self._note()
-        pack, numbers = _PACK.pack, self._numbers
-        self._rows += b"".join(
-            [
-                pack(
-                    *(_COMPLETED, *place, attempt, phase, channel, told.outcome),
-                    *(*numbers(told.reason, told.flags), at_ns, 0, 0),
-                )
-                for place, attempt, phase, channel, at_ns, told in several
-            ]
-        )
+        rows["code"] = outcomes
+        for name, column in (("reason", reasons), ("flags", map(FLAGS_SEPARATOR.join, flags))):
+            number = self._texts[name].number
+            rows[name] = [number(text) if text else 0 for text in column]
+        self._rows += rows.tobytes()
 
     def _numbers(self, reason: str, flags: Sequence[str]) -> tuple[int, int]:
         """Return the numbers of a row's texts."""

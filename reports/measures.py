@@ -21,6 +21,7 @@ from reports.hdr import buckets, highest_ns, rank_of
 from reports.judgement import SloResult, Status
 from reports.latencies import CUSTOMERS, LATENCIES
 from reports.rundir import PhaseRecord
+from reports.sending import SendingTime
 from reports.slos import NARROWER, Slo
 from reports.timeline import Event
 
@@ -33,22 +34,20 @@ FRESH_STEP_NS = 10_000_000
 class Measure(ABC):
     """One SLO and what was seen for it."""
 
-    def __init__(
-        self, slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int]
-    ) -> None:
-        """Measure what was due after each phase's warm-up, which counts from where it `began_ns`."""
+    def __init__(self, slo: Slo, phases: Sequence[PhaseRecord], sending: SendingTime) -> None:
+        """Measure what was due after each phase's warm-up, while the run was `sending`."""
         self.slo = slo
+        self._sending = sending
         self._names = [phase.name for phase in phases]
         self._sent_in: set[int] = set()
         """The phases that sent anything of what is asked for."""
         self._window_ns = None if slo.window_s is None else round(slo.window_s * S_NS)
         # What is due in a phase that nobody saw begin is taken as it is.
+        began_ns = (sending.until(phase.name) for phase in phases)
         self._warm_ns = np.array(
             [
-                began_ns[phase.name] + round(phase.warm_up_s * S_NS)
-                if phase.name in began_ns
-                else 0
-                for phase in phases
+                0 if began is None else began + round(phase.warm_up_s * S_NS)
+                for began, phase in zip(began_ns, phases, strict=True)
             ],
             dtype=np.int64,
         )
@@ -57,7 +56,8 @@ class Measure(ABC):
         """Add commands, as `attempted_commands` returns them."""
         if frame.empty:
             return
-        chosen = frame["intended_ns"].to_numpy() >= self._warm_ns[frame["phase"].to_numpy()]
+        due_ns = self._sending.of(frame["intended_ns"].to_numpy())
+        chosen = due_ns >= self._warm_ns[frame["phase"].to_numpy()]
         for name in NARROWER:
             wanted = getattr(self.slo, name)
             if wanted is not None:
@@ -67,7 +67,7 @@ class Measure(ABC):
         if chosen.any():
             rows = frame[chosen]
             self._sent_in.update(rows["phase"].unique().tolist())
-            self._add(rows)
+            self._add(rows, due_ns[chosen])
 
     def give_up(self, given_up: Iterable[GivenUp]) -> None:
         """Add arrivals that were dropped: each may have been for any command of its phase.
@@ -75,8 +75,9 @@ class Measure(ABC):
         Comes after all commands, for a phase counts only where it sent what is asked for.
         """
         for one in given_up:
-            if one.phase in self._sent_in and one.at_ns >= self._warm_ns[one.phase]:
-                self._drop(int(self._window(np.array([one.at_ns], np.int64))[0]), one.count)
+            at_ns = self._sending.of(np.array([one.at_ns], np.int64))
+            if one.phase in self._sent_in and at_ns[0] >= self._warm_ns[one.phase]:
+                self._drop(int(self._window(at_ns)[0]), one.count)
 
     def result(self) -> SloResult:
         """Return what was measured, and whether it is enough."""
@@ -96,7 +97,8 @@ class Measure(ABC):
         worst = self._worst(windows)
         value = windows[worst]
         told = "has no end" if math.isinf(value) else f"has {value:.4g} {self.slo.unit}"
-        note = f"{good} of {len(windows)} windows; the worst, at {worst * window_s:g} s, {told}"
+        at_s = self._sending.at(round(worst * window_s * S_NS)) / S_NS
+        note = f"{good} of {len(windows)} windows; the worst, at {at_s:.6g} s, {told}"
         held = 100 * good >= self.slo.windows_percent * len(windows)
         status = Status.HOLDS if held else Status.VIOLATED
         return SloResult(self.slo.title, status, percent, self._samples, note, "%")
@@ -110,9 +112,9 @@ class Measure(ABC):
     def _phase(self) -> int:
         return self._names.index(self.slo.phase) if self.slo.phase in self._names else -1
 
-    def _window(self, at_ns: Ints) -> Ints:
+    def _window(self, sending_ns: Ints) -> Ints:
         windows: Ints = (
-            np.zeros_like(at_ns) if self._window_ns is None else at_ns // self._window_ns
+            np.zeros_like(sending_ns) if self._window_ns is None else sending_ns // self._window_ns
         )
         return windows
 
@@ -121,7 +123,8 @@ class Measure(ABC):
     def _samples(self) -> int: ...
 
     @abstractmethod
-    def _add(self, rows: pd.DataFrame) -> None: ...
+    def _add(self, rows: pd.DataFrame, due_ns: Ints) -> None:
+        """Add commands, and when in the sending time each was due."""
 
     def _drop(self, window: int, count: int) -> None:  # noqa: B027 - most measure what was sent
         """Add arrivals that were dropped in a window, where that is to be measured."""
@@ -143,10 +146,8 @@ class Measure(ABC):
 class LatencyMeasure(Measure):
     """A percentile of a latency, by nearest rank."""
 
-    def __init__(
-        self, slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int]
-    ) -> None:
-        super().__init__(slo, phases, began_ns)
+    def __init__(self, slo: Slo, phases: Sequence[PhaseRecord], sending: SendingTime) -> None:
+        super().__init__(slo, phases, sending)
         assert slo.latency is not None
         assert slo.percentile is not None
         assert slo.below_ms is not None
@@ -161,12 +162,12 @@ class LatencyMeasure(Measure):
     def _samples(self) -> int:
         return self._took.total()
 
-    def _add(self, rows: pd.DataFrame) -> None:
-        rows = rows[rows["sent"]]
+    def _add(self, rows: pd.DataFrame, due_ns: Ints) -> None:
+        counts = rows["sent"].to_numpy()
         if self._latency == "completion":
-            rows = rows[~rows["refused"]]
-        begins, ends = (rows[name].to_numpy() for name in LATENCIES[self._latency])
-        windows = self._window(rows["intended_ns"].to_numpy())
+            counts = counts & ~rows["refused"].to_numpy()
+        begins, ends = (rows[name].to_numpy()[counts] for name in LATENCIES[self._latency])
+        windows = self._window(due_ns[counts])
         self._awaited.update(windows.tolist())
         ended = ends != NEVER
         took_ns = ends[ended] - begins[ended]
@@ -218,10 +219,8 @@ class LatencyMeasure(Measure):
 class ErrorMeasure(Measure):
     """The share of commands that have no right outcome."""
 
-    def __init__(
-        self, slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int]
-    ) -> None:
-        super().__init__(slo, phases, began_ns)
+    def __init__(self, slo: Slo, phases: Sequence[PhaseRecord], sending: SendingTime) -> None:
+        super().__init__(slo, phases, sending)
         assert slo.errors_below_percent is not None
         self._below = slo.errors_below_percent
         self._all: Counter[int] = Counter()
@@ -231,8 +230,8 @@ class ErrorMeasure(Measure):
     def _samples(self) -> int:
         return self._all.total()
 
-    def _add(self, rows: pd.DataFrame) -> None:
-        windows = self._window(rows["intended_ns"].to_numpy())
+    def _add(self, rows: pd.DataFrame, due_ns: Ints) -> None:
+        windows = self._window(due_ns)
         self._all.update(windows.tolist())
         self._failed.update(windows[rows["failed"].to_numpy()].tolist())
 
@@ -255,10 +254,8 @@ class ErrorMeasure(Measure):
 class ThroughputMeasure(Measure):
     """How many commands are answered in a second, from the first to the last that is due."""
 
-    def __init__(
-        self, slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int]
-    ) -> None:
-        super().__init__(slo, phases, began_ns)
+    def __init__(self, slo: Slo, phases: Sequence[PhaseRecord], sending: SendingTime) -> None:
+        super().__init__(slo, phases, sending)
         assert slo.throughput_above_per_s is not None
         self._above = slo.throughput_above_per_s
         self._first_ns, self._last_ns = NEVER, -1
@@ -270,13 +267,13 @@ class ThroughputMeasure(Measure):
     def _samples(self) -> int:
         return self._answered.total()
 
-    def _add(self, rows: pd.DataFrame) -> None:
-        due_ns = rows["intended_ns"].to_numpy()
+    def _add(self, rows: pd.DataFrame, due_ns: Ints) -> None:
         first_ns = int(due_ns.min())
         self._first_ns = first_ns if self._first_ns == NEVER else min(self._first_ns, first_ns)
         self._last_ns = max(self._last_ns, int(due_ns.max()))
         at_ns = rows["acknowledged_ns"].to_numpy()
-        self._answered.update((at_ns[at_ns != NEVER] // self._step_ns).tolist())
+        answered_ns = self._sending.of(at_ns[at_ns != NEVER])
+        self._answered.update((answered_ns // self._step_ns).tolist())
 
     def _whole(self) -> SloResult:
         if self._first_ns == NEVER or self._last_ns == self._first_ns:
@@ -303,10 +300,8 @@ class ThroughputMeasure(Measure):
 class FreshnessMeasure(Measure):
     """How old the newest observed outcome was, by when its command was due, while commands were due."""
 
-    def __init__(
-        self, slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int]
-    ) -> None:
-        super().__init__(slo, phases, began_ns)
+    def __init__(self, slo: Slo, phases: Sequence[PhaseRecord], sending: SendingTime) -> None:
+        super().__init__(slo, phases, sending)
         assert slo.freshness_below_s is not None
         self._below_s = slo.freshness_below_s
         self._first_ns, self._last_ns = NEVER, -1
@@ -319,8 +314,7 @@ class FreshnessMeasure(Measure):
     def _samples(self) -> int:
         return self._observed
 
-    def _add(self, rows: pd.DataFrame) -> None:
-        due_ns = rows["intended_ns"].to_numpy()
+    def _add(self, rows: pd.DataFrame, due_ns: Ints) -> None:
         first_ns = int(due_ns.min())
         self._first_ns = first_ns if self._first_ns == NEVER else min(self._first_ns, first_ns)
         self._last_ns = max(self._last_ns, int(due_ns.max()))
@@ -328,7 +322,7 @@ class FreshnessMeasure(Measure):
         ended = ends_ns != NEVER
         self._observed += int(ended.sum())
         if ended.any():
-            steps = ends_ns[ended] // FRESH_STEP_NS
+            steps = self._sending.of(ends_ns[ended]) // FRESH_STEP_NS
             more = int(steps.max()) + 1 - len(self._newest)
             if more > 0:
                 self._newest = np.concatenate([self._newest, np.zeros(more, np.int64)])
@@ -351,7 +345,8 @@ class FreshnessMeasure(Measure):
         first, ages_ns = self._ages_ns()
         worst = int(ages_ns.argmax())
         age_s = int(ages_ns[worst]) / S_NS
-        note = f"the oldest, at {(first + worst) * FRESH_STEP_NS / S_NS:.1f} s"
+        at_s = self._sending.at((first + worst) * FRESH_STEP_NS) / S_NS
+        note = f"the oldest, at {at_s:.1f} s"
         status = Status.HOLDS if self._is_met(age_s) else Status.VIOLATED
         return self._result(status, age_s, self._samples, note)
 
@@ -368,17 +363,15 @@ class FreshnessMeasure(Measure):
         return value < self._below_s
 
 
-def measure_of(
-    slo: Slo, phases: Sequence[PhaseRecord], began_ns: Mapping[str, int] | None = None
-) -> Measure:
+def measure_of(slo: Slo, phases: Sequence[PhaseRecord], sending: SendingTime) -> Measure:
     """Return what measures an SLO."""
     if slo.latency is not None:
-        return LatencyMeasure(slo, phases, began_ns or {})
+        return LatencyMeasure(slo, phases, sending)
     if slo.errors_below_percent is not None:
-        return ErrorMeasure(slo, phases, began_ns or {})
+        return ErrorMeasure(slo, phases, sending)
     if slo.freshness_below_s is not None:
-        return FreshnessMeasure(slo, phases, began_ns or {})
-    return ThroughputMeasure(slo, phases, began_ns or {})
+        return FreshnessMeasure(slo, phases, sending)
+    return ThroughputMeasure(slo, phases, sending)
 
 
 def judged_slos(measures: Iterable[Measure], events: Sequence[Event]) -> Iterator[SloResult]:

@@ -15,7 +15,7 @@ from e2e_data.commands import Kind, Outcome
 from e2e_data.platform import load_platform
 from e2e_data.pool import Pool
 from e2e_data.progress import Bar
-from reports.attempted import attempted_commands, began, given_up
+from reports.attempted import attempted_commands, given_up
 from reports.breakdown import Breakdown
 from reports.checks import Grounds, Invariant
 from reports.classes import PRECEDENCE, Judged, judge_shard
@@ -38,14 +38,13 @@ from reports.results import Results
 from reports.rundir import RunDirectory, RunRecord
 from reports.search import Searches, search_result
 from reports.seconds import Seconds
+from reports.sending import SendingTime
 from reports.server_metrics import judge_server, read_server_metrics
 from reports.steps import read_steps
-from reports.timeline import Event, Second, read_timeline
+from reports.timeline import RESUMED, Event, Timeline, read_timeline
 from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness
 from reports.workers import read_reported, worker_rows
-
-Timeline = tuple[list[Second], list[Event]]
 
 
 class _Counts:
@@ -105,7 +104,8 @@ class Reconciled(NamedTuple):
 class Spans:
     """When each phase's commands were intended and sent: how many, the first and the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, sending: SendingTime) -> None:
+        self._sending = sending
         self._ends: dict[tuple[int, str], tuple[int, int]] = {}
         self.sent: Counter[int] = Counter()
 
@@ -115,12 +115,13 @@ class Spans:
             number = int(str(phase))
             self.sent[number] += len(rows)
             for column in ("intended_ns", "sent_ns"):
-                low, high = int(rows[column].min()), int(rows[column].max())
+                at_ns = self._sending.of(rows[column].to_numpy())
+                low, high = int(at_ns.min()), int(at_ns.max())
                 first, last = self._ends.get((number, column), (low, high))
                 self._ends[number, column] = min(first, low), max(last, high)
 
     def rate_per_s(self, phase: int, column: str) -> float:
-        """Return commands per second, from when the first was intended to the last of a column.
+        """Return commands per second of sending, from when the first was intended to a column's last.
 
         A first command that was sent late must not make the rate look higher than it was.
         """
@@ -139,12 +140,12 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     pool = Pool.of_manifest(manifests.read(directory.pool)).lapped(record.laps)
     evidence = RunEvidence(directory, pool)
     checks = checks_of(evidence)
-    counts, spans, latencies, seconds = _Counts(), Spans(), Latencies(), Seconds()
-    timeline = read_timeline(directory.timeline)
+    sending = SendingTime(timeline := read_timeline(directory.timeline))
+    counts, spans, latencies, seconds = _Counts(), Spans(sending), Latencies(), Seconds()
     dropped = Dropped(record.phases, timeline[1])
     pipeline = Pipeline(directory)
     searches = Searches(record, read_steps(directory.steps))
-    measures = _measures(record, timeline[1], searches)
+    measures = _measures(record, sending, searches)
     faults = FaultEffects(timeline[1])
     for shard in _watched(evidence.shards(), pool):
         judged = judged_by(record, shard)
@@ -177,8 +178,8 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     workers = worker_rows(
         timeline[1], read_reported(directory), evidence.closed, evidence.open_workers
     )
-    phases = with_recovery(judgement.phases, record.plan, metrics)
-    judgement = replace(judgement, workers=tuple(workers), phases=tuple(phases))
+    phases = tuple(with_recovery(judgement.phases, record.plan, metrics))
+    judgement = replace(judgement, workers=tuple(workers), phases=phases)
     results = Results(
         judgement=judgement,
         metrics=metrics,
@@ -191,10 +192,10 @@ def reconcile(directory: RunDirectory) -> Reconciled:
     return Reconciled(results, latencies)
 
 
-def _measures(record: RunRecord, events: list[Event], searches: Searches) -> list[Measure]:
+def _measures(record: RunRecord, sending: SendingTime, searches: Searches) -> list[Measure]:
     """Return what measures each SLO; recoveries and the steps of a search are judged apart."""
     return [
-        measure_of(slo, record.phases, began(events))
+        measure_of(slo, record.phases, sending)
         for slo in record.slos
         if slo.recovered_within_s is None and slo.phase not in searches.names
     ]
@@ -324,7 +325,7 @@ def _losses(evidence: RunEvidence, counts: _Counts, events: Sequence[Event]) -> 
     return Losses(
         crashed=tuple(sorted(evidence.open_workers)),
         lost=tuple(event.note for event in events if event.event == "worker lost"),
-        resumed=sum(event.event == "run resumed" for event in events),
+        resumed=sum(event.event == RESUMED for event in events),
         unseen=counts.perhaps_sent,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reports.lines import damaged, read_lines
@@ -13,8 +13,18 @@ FAULT_BEGAN, FAULT_ENDED = "fault began", "fault ended"
 VIOLATION = "violation"
 """What can never be right was observed while the run was on; the note says what."""
 
+RESUMED = "run resumed"
+"""Another master took over; the note says which."""
+
 REPLIES_CUT = "a connection broke that replies are read over: some may have gone with it"
 """What a warning says after which a reply that never came is not surely the platform's loss."""
+
+
+COUNTED = (
+    *("due", "sent", "acknowledged", "completed", "unanswered", "blocked", "overdue", "dropped"),
+    *("retried", "held_back"),
+)
+"""What a row counts since the run began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +76,38 @@ class Event:
     note: str = ""
     """Of a worker: its name, and after a colon what became of it. Of a fault: what it is."""
     dropped: int = 0
-    """Of "phase settles": the arrivals that the phase gave up."""
+    """Of "phase ended": the arrivals that the phase gave up; of "run resumed": those that the master
+    before had given up in it."""
     channel: str = ""
     """Of a fault: the channel that it is on; empty where it is on all."""
 
 
-def read_timeline(path: Path) -> tuple[list[Second], list[Event]]:
-    """Read the rows and the events of a timeline, each in the order they were written."""
+Timeline = tuple[list[Second], list[Event]]
+"""Rows and events, each in the order they were written."""
+
+
+def read_timeline(path: Path) -> Timeline:
+    """Read the rows and the events of a timeline; counts go on where a run was resumed."""
     seconds: list[Second] = []
     events: list[Event] = []
+    before: Second | None = None
     for entry in read_lines(path):
         try:
             if "event" in entry:
                 events.append(Event(**entry))
+                if events[-1].event == RESUMED:
+                    before = seconds[-1] if seconds else None
             else:
-                seconds.append(Second(**entry))
+                seconds.append(_continued(Second(**entry), before))
         except TypeError as error:
             raise damaged(path, f"the row {entry}", error) from error
     return seconds, events
+
+
+def _continued(second: Second, before: Second | None) -> Second:
+    """Add what was counted under the masters `before`: each counts from nothing."""
+    if before is None:
+        return second
+    return replace(
+        second, **{name: getattr(before, name) + getattr(second, name) for name in COUNTED}
+    )

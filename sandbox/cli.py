@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -201,9 +201,23 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
 def _mq_service(mq: MqOptions, listener: socket.socket | None) -> MqService | None:
     if listener is None and mq.at is None:
         return None
-    settings = MqSettings(mq.manager(), mq.front, listener, mq.store, mq.address())
+    settings = MqSettings(
+        mq.manager(), mq.front, listener, mq.store, mq.address(), _mq_client(mq.library)
+    )
     with _usable_store("--mq-store", mq.store, "queue manager"):
         return MqService(settings)
+
+
+def _mq_client(library: str | None) -> Any:
+    """Load IBM's binding where its client library is named; None where it is not."""
+    if library is None:
+        return None
+    from sandbox.mq_client_link import load
+
+    try:
+        return load(library)
+    except ValueError as error:
+        raise _Unusable(f"--mq-library: {error}; it comes with IBM's MQ client") from None
 
 
 @contextmanager

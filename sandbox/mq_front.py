@@ -21,6 +21,7 @@ from sandbox.fields import Refusal
 from sandbox.ledger import Conflict
 from sandbox.mq_links import Broken, Link, Source
 from sandbox.mq_replies import Replies, ReplyId, Sender
+from sandbox.mqbinding import codes
 from sandbox.mqbinding.failure import Failed
 from sandbox.mqbinding.structs import Descriptor
 from sandbox.platform import Decided, Platform
@@ -155,13 +156,22 @@ class MqFront:
     async def _reject(
         self, link: Link, source: Source, request: Descriptor, body: bytes, why: Exception
     ) -> None:
-        """Back a message out, or move it away where that was done as often as the queue bears."""
+        """Back a message out, or move it away where that was done as often as the queue bears.
+
+        A backout queue gets it as it was, a dead-letter queue behind the header that one's have to have.
+        """
         if request.backout_count < source.backout_threshold:
             await link.back()
             return
-        for queue in filter(None, (source.backout_queue, DEAD_LETTER_QUEUE.encode())):
+        letter = mq_replies.dead_letter(
+            COMMAND_QUEUE.encode(), b"", request, body, codes.MQRC_BACKOUT_THRESHOLD_REACHED
+        )
+        places = ((source.backout_queue, (request, body)), (DEAD_LETTER_QUEUE.encode(), letter))
+        for queue, message in places:
+            if not queue:
+                continue
             try:
-                await link.put(queue, b"", request, body)
+                await link.put(queue, b"", *message)
             except Failed as failed:
                 log.warning("%s does not take a poison message: %s", queue.decode(), failed)
             else:
@@ -202,7 +212,9 @@ class MqFront:
         try:
             await link.put(sender.queue, sender.manager, sender.md, body)
         except Failed as failed:
-            md, letter = mq_replies.dead_letter(sender, body, failed.reason)
+            md, letter = mq_replies.dead_letter(
+                sender.queue, sender.manager, sender.md, body, failed.reason
+            )
             try:
                 await link.put(DEAD_LETTER_QUEUE.encode(), b"", md, letter)
             except Failed as also:

@@ -18,9 +18,9 @@ from sandbox.queue_manager import QueueManager
 APPLICATION = b"paystorm sandbox"
 
 _ROOM = protocol.MESSAGE_BYTES_MAX
-_READ_OPTIONS = codes.MQOO_INPUT_SHARED | codes.MQOO_INQUIRE
+READ_OPTIONS = codes.MQOO_INPUT_SHARED | codes.MQOO_INQUIRE
 _GET_OPTIONS = codes.MQGMO_WAIT | codes.MQGMO_SYNCPOINT
-_BACKOUT = (codes.MQIA_BACKOUT_THRESHOLD, codes.MQCA_BACKOUT_REQ_Q_NAME)
+BACKOUT = (codes.MQIA_BACKOUT_THRESHOLD, codes.MQCA_BACKOUT_REQ_Q_NAME)
 
 
 class Broken(Exception):  # noqa: N818 - of the queue manager, which may come back
@@ -70,8 +70,8 @@ class LocalLink:
 
     async def open(self, queue: bytes) -> Source:
         """Open a queue to read it."""
-        handle, _ = self._session.open(codes.MQOT_Q, _READ_OPTIONS, queue, b"", b"")
-        (threshold,), backout_queue = self._session.inquire(handle, _BACKOUT)
+        handle, _ = self._session.open(codes.MQOT_Q, READ_OPTIONS, queue, b"", b"")
+        (threshold,), backout_queue = self._session.inquire(handle, BACKOUT)
         return Source(handle, threshold, text(backout_queue))
 
     async def get(self, source: Source) -> tuple[Descriptor, bytes]:
@@ -115,6 +115,8 @@ class Address:
     channel: str
     user: str = ""
     password: str = ""
+    manager: str = ""
+    """The queue manager's name, which IBM's asks for."""
 
     def __str__(self) -> str:
         return f"{self.host}({self.port})"
@@ -155,10 +157,10 @@ class RemoteLink:
 
     async def open(self, queue: bytes) -> Source:
         """Open a queue to read it."""
-        opening = protocol.OPENING.pack(codes.MQOT_Q, _READ_OPTIONS, queue, b"", b"")
+        opening = protocol.OPENING.pack(codes.MQOT_Q, READ_OPTIONS, queue, b"", b"")
         handle, _, _ = protocol.OPENED.unpack(await self._call(Verb.OPEN, opening))
-        selectors = Struct("<2I").pack(*_BACKOUT)
-        inquiry = protocol.INQUIRING.pack(handle, len(_BACKOUT)) + selectors
+        selectors = Struct("<2I").pack(*BACKOUT)
+        inquiry = protocol.INQUIRING.pack(handle, len(BACKOUT)) + selectors
         answer = await self._call(Verb.INQUIRE, inquiry)
         _, threshold = Struct("<Ii").unpack_from(answer)
         return Source(handle, threshold, text(answer[-NAME_BYTES:]))

@@ -36,6 +36,7 @@ class MqOptions:
     port: int | None
     only: bool
     at: str | None
+    library: str | None
     store: Path | None
     qmgr: str
     channel: str
@@ -55,6 +56,8 @@ class MqOptions:
             found.append(
                 "--mq-at names another queue manager: leave out --mq-port, -only and -store"
             )
+        if self.library is not None and self.at is None:
+            found.append("--mq-library is for a queue manager of IBM's: give --mq-at too")
         if self.store and self.at is None and self.port is None:
             found.append("--mq-store is for the messages of a queue manager: give --mq-port too")
         if self.user is not None and not environment.get(PASSWORD_VARIABLE):
@@ -103,7 +106,7 @@ class MqOptions:
         if match is None:
             return None
         password = environment[PASSWORD_VARIABLE] if self.user else ""
-        return Address(match[1], int(match[2]), self.channel, self.user or "", password)
+        return Address(match[1], int(match[2]), self.channel, self.user or "", password, self.qmgr)
 
 
 def address_of(listener: socket.socket) -> str:
@@ -131,7 +134,14 @@ _OPTIONS = (
     click.option(
         "--mq-at",
         metavar="HOST(PORT)",
-        help="Read commands at a queue manager that runs alone (--mq-only).",
+        help="Read commands at a queue manager that runs alone (--mq-only), or with --mq-library at one"
+        " of IBM's.",
+    ),
+    click.option(
+        "--mq-library",
+        metavar="FILE",
+        help="The queue manager at --mq-at is IBM's: reach it by this client library of IBM's, such as"
+        " /opt/mqm/lib64/libmqm_r.so.",
     ),
     click.option(
         "--mq-store",

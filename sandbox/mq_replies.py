@@ -105,22 +105,29 @@ def final(entry: Entry, correlation_id: str) -> bytes:
     return _body(entry, correlation_id, decision.status, decision.reason, decision.decided_ns)
 
 
-def dead_letter(sender: Sender, body: bytes, reason: int) -> tuple[Descriptor, bytes]:
-    """Return a reply that cannot be delivered, with the header that says where to, and why."""
-    md = sender.md
+def dead_letter(
+    queue: bytes, manager: bytes, md: Descriptor, body: bytes, reason: int
+) -> tuple[Descriptor, bytes]:
+    """Return a message that no queue takes, with the header that says which was meant, and why.
+
+    `md` is the message's own; what it says of the body the header says from now on.
+    """
     header = _DEAD_LETTER_HEADER.pack(
         b"DLH ",
         1,
         reason,
-        padded(sender.queue, 48),
-        padded(sender.manager, 48),
+        padded(queue, 48),
+        padded(manager, 48),
         md.encoding,
         md.ccsid,
         md.format,
         codes.MQAT_UNIX,
         *(padded(b"", 28), padded(b"", 8), padded(b"", 8)),
     )
-    return md._replace(format=_FORMAT_DEAD), header + body
+    of_header = md._replace(
+        format=_FORMAT_DEAD, encoding=codes.MQENC_NATIVE, ccsid=codes.MQCCSI_Q_MGR
+    )
+    return of_header, header + body
 
 
 def _body(

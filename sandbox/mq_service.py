@@ -7,8 +7,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox.message_log import MessageLog
+from sandbox.mq_client_link import ClientLink
 from sandbox.mq_front import FrontSettings, MqFront
 from sandbox.mq_links import Address, Link, LocalLink, RemoteLink
 from sandbox.mq_server import Server
@@ -31,6 +33,8 @@ class MqSettings:
     listener: socket.socket | None = None
     store: Path | None = None
     at: Address | None = None
+    client: Any = None
+    """IBM's binding, where the queue manager at `at` is IBM's own."""
 
 
 class MqService:
@@ -51,7 +55,7 @@ class MqService:
             connect = await self._listen(settings.listener)
         else:
             assert settings.at is not None, "a queue manager is here, or elsewhere"
-            connect = self._remote(settings.at)
+            connect = _remote(settings.at, settings.client)
         if platform is not None:
             self._front = MqFront(platform, connect, settings.front)
             self._front.start()
@@ -79,8 +83,11 @@ class MqService:
 
         return connect
 
-    def _remote(self, address: Address) -> Callable[[], Awaitable[Link]]:
-        async def connect() -> Link:
-            return await RemoteLink.connected(address)
 
-        return connect
+def _remote(address: Address, client: Any) -> Callable[[], Awaitable[Link]]:
+    async def connect() -> Link:
+        if client is not None:
+            return await ClientLink.connected(client, address)
+        return await RemoteLink.connected(address)
+
+    return connect

@@ -35,6 +35,8 @@ STEP_NS = 250 * MS
 FAULTS_UNTIL = 50
 """After so many steps there is peace: faults that last longer end here."""
 STEPS_MAX = 1500
+FEW_POSITIONS = 4
+"""Granted at first, and worth being taken from a busy worker: in small shards few, as in large ones more."""
 SETTLE_NS = 15 * SECOND
 
 Place = tuple[int, int, int]
@@ -82,7 +84,7 @@ class Plan:
         return cls(
             seed=seed,
             workers=draw.randint(1, 3),
-            sizes=tuple(draw.choice((0, 1, 5, 20, 40)) for _ in range(draw.randint(1, 4))),
+            sizes=tuple(draw.choice((0, 1, 3, 8, 16)) for _ in range(draw.randint(1, 4))),
             phases=draw.randint(1, 2),
             resend=draw.random() < 0.7,
             duration_s=draw.choice((None, None, 8)),
@@ -201,7 +203,8 @@ class Worker:
         self.observe(draw)
         if draw.random() < 0.3:
             self.flush()
-        if self.world.step >= self.next_ask or draw.random() < 0.05:
+        hungry = self.sending and self.agent.holder.empty and not self.agent.in_vain
+        if hungry or self.world.step >= self.next_ask or draw.random() < 0.05:
             self.ask()
 
     def send(self, lease: Held, position: int, attempt: int) -> None:
@@ -239,7 +242,10 @@ class Worker:
         ask = self.agent.ask(counts, stopped=stopped, leaving=self.leaving)
         self.world.post(self.world.wired(ask), self, to_master=True)
 
-    def hear(self, answer: Answer) -> None:
+    def hear(self, answer: Answer | None) -> None:
+        if answer is None:
+            self.next_ask = self.world.step
+            return
         self.agent.follow(answer)
         if self.agent.over:
             # As a process that closes its journal, and is started again for the master there is.
@@ -258,6 +264,8 @@ class World:
         self.draw = Random(plan.seed + 1)
         self.now_ns = self.step = self.term = self.order = 0
         self.storm_until = self.master_from = 0
+        self.recalled = 0
+        """Answers that asked for a lease to be returned."""
         self.ended = False
         self.grants: list[Grant] = []
         self.sent: dict[Place, list[Sent]] = defaultdict(list)
@@ -287,12 +295,26 @@ class World:
         times = PhaseTimes(None if duration_s is None else duration_s * SECOND, settle_ns)
         self.machine = PhaseMachine([times] * self.plan.phases)
         epoch = max((grant.epoch for grant in self.grants), default=0)
-        book = self.parts.book(self, lambda: self.now_ns, resend=self.plan.resend, epoch=epoch)
+        book = self.parts.book(
+            *(self, lambda: self.now_ns),
+            resend=self.plan.resend,
+            epoch=epoch,
+            recall_positions=FEW_POSITIONS,
+        )
         accounts = AccountBook()
         accounts.learn("", self.saved)
         self.desk = self.parts.desk(
-            "run", self.term, book, lambda: self.now_ns, lease_ns=LEASE_NS, accounts=accounts
+            *("run", self.term, book, lambda: self.now_ns),
+            lease_ns=LEASE_NS,
+            first_positions=FEW_POSITIONS,
+            accounts=accounts,
         )
+        self.desk.calls.call = self.call
+
+    def call(self, name: str) -> None:
+        """Have a worker ask at once, unless that is lost on the way."""
+        (worker,) = [worker for worker in self.workers if worker.name == name]
+        self.post(None, worker, to_master=False)
 
     def write_all(self, grants: Sequence[Grant]) -> None:
         """Be the grant log, on a disk that is full now and then."""
@@ -370,6 +392,7 @@ class World:
         except OSError:
             return
         if answer is not None:
+            self.recalled += any(given.recalled for given in answer.leases)
             self.post(self.wired(answer), worker, to_master=False)
 
     # -- what happens ---------------------------------------------------------------------------

@@ -17,28 +17,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import repeat
-from operator import itemgetter
+from itertools import compress
 from typing import Protocol
 
 import numpy as np
 from confluent_kafka import Message, TopicPartition
+from numpy.typing import NDArray
 
-from e2e_data.commands import Channel, Kind, Outcome
+from e2e_data.commands import Kind, Outcome
 from e2e_data.ids import Ids, ReadCorrelations, read_correlations
 from e2e_data.over_kafka import Event
-from e2e_data.platform import Completion, Platform
+from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
 from locustfiles.channels.kafka_reader import Batch
-from locustfiles.completions import Seen
-from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, digest, event_numbers
+from locustfiles.sightings import Sightings, facts
+from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, digest, digests, event_numbers
 
 log = logging.getLogger(__name__)
 
 _KINDS = tuple(Kind)
-_CHANNELS = tuple(Channel)
+_PLACE, _ATTEMPT = ("lap", "shard", "index"), ("attempt", "channel", "phase")
+"""Columns of what a correlation id says, in the event log and the journal, too."""
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class EventSource:
         pool: Pool,
         dead_letters: str | None,
         run_ns: Callable[[int], int],
-        observed: Callable[[Sequence[Seen]], None],
+        observed: Callable[[Sightings], None],
         event_log: EventLog,
         failed: Callable[[str], None],
         cluster: int = 0,
@@ -167,27 +167,26 @@ class EventSource:
 
     def _take(self, messages: Sequence[Message], at_ns: int) -> None:
         """Classify records and hand completions on."""
-        read_event, put_away = self._platform.read_event, self._dead_letters
-        events: list[Event] = []
-        whence: list[Message] = []
-        for message in messages:
-            try:
-                if put_away is not None and message.topic() == put_away:
-                    event = self._platform.read_dead_letter(_value(message), _headers(message))
-                else:
-                    event = read_event(_value(message))
-            except Exception:
-                # An adapter's fault must not end the reading: other commands need it.
-                if "adapter" not in self._told:
-                    self._told.add("adapter")
-                    log.exception("the platform adapter failed on a record of %s", message.topic())
-                continue
-            if event is not None:
-                events.append(event)
-                whence.append(message)
+        told = list(map(self._event, messages))
+        events = [event for event in told if event is not None]
         self.counted.malformed += len(messages) - len(events)
         if events:
-            self._classify(events, whence, at_ns)
+            self._classify(events, list(compress(messages, told)), at_ns)
+
+    def _event(self, message: Message) -> Event | None:
+        """Return what a record tells; None for what is no event."""
+        value, put_away = message.value(), self._dead_letters
+        raw = value.encode() if isinstance(value, str) else value
+        try:
+            if put_away is not None and message.topic() == put_away:
+                return self._platform.read_dead_letter(raw, _headers(message))
+            return self._platform.read_event(raw)
+        except Exception:
+            # An adapter's fault must not end the reading: other commands need it.
+            if "adapter" not in self._told:
+                self._told.add("adapter")
+                log.exception("the platform adapter failed on a record of %s", message.topic())
+            return None
 
     def _classify(self, events: list[Event], whence: list[Message], at_ns: int) -> None:
         columns = list(zip(*events, strict=True))
@@ -202,9 +201,11 @@ class EventSource:
         self._count(ours, sort)
         rows = self._rows(events, whence, read, sort, at_ns)
         self._log.add(rows[ours])
-        wanted = np.flatnonzero(ours & (sort == Sort.OURS)).tolist()
-        if wanted:
-            self._observed(_seen(events, read, wanted, at_ns))
+        wanted = ours & (sort == Sort.OURS)
+        if wanted.any():
+            self._observed(
+                _sightings(list(compress(events, wanted.tolist())), rows[wanted], read.kind[wanted])
+            )
             self.counted.dead_letters += int(rows["dead_letter"][wanted].sum())
 
     def _count(self, ours: np.ndarray, sort: np.ndarray) -> None:
@@ -240,17 +241,14 @@ class EventSource:
         rows["dead_letter"] = rows["outcome"] == Outcome.DEAD_LETTERED
         numbers = event_numbers([event[0] for event in events])
         rows["event_high"], rows["event_low"] = numbers[:, 0], numbers[:, 1]
-        rows["account"] = [digest(event[4]) for event in events]
+        rows["account"] = digests([event[4] for event in events])
         rows["amount"] = [event[7] for event in events]
-        rows["currency"] = [digest(event[8]) for event in events]
-        for name in ("lap", "shard", "index", "attempt", "channel", "phase"):
+        currencies = {event[8]: 0 for event in events}
+        currencies.update((text, digest(text)) for text in currencies)
+        rows["currency"] = [currencies[event[8]] for event in events]
+        for name in (*_PLACE, *_ATTEMPT):
             rows[name] = getattr(read, name)
         return rows
-
-
-def _value(message: Message) -> bytes | None:
-    value = message.value()
-    return value.encode() if isinstance(value, str) else value
 
 
 def _headers(message: Message) -> dict[str, bytes]:
@@ -259,31 +257,20 @@ def _headers(message: Message) -> dict[str, bytes]:
     return {name: value for name, value in pairs if isinstance(value, bytes)}
 
 
-def _seen(events: list[Event], read: ReadCorrelations, wanted: list[int], at_ns: int) -> list[Seen]:
-    places = zip(
-        read.lap[wanted].tolist(),
-        read.shard[wanted].tolist(),
-        read.index[wanted].tolist(),
-        strict=True,
+def _sightings(
+    events: Sequence[Event], logged: NDArray[np.void], kinds: NDArray[np.int64]
+) -> Sightings:
+    """Return what events tell, each with its row of the event log and the kind of its command."""
+    rows = facts(len(events))
+    for name in ("at_ns", *_PLACE, *_ATTEMPT):
+        rows[name] = logged[name]
+    _, _, _, outcomes, account_ids, reasons, flags, _, _ = zip(*events, strict=True)
+    return Sightings(
+        places=list(zip(*(logged[name].tolist() for name in _PLACE), strict=True)),
+        kinds=list(map(_KINDS.__getitem__, kinds.tolist())),
+        account_ids=account_ids,
+        outcomes=outcomes,
+        reasons=reasons,
+        flags=flags,
+        rows=rows,
     )
-    told = [events[number] for number in wanted]
-    columns = (
-        places,
-        read.attempt[wanted].tolist(),
-        read.phase[wanted].tolist(),
-        map(_CHANNELS.__getitem__, read.channel[wanted].tolist()),
-        map(_KINDS.__getitem__, read.kind[wanted].tolist()),
-        map(itemgetter(4), told),
-        (_completion(outcome, reason, flags) for _, _, _, outcome, _, reason, flags, _, _ in told),
-        repeat(at_ns, len(wanted)),
-    )
-    return list(map(_made, zip(*columns, strict=True)))
-
-
-_made = partial(tuple.__new__, Seen)  # many thousands a second
-
-
-@lru_cache(maxsize=1000)
-def _completion(outcome: Outcome, reason: str, flags: tuple[str, ...]) -> Completion:
-    """Return a completion; there are few different ones, and many of each."""
-    return Completion(outcome, reason, flags)

@@ -133,18 +133,32 @@ class RecordReader:
         # Not before the last of them is here: no outcome was observed before its command was sent.
         at_ns = time.monotonic_ns()
         batch = Batch(at_ns, [message for message in read if message.error() is None])
+        self._follow(batch)
+        if len(batch.messages) < len(read):
+            for message in read:
+                error = message.error()
+                if error is not None and error.code() in _NOBODY_CAN_HELP:
+                    what = message.topic() or "Kafka"
+                    batch.error = f"the events of {what} cannot be read: {error.str()}"
+        self._pass_on(batch)
+
+    def _follow(self, batch: Batch) -> None:
+        """Note where each partition goes on, and what of it was gone before it was read."""
+        at, end = ("", -1), -1
         for message in batch.messages:
             topic, partition, offset = place_of(message)
-            expected = self._next.get((topic, partition), offset)
+            if offset == end and at == (topic, partition):
+                # Records mostly come in a row.
+                end += 1
+                continue
+            if end >= 0:
+                self._next[at] = batch.ends[at] = end
+            at, end = (topic, partition), offset + 1
+            expected = self._next.get(at, offset)
             if offset > expected and (gone := self._gone(topic, partition, expected, offset)):
-                batch.trimmed[topic, partition] = gone
-            self._next[topic, partition] = batch.ends[topic, partition] = offset + 1
-        for message in read:
-            error = message.error()
-            if error is not None and error.code() in _NOBODY_CAN_HELP:
-                what = message.topic() or "Kafka"
-                batch.error = f"the events of {what} cannot be read: {error.str()}"
-        self._pass_on(batch)
+                batch.trimmed[at] = gone
+        if end >= 0:
+            self._next[at] = batch.ends[at] = end
 
     def _gone(self, topic: str, partition: int, expected: int, offset: int) -> int:
         """Return how many records from `expected` on the broker no longer has.

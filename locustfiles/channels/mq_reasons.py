@@ -84,6 +84,10 @@ REASONS: dict[int, tuple[str, str]] = {
     2277: ("MQRC_CD_ERROR", "the channel's definition is wrong: check hosts and channel"),
     2278: ("MQRC_CLIENT_CONN_ERROR", "the client connection is not well defined: check hosts"),
     2298: ("MQRC_FUNCTION_NOT_SUPPORTED", "this queue manager cannot do that"),
+    2362: (
+        "MQRC_BACKOUT_THRESHOLD_REACHED",
+        "whoever reads the queue backed the message out as often as it bears: see that program's log",
+    ),
     2381: ("MQRC_KEY_REPOSITORY_ERROR", "check key_repository: that it is there and can be read"),
     2393: (
         "MQRC_SSL_INITIALIZATION_ERROR",

@@ -62,6 +62,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, A
         "channel": "MQ_CHANNEL",
         "user": "MQ_USER",
         "binding": "MQ_BINDING",
+        "library": "MQ_LIBRARY",
     }
     found: dict[str, Any] = {
         setting: environment[variable]

@@ -81,6 +81,7 @@ class Agent:
         """How long to wait before the next ask, as the master wishes."""
         self.over = False
         """The master said that the run has ended, or that it follows another."""
+        self._asked_empty = self._got_nothing = False
         self._turn = 0
         self._phase = -1
         self._step = 0
@@ -117,6 +118,7 @@ class Agent:
             self.holder.return_all()
         bound = tuple(islice(self._to_say, BOUND_MAX))
         words = self.holder.words()
+        self._asked_empty = self.holder.empty
         return Ask(
             run=self._run,
             term=self._term,
@@ -161,6 +163,7 @@ class Agent:
         if ends:
             self._sender.over(ends)
         watched = self.holder.take(answer)
+        self._got_nothing = self._asked_empty and self.holder.empty
         self._slice(answer.slices)
         if answer.turn != self._turn:
             self._turn = answer.turn
@@ -168,6 +171,14 @@ class Agent:
         for held, position in watched:
             self._sender.watch(held, position)
         return True
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether asking for more is of no use for now: with nothing left it was asked, and brought nothing.
+
+        The master calls when something has come free, or is asked again in its time.
+        """
+        return self._got_nothing and self.holder.empty
 
     def _come_to(self, answer: Answer) -> None:
         """Begin what the answer is about, where that is new: a phase, a step, or what follows a pause."""

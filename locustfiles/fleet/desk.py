@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from locustfiles.fleet.accounts import AccountBook
+from locustfiles.fleet.calls import Calls
 from locustfiles.fleet.counts import Counts
 from locustfiles.fleet.ends import Router
 from locustfiles.fleet.messages import Answer, Ask, Bound, LeaseGiven
@@ -84,6 +85,7 @@ class Desk:
         now_ns: Callable[[], int],
         *,
         lease_ns: int,
+        first_positions: int = FIRST_POSITIONS,
         accounts: AccountBook | None = None,
         tell: Callable[[str, str], None] = lambda _event, _note: None,
     ) -> None:
@@ -93,6 +95,7 @@ class Desk:
         self.book = book
         self.accounts = accounts or AccountBook()
         self.ends = Router()
+        self.calls = Calls(book)
         self.members: dict[str, Member] = {}
         self._living: set[str] = set()
         self._losses: list[_Loss] = []
@@ -100,6 +103,7 @@ class Desk:
         """The living that have room for leases: kept, since every ask needs to know how many."""
         self._now_ns = now_ns
         self._lease_ns = lease_ns
+        self._first_positions = first_positions
         self._tell = tell
         self._turn = 0
         self._phase = -1
@@ -196,6 +200,7 @@ class Desk:
         member.left = ask.counts.in_hand_now + sum(
             self.book.left_of(lease) for lease in self.book.leases_of(ask.worker).values()
         )
+        self.calls.answered(ask.worker, empty_handed=bool(ask.room) and not member.left)
         self._tell_replaced()
         self._decide()
         member.answer = self._answer(ask, self._given(ask), over=self.over)
@@ -232,12 +237,9 @@ class Desk:
         held = self.book.held(ask.worker)
         fair = -(-self.book.active // max(len(self._able), 1))
         wants = {word.epoch: word.wants for word in ask.leases if not word.returned}
-        unheard = [
-            lease
-            for lease in self.book.leases_of(ask.worker).values()
-            if lease.epoch not in wants and not lease.custody
-        ]
-        wants |= {lease.epoch: FIRST_POSITIONS for lease in unheard}
+        mine = self.book.leases_of(ask.worker).values()
+        unheard = [one for one in mine if one.epoch not in wants and not one.custody]
+        wants |= {lease.epoch: self._first_positions for lease in unheard}
         described = sum(len(self._news(ask.worker, lease)) for lease in unheard)
         while held < min(ask.room, fair) and described < BOUND_MAX:
             offered = self.book.offer(ask.worker, 1)
@@ -245,9 +247,9 @@ class Desk:
                 break
             held += 1
             described += len(self._news(ask.worker, offered[0]))
-            wants[offered[0].epoch] = FIRST_POSITIONS
+            wants[offered[0].epoch] = self._first_positions
         if held < min(ask.room, fair) and described < BOUND_MAX:
-            self.book.recall(fair)
+            self.book.recall(fair, min(ask.room, fair) - held)
         self.book.extend(wants, ask.worker)
 
     def _given(self, ask: Ask) -> Iterator[LeaseGiven]:
@@ -319,6 +321,7 @@ class Desk:
         lost = [member for member in self.alive() if now_ns - member.heard_ns >= self._lease_ns]
         for member in lost:
             self._lose(member, f"not heard of for {(now_ns - member.heard_ns) / SECOND_NS:.1f} s")
+        self.calls.look()
         return [member.name for member in lost]
 
     def leave(self, name: str) -> None:
@@ -332,6 +335,7 @@ class Desk:
         member.lost = True
         self._living.discard(member.name)
         self._able.discard(member.name)
+        self.calls.answered(member.name, empty_handed=False)
         self.ends.lose(member.name)
         return self.book.lose(member.name)
 

@@ -198,6 +198,11 @@ class Holder:
             self._held = [lease for lease in self._of.values() if not lease.returned]
         return self._held
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing may be drawn, and nothing may be granted to what is held."""
+        return not any(lease.more or any(lease.queues.values()) for lease in self.held())
+
     def may_send(self, lease: Held) -> bool:
         """Tell whether a command that was drawn from a lease may be sent at this very moment."""
         return not lease.gone and self._now_ns() < self._good_until_ns

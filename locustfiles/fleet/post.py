@@ -84,6 +84,8 @@ class Post:
         self._director: Director | None = None
         self._order: Mapping[str, Any] | None = None
         self._closed: set[str] = set()
+        self._clients: dict[str, str] = {}
+        """Which client of Locust's a worker is."""
         self._turn_s = time.monotonic()
         self.figures = FleetFigures()
         """What the workers reported of response times."""
@@ -123,11 +125,12 @@ class Post:
         self, director: Director, order: Mapping[str, Any], manifest: Callable[[], str]
     ) -> None:
         """Begin to serve a run; its `manifest` goes to workers that do not see its directory."""
-        self._director, self._order, self._closed = director, order, set()
+        self._director, self._order = director, order
+        self._closed, self._clients = set(), {}
         self._manifest = cache(manifest)
         self._receiver = Receiver(director.directory)
         self.clock_error_ns, self.figures = 0, FleetFigures()
-        director.wake = self.wake
+        director.wake, director.desk.calls.call = self.wake, self._call
 
     def shut(self) -> None:
         """Serve it no more."""
@@ -136,6 +139,9 @@ class Post:
     def wake(self) -> None:
         """Let all workers ask at once; whom it does not reach asks a little later."""
         self._runner.send_message(WAKE)
+
+    def _call(self, worker: str) -> None:
+        self._runner.send_message(WAKE, client_id=self._clients[worker])
 
     def wait_closed(self, patience_s: float) -> list[str]:
         """Wait until every living worker has closed its journal; return those that have not."""
@@ -167,7 +173,9 @@ class Post:
         if self._director is None:
             return
         try:
-            answer = self._director.desk.receive(Ask.read(data))
+            ask = Ask.read(data)
+            self._clients[ask.worker] = sender
+            answer = self._director.desk.receive(ask)
         except OSError as error:
             # What could not be written down was not granted, and nothing further can be.
             self._failed(f"the run directory cannot be written: {error}")

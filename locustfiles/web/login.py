@@ -28,8 +28,6 @@ GUESSES = 2
 WRONG_S = 1.0
 """So long a wrong one takes."""
 _NAME = re.compile(r"[\w.@-]{1,64}")
-_NOBODY = generate_password_hash(secrets.token_hex())
-"""What the password of somebody unknown is compared with, so that it takes as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +89,8 @@ class Login:
         """Take over the login of a web UI that has --web-login and lies below the path `base`."""
         app = web_ui.app
         assert app is not None, "a web UI is made with its application"
+        # What the password of somebody unknown is compared with, so that it takes as long.
+        self._nobody = generate_password_hash(secrets.token_hex())
         self._users = users
         self._checking = BoundedSemaphore(GUESSES)
         _harden(app, secure=bool(web_ui.tls_cert), port=web_ui.port)
@@ -106,7 +106,7 @@ class Login:
         with self._checking:
             # It takes its time by design: on a thread, since users wait for the loop.
             pool = gevent.get_hub().threadpool
-            right = pool.apply(check_password_hash, (user.hash if user else _NOBODY, password))
+            right = pool.apply(check_password_hash, (user.hash if user else self._nobody, password))
             if not right or user is None:
                 gevent.sleep(WRONG_S)
                 session["auth_error"] = "Nobody has this name and password"

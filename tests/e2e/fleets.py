@@ -54,9 +54,9 @@ lag_below_ms = 60000
 
 IMPATIENT = [
     *(sys.executable, "-c"),
-    "from locust import main, runners; runners.HEARTBEAT_DEAD_INTERNAL = -2; main.main()",
+    "from locust import main, runners; runners.HEARTBEAT_DEAD_INTERNAL = -6; main.main()",
 ]
-"""Locust, which gives a missing worker up after two seconds more, not sixty."""
+"""Locust, which gives a missing worker up after six seconds more, not sixty."""
 
 
 class Line:

@@ -213,7 +213,12 @@ def test_workers_killed_in_each_phase_change_nothing(
     assert ended.code == Exit.UNFIT, ended.out + ended.err
     assert Outcome.of(ended) == expected
     assert_taken_over_in_time(ended)
-    lost = {event["note"].split(":")[0] for event in events(ended, "worker lost")}
+    # On a busy machine one may be silent for longer than a lease, and come back.
+    lost, back = (
+        {event["note"].split(":")[0] for event in events(ended, f"worker {fate}")}
+        for fate in ("lost", "back")
+    )
+    lost -= back
     told = next(rule for rule in ended.summary["fitness"] if rule["title"].endswith("died"))
     assert len(lost) == 3
     assert all(name in told["note"] for name in lost)

@@ -17,6 +17,7 @@ import pytest
 
 from e2e_data.exits import Exit
 from tests.e2e.conftest import ROOT
+from tests.e2e.test_kubernetes_locally import free_ports
 
 BUILD_S = 900
 WAIT_S = 180
@@ -50,16 +51,16 @@ class Stack:
 
     def __init__(self) -> None:
         name = f"paystorm-test-{os.getpid()}"
-        self._compose = ["docker", "compose", "--project-name", name]
-        self._compose += ["--profile", "sandbox", "--profile", "run"]
-        self._environment = {**os.environ, "SANDBOX_PORT": "0", "METRICS_PORT": "0"}
+        self.compose = ["docker", "compose", "--project-name", name]
+        self._profiles = ["--profile", "sandbox", "--profile", "run"]
+        self.environment = {**os.environ, "SANDBOX_PORT": "0", "METRICS_PORT": "0"}
 
     def do(self, *words: str, limit_s: float = WAIT_S, check: bool = True) -> Any:
         """Run a command of Compose."""
         done = subprocess.run(
-            [*self._compose, *words],
+            [*self.compose, *self._profiles, *words],
             cwd=ROOT,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=limit_s,
@@ -122,3 +123,36 @@ def test_a_run_starts_in_order_and_ends_with_the_verdict(stack: Stack) -> None:
     assert started == sorted(started)
     assert started[1] < when(stack.inspected("worker")["State"]["StartedAt"])
     assert stack.inspected("master")["Config"]["User"] == "10001:10001"
+
+
+@pytest.mark.skipif(
+    os.environ.get("MQ_LICENSE") != "accept",
+    reason="MQ_LICENSE=accept is not set: the images of Kafka and IBM MQ are for who agrees to IBM's terms",
+)
+def test_the_pipeline_is_validated_whole_on_real_brokers() -> None:
+    """`make validate-pipeline`: all healthy, the run right, judged again from its directory; then all away.
+
+    Over IBM MQ as well where MQ_CLIENT and MQ_PASSWORD are set.
+    """
+    stack = Stack()
+    ports = {"KAFKA_PORT": str(*free_ports(1)), "MQ_PORT": "0"}
+    make = ["make", "--no-print-directory", f"COMPOSE={' '.join(stack.compose)}"]
+
+    def made(target: str, limit_s: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*make, target],
+            cwd=ROOT,
+            env={**stack.environment, **ports},
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+
+    try:
+        done = made("validate-pipeline", BUILD_S + WAIT_S)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("RIGHT, and as fast as asked") == 2
+    finally:
+        made("stack-down", WAIT_S)
+        stack.do("--profile", "brokers", "down", "--volumes", "--remove-orphans", check=False)

@@ -17,7 +17,7 @@ from locustfiles.channels.gate import Gate
 from locustfiles.channels.http_settings import HttpSettings
 from locustfiles.channels.retry_after import retry_after_s
 from tests.helpers_wire import answer, serving
-from tests.unit.test_run import Stage
+from tests.stages import Stage
 
 with pytest.MonkeyPatch.context() as patched:
     # A user's rules need no patched library, and the other tests of this process need theirs.

@@ -21,7 +21,7 @@ from locustfiles.kafka_sender import KafkaLine
 from tests.kafka_parts import produce
 from tests.kafka_reading import GROUP, SETTINGS, Reading, creation, producer, until
 from tests.mq_process import platform, sandbox
-from tests.unit.test_run import Stage
+from tests.stages import Stage
 
 
 def test_what_is_produced_is_acknowledged_and_its_events_are_read(tmp_path):

@@ -62,6 +62,7 @@ def test_a_file_is_put_on_a_queue_and_looked_at(paystorm, file):
     listed = paystorm("mq", "dlq", "list", "--limit", "2").output
     assert [name in listed for name in ("c-1", "c-2", "c-3")] == [True, True, False]
     assert f"3 messages on {BACKOUT}, the first 2 shown" in listed
+    assert listed.count("no header says why") == 2
     shown = paystorm("mq", "dlq", "show", "c-2").output
     assert '"commandId": "c-2"' in shown
     assert "ab" * 24 in shown

@@ -26,12 +26,12 @@ WAIT_MS = 20_000
 class Sender:
     """A program that sends commands and takes their replies."""
 
-    def __init__(self, address):
+    def __init__(self, address, *login):
         mqbinding.install()
         import ibmmq
 
         self.mq, self.codes = ibmmq, ibmmq.CMQC
-        self.qm = ibmmq.connect("QM1", "DEV.APP.SVRCONN", address)
+        self.qm = ibmmq.connect("QM1", "DEV.APP.SVRCONN", address, *login)
         self.commands = ibmmq.Queue(self.qm, "COMMAND.QUEUE", self.codes.MQOO_OUTPUT)
         self.replies = ibmmq.Queue(self.qm, "REPLY.QUEUE", self.codes.MQOO_INPUT_SHARED)
 

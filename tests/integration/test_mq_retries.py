@@ -37,8 +37,8 @@ from sandbox.platform import Platform
 from sandbox.queues import Definition
 from tests import histories
 from tests.mq_parts import Program, manager, md_of
+from tests.stages import Stage
 from tests.unit.test_mq_sender import Statistics
-from tests.unit.test_run import Stage
 
 CHANGES = (
     "channels={mq=1}",

@@ -18,10 +18,11 @@ from reports.judgement import Status
 from reports.latencies import Latencies
 from reports.measures import measure_of
 from reports.rundir import PhaseRecord
+from reports.sending import SendingTime
 from reports.slos import Fitness, Slo
 from reports.timeline import Second
 from reports.verdict import Losses, conclude, judge_fitness
-from tests.unit.test_run import Stage
+from tests.stages import Stage
 
 MS = 1_000_000
 S = 1000 * MS
@@ -127,7 +128,9 @@ def test_a_stall_is_the_platforms_fault(played):
     latencies = Latencies()
     latencies.add(frame)
     latencies.give_up(0, dropped)
-    measure = measure_of(Slo(latency="response", percentile=80, below_ms=300), PHASES)
+    measure = measure_of(
+        Slo(latency="response", percentile=80, below_ms=300), PHASES, SendingTime()
+    )
     measure.add(frame.assign(sent=True, region=""))
     measure.give_up([GivenUp(0, 0, dropped)])
     slo = measure.result()

@@ -39,6 +39,7 @@ def test_histories_are_rich():
     assert sum(world.term > 1 for world in worlds) > 3
     assert sum(world.plan.resend for world in worlds) > 20
     assert sum(len(world.workers) > world.plan.workers + 1 for world in worlds) > 10
+    assert sum(bool(world.recalled) for world in worlds) > 5
 
 
 # -- it bites ---------------------------------------------------------------------------------

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from locustfiles.channels.mq_settings import from_environment
 from locustfiles.channels.origin import Origin
 from locustfiles.options import OPTIONS
 from locustfiles.plan_parts.allowed import Address, hosts_in, refused
 from sandbox.cli import sandbox
+from sandbox.mq_options import PASSWORD_VARIABLE
 from tests.locust_options import flags_and_variables
+from tests.unit.test_mq_definitions import Asked
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -88,7 +91,7 @@ def test_a_service_starts_when_what_it_needs_is_healthy(service):
 @every_service
 def test_files_that_are_mounted_are_there(service):
     """A missing file would be made as an empty folder."""
-    for volume in service.get("volumes", []):
+    for volume in map(interpolated, service.get("volumes", [])):
         source = volume.partition(":")[0]
         if source.startswith("."):
             assert (ROOT / source).is_file(), source
@@ -121,7 +124,8 @@ def test_commands_and_environment_are_those_of_the_code():
         "locust": flags | {option.flag for option in OPTIONS},
         "paystorm": {text for each in sandbox.params for text in each.opts},
     }
-    known = variables | {option.env_var for option in OPTIONS}
+    known = variables | {option.env_var for option in OPTIONS} | {PASSWORD_VARIABLE, "MQ_PASSWORD"}
+    known |= Asked.by(from_environment)
     for service in OURS.values():
         command = service["command"]
         words = shlex.split(interpolated(command)) if isinstance(command, str) else command
@@ -143,11 +147,12 @@ def test_commands_may_go_where_the_stack_has_them_go():
     settings = SERVICES["master"]["environment"]
     allow = hosts_in([interpolated(settings["PAYSTORM_ALLOW"])])
     origin = Origin.parse(interpolated(settings["LOCUST_HOST"]))
+    mq = from_environment(settings)["hosts"][0].partition("(")[0]
     (broker,) = re.findall(r"PAYSTORM_SET \?= kafka\.bootstrap=([a-z]+):9092\n", MAKEFILE)
     assert broker in SERVICES
     assert f"--kafka-at={broker}:9092\n" in MAKEFILE
     assert not refused([Address(origin.host, origin.port, ""), Address(broker, 9092, "")], allow)
-    assert not refused([Address("toxiproxy", 8080, "")], allow)
+    assert not refused([Address("toxiproxy", 8080, ""), Address(mq, 1414, "")], allow)
 
 
 def test_the_start_waits_for_as_many_workers_as_there_are():

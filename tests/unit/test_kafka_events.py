@@ -146,6 +146,28 @@ def test_a_clock_that_jumps_moves_no_time(tmp_path, monkeypatch, jump_s):
     desk.bindings.close()
 
 
+def test_an_amount_that_is_none_is_not_told(tmp_path):
+    """The event tells how its command ended all the same: the judge has the amount from the book, too."""
+    desk = Desk(tmp_path)
+    told = [
+        {"amount": 12, "currencyCode": "USD"},
+        {"amount": "12", "currencyCode": "USD"},
+        {"amount": 12.5, "currencyCode": None},
+        {"amount": {}, "currencyCode": []},
+        {},
+        "12 USD",
+        None,
+    ]
+    desk.take(*(event(0, amount=amount) for amount in told))
+    assert desk.source.counted.ours == len(told)
+    desk.log.flush()
+    (rows,) = (pq.read_table(path).to_pylist() for path in tmp_path.glob("events-*.parquet"))
+    first, *others = (row["amount"] for row in rows)
+    assert first == 12.0
+    assert all(amount != amount for amount in others), "NaN, which is none"
+    desk.bindings.close()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -161,6 +183,11 @@ def test_a_clock_that_jumps_moves_no_time(tmp_path, monkeypatch, jump_s):
         event(0, reason=["no"]),
         event(0, flags=7),
         event(0, accountId="x" * 1000),
+        event(0, flags="ROUND"),
+        event(0, amount={"amount": 10**400, "currencyCode": "USD"}),
+        # What nobody reads must be JSON, too.
+        event(0)[:-1] + b',"more":"\xff"}',
+        event(0)[:-1] + b',"more":' + b"[" * 5000 + b"]" * 5000 + b"}",
     ],
 )
 def test_what_is_no_event_is_counted_and_completes_nothing(tmp_path, content):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from locustfiles.channels.origin import Origin
 from locustfiles.options import OPTIONS
@@ -25,6 +28,10 @@ VERSIONS = ("1.33", "1.37")
 every_overlay = pytest.mark.parametrize("resources", RENDERED.values(), ids=RENDERED)
 
 
+def by_name(resources):
+    return {(each["kind"], each["metadata"]["name"]): each for each in resources}
+
+
 def runs_locust(container):
     return container["command"] == ["locust"]
 
@@ -36,6 +43,16 @@ def test_every_resource_is_in_order(resources, version):
     assert len(resources) >= 8
     for resource in resources:
         kubernetes_validate.validate(resource, version, strict=True)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl to compare with")
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_what_is_tested_is_what_kubectl_applies(name):
+    """To the last field, but for the hash in the names of ConfigMaps."""
+    command = ["kubectl", "kustomize", str(OVERLAYS[name])]
+    made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    plain = re.sub(r"\b(paystorm-(?:plans|settings))-[a-z0-9]{10}\b", r"\1", made)
+    assert by_name(yaml.safe_load_all(plain)) == by_name(RENDERED[name])
 
 
 def test_the_validation_would_notice():

@@ -341,10 +341,10 @@ def test_a_busy_worker_is_asked_to_return_a_lease():
     """For an idle one, the lease with the most left; and no more than to a fair share."""
     desk = Desk([100, 300, 200, RECALL_POSITIONS])
     leases = desk.book.offer("a", 9)
-    desk.book.recall(3)
-    desk.book.recall(3)
+    desk.book.recall(3, 1)
+    desk.book.recall(3, 1)
     assert [lease.recalled for lease in leases] == [False, True, False, False]
-    desk.book.recall(4)
+    desk.book.recall(4, 1)
     assert sum(lease.recalled for lease in leases) == 1
 
 
@@ -352,7 +352,7 @@ def test_what_is_almost_done_is_not_recalled():
     """A lease with little left would be gone before it arrived."""
     desk = Desk([RECALL_POSITIONS - 1] * 4)
     leases = desk.book.offer("a", 9)
-    desk.book.recall(1)
+    desk.book.recall(1, 9)
     assert not any(lease.recalled for lease in leases)
 
 
@@ -360,11 +360,11 @@ def test_a_recalled_shard_is_for_anybody():
     """Once it is returned, nobody waits for the worker that gave it away."""
     desk = Desk([100, 300])
     _, second = desk.book.offer("a", 9)
-    desk.book.recall(1)
+    desk.book.recall(1, 9)
     desk.book.give_back(second)
     assert [lease.shard for lease in desk.book.offer("b", 9)] == [1]
 
 
 def test_with_nobody_at_work_nothing_is_recalled():
     """An empty fleet has no busy worker."""
-    Desk().book.recall(0)
+    Desk().book.recall(0, 1)

@@ -8,16 +8,18 @@ from pydantic import ValidationError
 
 from e2e_data.commands import Channel, Kind, Label
 from reports.attempted import GivenUp, given_up
+from reports.columns import NEVER
 from reports.judgement import Status
 from reports.measures import judged_slos, measure_of
+from reports.sending import SendingTime
 from reports.slos import Slo
-from reports.timeline import Event, Second
+from reports.timeline import RESUMED, Event, Second
 from tests.unit.test_latencies import DIGITS, MS, PHASES, S, frame
 
 
-def judged(slo, *frames, given_up=(), phases=PHASES, began_ns=None):
+def judged(slo, *frames, given_up=(), phases=PHASES, timeline=([], [])):
     """Return the result of an SLO over frames of commands."""
-    measure = measure_of(slo, phases, began_ns)
+    measure = measure_of(slo, phases, SendingTime(timeline))
     for each in frames:
         measure.add(each)
     measure.give_up(given_up)
@@ -132,11 +134,70 @@ def test_what_was_due_in_the_warm_up_is_left_out():
     """It counts from the beginning of its phase, which the timeline tells, and ends exactly."""
     phases = (PHASES[0], PHASES[1].model_copy(update={"warm_up_s": 0.3}))
     rows = steady(900, 900, 900, 900, 9, 9, 9)
-    cold = {"slo": P50.model_copy(update={"percentile": 30}), "phases": phases}
-    assert judged(cold["slo"], rows, phases=phases, began_ns={"payments": 100 * MS}).samples == 3
-    assert judged(cold["slo"], rows, phases=phases, began_ns={"payments": 99 * MS}).samples == 3
-    assert judged(cold["slo"], rows, phases=phases, began_ns={"payments": 0}).samples == 4
-    assert judged(cold["slo"], rows, phases=phases, began_ns={}).samples == 7
+    cold = P50.model_copy(update={"percentile": 30})
+
+    def samples(*events):
+        return judged(cold, rows, phases=phases, timeline=([], [*events])).samples
+
+    assert samples(Event(100 * MS, "phase began", "payments")) == 3
+    assert samples(Event(99 * MS, "phase began", "payments")) == 3
+    assert samples(Event(0, "phase began", "payments")) == 4
+    assert samples() == 7
+
+
+SECONDS = {"window_s": 1}
+BREAKS = {
+    "a pause": (
+        [],
+        [
+            Event(0, "phase began", "payments"),
+            Event(500 * MS, "phase paused", "payments"),
+            Event(60 * S, "phase resumed", "payments"),
+        ],
+    ),
+    "two masters": (
+        [Second(500 * MS, "payments", *[0] * 11, 0.0, 0.0)],
+        [
+            Event(0, "phase began", "payments"),
+            Event(59 * S, RESUMED, "payments"),
+            Event(60 * S, "phase began", "payments"),
+        ],
+    ),
+    "two phases": (
+        [],
+        [
+            Event(0, "phase began", "accounts"),
+            Event(500 * MS, "phase settles", "accounts"),
+            Event(60 * S, "phase began", "payments"),
+        ],
+    ),
+}  # fmt: skip
+
+
+def apart(*took_ms):
+    """Return commands, observed when answered; those due after half a second came a minute later."""
+    rows = steady(*took_ms)
+    rows["completed_ns"] = rows["acknowledged_ns"]
+    times = rows[[name for name in rows if name.endswith("_ns")]]
+    later = times.where(times == NEVER, times + 60 * S - 500 * MS)
+    return rows.assign(**times.where(rows["intended_ns"] < 500 * MS, later, axis=0))
+
+
+@pytest.mark.parametrize("timeline", BREAKS.values(), ids=BREAKS)
+def test_a_break_is_no_time_in_which_commands_were_due(timeline):
+    """Half of them came after it: there are as many per second of sending, and they are as fresh."""
+    rows = apart(*[50] * 11)
+    throughput, fresh = Slo(throughput_above_per_s=9.9), Slo(freshness_below_s=1)
+    assert judged(throughput, rows, timeline=timeline).measured == 10
+    assert judged(fresh, rows, timeline=timeline).measured == pytest.approx(0.15, abs=0.011)
+    assert judged(throughput, rows).status is judged(fresh, rows).status is Status.VIOLATED
+
+
+def test_a_window_is_told_by_when_it_was():
+    """Not by how long the run had been sending until then."""
+    slo = Slo(throughput_above_per_s=9, **SECONDS)
+    told = judged(slo, apart(*[50] * 10, *[None] * 11), timeline=BREAKS["a pause"]).note
+    assert told == "1 of 2 windows; the worst, at 60.5 s, has 0 /s"
 
 
 @pytest.mark.parametrize(
@@ -203,9 +264,6 @@ def test_throughput_of_a_moment_is_unknown():
     assert judged(slo).note == judged(slo, steady(1)).note == "too little was due"
 
 
-SECONDS = {"window_s": 1}
-
-
 @pytest.mark.parametrize(
     ("asked", "rows", "status", "measured", "note"),
     [
@@ -251,7 +309,9 @@ def test_without_a_whole_window_nothing_is_known():
 
 def test_an_slo_that_ended_the_run_was_missed():
     """A short bad time may not show in the whole run; that it was ended for it does."""
-    measures = [measure_of(P50, PHASES), measure_of(Slo(errors_below_percent=5), PHASES)]
+    measures = [
+        measure_of(slo, PHASES, SendingTime()) for slo in (P50, Slo(errors_below_percent=5))
+    ]
     for measure in measures:
         measure.add(steady(9, 9, 9))
     missed, held = judged_slos(measures, [Event(1, "aborted", "payments", P50.title)])

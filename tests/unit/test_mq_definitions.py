@@ -12,10 +12,13 @@ from locustfiles.channels.mq_reasons import REASONS
 from locustfiles.channels.mq_settings import MqSettings, from_environment
 from locustfiles.plans import load_plan
 from sandbox import mq_front
-from sandbox.mq_options import _BACKOUT_THRESHOLD
+from sandbox.cli import sandbox
+from sandbox.mq_options import _BACKOUT_THRESHOLD, PASSWORD_VARIABLE
+from sandbox.queue_manager import DEAD_LETTER_QUEUE
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs/mq.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DEFAULTS = MqSettings.model_validate({})
 
@@ -74,7 +77,9 @@ def test_every_queue_has_its_authorities():
     queues = (DEFAULTS.command_queue, DEFAULTS.reply_queue, DEFAULTS.backout_queue)
     for queue in queues:
         assert {"PUT", "GET", "INQ", "BROWSE"} == set(granted[queue])
-    assert granted.keys() == {"", *queues, DEFAULTS.reply_model, "PAYSTORM.**"}
+    assert granted[DEAD_LETTER_QUEUE] == ["PUT"]
+    ours = {*queues, DEFAULTS.reply_model, "PAYSTORM.**"}
+    assert granted.keys() == {"", *ours, DEAD_LETTER_QUEUE}
     assert {one["PRINCIPAL"] for one in defined("SET AUTHREC")} == {"app"}
 
 
@@ -93,12 +98,44 @@ def test_the_compose_service_is_the_one_that_a_run_expects():
     assert all((ROOT / path).is_file() for path in mounted)
 
 
+def test_whoever_sends_and_reads_in_the_stack_is_let_in():
+    """As the user and with the password that the queue manager is given, to its name and its port."""
+    services = COMPOSE["services"]
+    queues = services["mq"]["environment"]
+    [principal] = {one["PRINCIPAL"] for one in defined("SET AUTHREC")}
+    [(channel, to)] = [(one["CHANNEL"], one["MCAUSER"]) for one in defined("DEFINE CHANNEL")]
+    assert services["mq"]["healthcheck"]["test"] == ["CMD", "chkmqready"]
+    assert to == principal
+    for name in ("master", "worker"):
+        settings = services[name]["environment"]
+        sends = from_environment(settings)
+        assert sends["hosts"] == ("mq(1414)",)
+        assert (sends["user"], settings["MQ_PASSWORD"]) == (principal, queues["MQ_APP_PASSWORD"])
+        assert sends["queue_manager"] == queues["MQ_QMGR_NAME"]
+        assert sends["library"] == "/opt/mqm/lib64/libmqm_r.so"
+        assert {"channel", "binding"}.isdisjoint(sends)
+    assert DEFAULTS.channel == channel
+    reads = services["sandbox"]["environment"]
+    assert reads == {PASSWORD_VARIABLE: queues["MQ_APP_PASSWORD"]}
+    options = re.search(r"'--mq-at=(\S+)' --mq-user=(\w+)", MAKEFILE).groups()
+    assert options == ("mq(1414)", principal)
+    [default] = [option.default for option in sandbox.params if option.name == "mq_channel"]
+    assert default == channel
+
+
 class Asked(dict[str, str]):
     """An environment that notes what it is asked for."""
 
     def get(self, name, default=None):
         self[name] = "1"
         return self[name]
+
+    @classmethod
+    def by(cls, reader):
+        """Return the names of the variables that a function reads."""
+        asked = cls()
+        reader(asked)
+        return set(asked)
 
 
 def test_every_variable_that_is_read_is_in_the_guide():

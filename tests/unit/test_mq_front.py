@@ -7,7 +7,7 @@ import json
 import re
 from itertools import count
 from pathlib import Path
-from struct import pack
+from struct import pack, unpack_from
 from uuid import UUID
 
 import pytest
@@ -350,12 +350,18 @@ def test_a_known_command_with_another_content_is_poison():
 
 
 def test_poison_without_a_backout_queue_is_a_dead_letter():
-    """The queue manager's own queue for what nobody takes."""
+    """Behind the header that says why; what the sender said of its body, the header says."""
 
     async def test(running):
         dead = Program(running.manager, DEAD_LETTER_QUEUE)
-        running.send(b"garbage")
-        assert (await running.next(dead)).body == b"garbage"
+        running.send(b"garbage", format=b"MQSTR", encoding=273, ccsid=819)
+        got = await running.next(dead)
+        md, (reason,) = md_of(got), unpack_from("<i", got.body, 8)
+        assert (text(md.format), md.encoding, md.correl_id) == (b"MQDEAD", 0x222, CORREL_ID)
+        assert reason == codes.MQRC_BACKOUT_THRESHOLD_REACHED
+        assert text(got.body[12:60]) == COMMAND_QUEUE.encode()
+        assert unpack_from("<2i8s", got.body, 108) == (273, 819, b"MQSTR   ")
+        assert got.body[172:] == b"garbage"
 
     run(test, queues=(Definition(COMMAND_QUEUE, backout_threshold=1), Definition(REPLY_QUEUE)))
 

@@ -19,6 +19,7 @@ def options(**changes):
         "port": 1414,
         "only": False,
         "at": None,
+        "library": None,
         "store": None,
         "qmgr": "QM1",
         "channel": "DEV.APP.SVRCONN",
@@ -51,6 +52,7 @@ def test_another_queue_manager_is_named_by_them():
     )
     address = given.address(SECRET)
     assert (address.host, address.port, address.user) == ("queues.example", 1415, "app")
+    assert address.manager == "QM1"
     assert "secret" not in str(address)
     assert given.front.readers > 1
     assert (given.front.replies, given.front.reply_id) == (Replies.FINAL, ReplyId.MSG_ID)
@@ -64,6 +66,7 @@ def test_another_queue_manager_is_named_by_them():
         ({"only": True, "port": None}, "--mq-only needs --mq-port"),
         ({"at": "host:1414", "port": None}, "--mq-at 'host:1414' must be an address such as"),
         ({"at": "host(1414)"}, "--mq-at names another queue manager"),
+        ({"library": "libmqm_r.so"}, "--mq-library is for a queue manager of IBM's: give --mq-at"),
         ({"store": "file", "port": None}, "--mq-store is for the messages of a queue manager"),
         ({"user": "app"}, f"--mq-user needs the password in the environment, {PASSWORD_VARIABLE}"),
         ({"qmgr": "A B"}, "--mq-qmgr 'A B' must have 1 to 48 letters"),

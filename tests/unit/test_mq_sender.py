@@ -16,7 +16,7 @@ from locustfiles.channels.mq_replies import Replies
 from locustfiles.channels.mq_structs import Descriptor
 from locustfiles.lines import ABORTED
 from locustfiles.mq_sender import MqLine, MqSender, UnexpectedReplyError
-from tests.unit.test_run import IDS, Stage
+from tests.stages import IDS, Stage
 
 HOSTILE = int(Outcome.INVALID | Outcome.DEAD_LETTERED)
 

@@ -44,6 +44,7 @@ def test_the_environment_says_what_the_plan_leaves_out(monkeypatch):
         "MQ_QMGR": "QM7",
         "MQ_CHANNEL": "PAY.SVRCONN",
         "MQ_USER": "tester",
+        "MQ_LIBRARY": "/opt/mqm/lib64/libmqm_r.so",
     }
     assert from_environment(named) == {
         "hosts": ("one(1420)", "two(1500)"),
@@ -51,6 +52,7 @@ def test_the_environment_says_what_the_plan_leaves_out(monkeypatch):
         "channel": "PAY.SVRCONN",
         "user": "tester",
         "password": "env:MQ_PASSWORD",
+        "library": "/opt/mqm/lib64/libmqm_r.so",
     }
     assert from_environment({}) == {}
     monkeypatch.setenv("MQ_QMGR", "QM7")

@@ -10,7 +10,7 @@ from locust.event import EventHook
 
 from locustfiles.fleet import post as posts
 from locustfiles.fleet.messages import Answer
-from locustfiles.fleet.post import ANSWER, ASK, CLOSED, FAREWELL, JOIN, ORDER, PROBLEM, Post
+from locustfiles.fleet.post import ANSWER, ASK, CLOSED, FAREWELL, JOIN, ORDER, PROBLEM, WAKE, Post
 from reports.rundir import RunDirectory
 from tests.helpers_fleet import Office
 
@@ -108,6 +108,18 @@ def test_turns_are_given_only_to_who_waits_for_long(post, runner, office, monkey
     runner.receive(ASK, office.asked(office.worker("a")).packed())
     assert not turned.ready()
     turned.join()
+
+
+def test_whoever_waits_for_something_to_send_is_called_when_it_comes_free(post, runner, office):
+    """Under the name that Locust knows it by; nobody else is."""
+    agents = {name: office.worker(name) for name in "abc"}
+    for name, agent in agents.items():
+        runner.receive(ASK, office.asked(agent).packed(), f"client {name}")
+        agent.follow(Answer.read(runner.sent[-1][1]))
+    assert WAKE not in [kind for kind, *_ in runner.sent]
+    runner.receive(ASK, office.asked(agents["a"], leaving=True).packed(), "client a")
+    called = [client for kind, _, client in runner.sent if kind == WAKE]
+    assert called == ["client b", "client c"]
 
 
 def test_a_manifest_is_made_once_and_only_for_who_needs_it(post, runner):

@@ -17,7 +17,7 @@ from reports.grants import Grant, GrantLog
 from reports.journal import Fact, Journal
 from reports.lines import LineLog
 from reports.rundir import RunDirectory
-from reports.timeline import Event, Second
+from reports.timeline import Event, Second, read_timeline
 
 
 def grant(shard, start, stop, attempt=0, phase=0, epoch=1):
@@ -104,6 +104,27 @@ def test_before_the_first_grant_a_run_begins_at_its_beginning(tmp_path):
     assert (resumed.term, resumed.epoch, resumed.phase, resumed.sent_ns) == (4, 0, 0, 0)
     assert resumed.known == {}
     assert last_ns(directory) == 0
+
+
+def test_a_phase_was_sending_under_each_of_its_masters(run):
+    """What lies between two is not counted, nor a pause; what the last gave up is told of once."""
+    timeline = LineLog(run.directory.timeline)
+    for line in (
+        Second(170, "opening-credits", *[0] * 7, 4, *[0] * 3, 0.0, 0.0),
+        Event(900, "run resumed", "opening-credits", "master 2", 4),
+        Event(1000, "phase began", "opening-credits"),
+        Second(1040, "opening-credits", *[0] * 7, 2, *[0] * 3, 0.0, 0.0),
+        Event(1050, "phase paused", "opening-credits"),
+        Event(1850, "phase resumed", "opening-credits"),
+        Second(1900, "opening-credits", *[0] * 7, 5, *[0] * 3, 0.0, 0.0),
+    ):
+        timeline.write(line)
+    timeline.close()
+    record = SimpleNamespace(masters=2)
+    resumed = take_over(run.directory, record, run.plan, run.pool, Platform())
+    assert (resumed.sent_ns, resumed.dropped) == (70 + 50 + 50, 5)
+    rows, _ = read_timeline(run.directory.timeline)
+    assert [row.dropped for row in rows] == [0, 4, 6, 9]
 
 
 def test_two_masters_are_kept_apart(run):
