@@ -95,7 +95,8 @@ class _Watched:
         expected[replays.rows] = expected[replays.originals]
         plain = shard.label < _HOSTILE
         paid = (shard.kind == Kind.PAYMENT) & plain & ~shard.limit_based[shard.account_number]
-        credited = np.isin(shard.kind, (Kind.OPENING_CREDIT, Kind.FUNDING)) & plain
+        brings = (shard.kind == Kind.OPENING_CREDIT) | (shard.kind == Kind.FUNDING)
+        credited = brings & plain
         credit_minor = np.where(credited, shard.amount_minor, 0)
         left = np.zeros(shard.counts.account, np.int64)
         if not is_whole:
