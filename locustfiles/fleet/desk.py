@@ -112,8 +112,7 @@ class Desk:
         """Whether the run has ended: workers shall leave it."""
         self._began_ns = 0
         self._paused_ns = 0
-        self._step = 0
-        self._rate_per_s = 0
+        self._step = self._rate_per_s = 0
         self._shares = Shares()
         self._decided_ns = 0
 
