@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -99,11 +100,19 @@ def whole_numbers(numbers: NDArray[np.integer[Any]]) -> Texts:
 
 def woven(template: str, *columns: Texts) -> Texts:
     """Return what the operator % gives for each row of `columns`, one at least, all of one length."""
-    first, *pieces = template.split("%s")
-    parts = [first] if first else []
+    first, *pieces, nothing = _pieces(template)
+    parts = [first] if first is not None else []
     for column, piece in zip(columns, pieces, strict=True):
-        parts += [column, piece] if piece else [column]
-    return pc.binary_join_element_wise(*parts, "")
+        parts += [column] if piece is None else [column, piece]
+    return pc.binary_join_element_wise(*parts, nothing)
+
+
+@cache
+def _pieces(template: str) -> list[pa.Scalar | None]:
+    """Return what is between a template's gaps, None for nothing, and an empty text."""
+    # Made once: to make them takes longer than to weave a few texts.
+    pieces = [pa.scalar(piece) if piece else None for piece in template.split("%s")]
+    return [*pieces, pa.scalar("")]
 
 
 def as_bytes(column: Texts) -> list[bytes]:

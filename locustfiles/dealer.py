@@ -18,7 +18,7 @@ from locustfiles.hand import Hand
 from locustfiles.pacing import SECOND_NS
 from locustfiles.roster import Roster, Seat
 from locustfiles.tracker import Tracker
-from locustfiles.work import Lane, Turn, Work, arrival_of, turn_of
+from locustfiles.work import Lane, Turn, Work, arrival_of, ready_of, turn_of
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,9 @@ class Dealer:
         if not lane.due:
             self._prepare(work, lane, free_ns)
         while lane.due:
-            overdue = lane.due.popleft()
-            lease = overdue.card.lease
-            if lease is None or self._holder.may_send(lease):
-                return overdue.at(free_ns)
-            overdue.card.put_back()
+            overdue = self._overdue(work, lane, free_ns)
+            if overdue is not None:
+                return overdue
         card = self._draw(work, lane, seat)
         if card is None:
             while seat.channel is channel and not work.over.is_set():
@@ -93,6 +91,21 @@ class Dealer:
                 card.put_back()
         return turn
 
+    def at_once(self, seat: Seat) -> Turn | None:
+        """Return the next command for a user's channel if it is overdue, and its request made; no waiting."""
+        work = self.work
+        lane = work.lanes.get(seat.channel) if work is not None else None
+        if work is None or lane is None or work.over.is_set() or not self.open.is_set():
+            return None
+        free_ns = self._now_ns()
+        if not lane.due:
+            self._prepare(work, lane, free_ns)
+        while lane.due and lane.due[0].request is not None:
+            overdue = self._overdue(work, lane, free_ns)
+            if overdue is not None:
+                return overdue
+        return None
+
     def more(self, channel: Channel, most: int) -> list[Turn]:
         """Return further commands that are overdue, for a user that needs not wait between them."""
         work = self.work
@@ -101,13 +114,19 @@ class Dealer:
             return []
         free_ns, turns = self._now_ns(), []
         for _ in range(min(most, len(lane.due))):
-            overdue = lane.due.popleft()
-            lease = overdue.card.lease
-            if lease is None or self._holder.may_send(lease):
-                turns.append(overdue.at(free_ns))
-            else:
-                overdue.card.put_back()
+            overdue = self._overdue(work, lane, free_ns)
+            if overdue is not None:
+                turns.append(overdue)
         return turns
+
+    def _overdue(self, work: Work, lane: Lane, free_ns: int) -> Turn | None:
+        """Return the next of what was made ready, for a user free since then; None if nobody may send it."""
+        card, number, intended_ns, request = lane.due.popleft()
+        if card.lease is None or self._holder.may_send(card.lease):
+            arrival = arrival_of((number, intended_ns, free_ns))
+            return turn_of((card, arrival, lane.channel, work.number, request))
+        card.put_back()
+        return None
 
     def _prepare(self, work: Work, lane: Lane, now_ns: int) -> None:
         """Make ready, all at once, the commands of the arrivals that are overdue, if there are several."""
@@ -119,12 +138,10 @@ class Dealer:
         drawn = self._hand.draw_some(lane.channel, len(overdue))
         cards = [card for card in drawn if self._free(card) or self._admitted(work, lane, card)]
         lane.arrivals.take_overdue(overdue[: len(cards)])
-        channel, phase, made = lane.channel, work.number, self._addresser.request
-        http = channel is Channel.HTTP
+        phase, made, http = work.number, self._addresser.request, lane.channel is Channel.HTTP
         for card, (number, intended_ns) in zip(cards, overdue, strict=False):
             request = made(card, phase, intended_ns) if http else None
-            arrival = arrival_of((number, intended_ns, now_ns))
-            lane.due.append(turn_of((card, arrival, channel, phase, request)))
+            lane.due.append(ready_of((card, number, intended_ns, request)))
         if cards and not self._warned:
             self._warn_overdue(work, lane)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gevent import GreenletExit
 
+from e2e_data.drafts import Request
 from e2e_data.platform import HttpAnswer
 from locustfiles import retries
 from locustfiles.channels.faults import ClosedIdleError, NotSentError, RequestError
@@ -13,7 +14,7 @@ from locustfiles.channels.gate import Gate
 from locustfiles.channels.http import HttpConnection, Requester
 from locustfiles.channels.retry_after import retry_after_s
 from locustfiles.intake import Intake, answered_of
-from locustfiles.lines import ABORTED
+from locustfiles.lines import ABORTED, More
 from locustfiles.plan_parts.retries import Why
 from locustfiles.retries import Tried
 from locustfiles.run import Run
@@ -60,22 +61,32 @@ class HttpSender:
         self._now_ns = run.clock.now_ns
         # What is made already needs nothing but a connection that takes it as it is.
         self._exchange = connection.exchange if type(connection) is HttpConnection else None
+        self._follow = self._take_up
+        self._more: More | None = None
 
-    def send(self, turn: Turn) -> None:
-        """Send a command, and as the plan has it again, and record what came of it, whatever that is."""
-        retries.send(self._run, turn, self._attempt)
+    def send(self, turn: Turn, more: More | None = None) -> None:
+        """Send a command, and as the plan has it again, and record what came of it, whatever that is.
+
+        Where nobody has to wait between them, it goes on with `more`, in the event loop's own time: to
+        switch to a user for each answer would take as long as sending the next request does.
+        """
+        self._more, in_doubt = more, False
+        tried = self._attempt(turn, 0, in_doubt)
+        if tried is not None:
+            retries.send_again(self._run, self._turn, self._attempt, tried)
 
     def _attempt(self, turn: Turn, before: int, in_doubt: bool) -> Tried | None:  # noqa: FBT001
         tracker, intake = self._tracker, self._intake
-        sent = tracker.leaving(turn.card, turn.phase, turn.arrival, before)
+        self._turn = turn
+        self._sent = tracker.leaving(turn.card, turn.phase, turn.arrival, before)
         request, exchange = turn.request, self._exchange
         try:
             if request is not None and exchange is not None and not before:
-                answer = exchange(*request)
+                answer = exchange(*request, follow=self._follow if intake.may_wait else None)
             else:
                 answer = self._made(turn, before)
         except RequestError as error:
-            tried = self._next_after(error, before)
+            sent, tried = self._sent, self._next_after(error, before)
             if isinstance(error, NotSentError):
                 at_ns = tracker.stayed(sent, str(error), last=tried is None and not in_doubt)
             else:
@@ -85,12 +96,12 @@ class HttpSender:
                 self._run.expect_all([sent])
             return tried
         except GreenletExit:
-            tracker.failed(sent, ABORTED)
+            tracker.failed(self._sent, ABORTED)
             raise
         except Exception as error:
-            intake.failed(turn, sent, error)
+            intake.failed(self._turn, self._sent, error)
             return None
-        answered = answered_of((turn, sent, answer, self._now_ns()))
+        answered = answered_of((self._turn, self._sent, answer, self._now_ns()))
         # Where others listen, they hear of each request before its user sends the next.
         if answer.status < _ODD and not before and intake.may_wait and self._statistics.is_batched:
             intake.put(answered)
@@ -99,6 +110,19 @@ class HttpSender:
         if problem is not None:
             self._run.hold_back(retry_after_s(answer))
         return tried
+
+    def _take_up(self, answer: HttpAnswer) -> Request | None:
+        """Take in an answer and begin with the next command, as `channels.http.Follow`."""
+        if self._more is None or answer.status >= _ODD or not self._statistics.is_batched:
+            return None
+        at_ns = self._now_ns()
+        turn = self._more()
+        if turn is None:
+            return None
+        self._intake.put(answered_of((self._turn, self._sent, answer, at_ns)))
+        self._turn = turn
+        self._sent = self._tracker.leaving(turn.card, turn.phase, turn.arrival)
+        return turn.request
 
     def _next_after(self, error: RequestError, before: int) -> Tried | None:
         """Return what follows an attempt that got no answer."""

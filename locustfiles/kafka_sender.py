@@ -19,6 +19,7 @@ from locustfiles.card import Card
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_producer import Delivery, RecordProducer
 from locustfiles.channels.kafka_settings import KafkaSettings
+from locustfiles.lines import More
 from locustfiles.pacing import SECOND_NS
 from locustfiles.regional import region_of
 from locustfiles.run import Run
@@ -233,7 +234,7 @@ class KafkaSender:
     def close(self) -> None:
         """Do nothing: a user has nothing of its own."""
 
-    def send(self, turn: Turn) -> None:
+    def send(self, turn: Turn, more: More | None = None) -> None:  # noqa: ARG002 - it takes many at once
         """Produce a command, and what else is overdue by now.
 
         While the local queue is full, other arrivals become overdue.
@@ -244,8 +245,8 @@ class KafkaSender:
         if not line.wait_for_room(lambda: lease is None or holder.may_send(lease)):
             turn.card.put_back()
             return
-        more = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
-        parts = self._lines.parts(deque([turn, *more]))
+        others = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
+        parts = self._lines.parts(deque([turn, *others]))
         try:
             for one, turns in parts:
                 one.send(turns, self._statistics)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from locustfiles.run import Run
     from locustfiles.statistics import Statistics
     from locustfiles.work import Turn
+
+More = Callable[[], "Turn | None"]
+"""Gives a further command for the same channel that is overdue and made, without waiting; None for none."""
 
 ABORTED = "aborted: the user was stopped"
 """Why an attempt has no answer whose user was killed."""
@@ -16,8 +20,10 @@ ABORTED = "aborted: the user was stopped"
 class Sender(Protocol):
     """Sends one user's commands over a channel."""
 
-    def send(self, turn: Turn) -> None:
+    def send(self, turn: Turn, more: More | None = None) -> None:
         """Send a command whose time has come, and record what came of it, whatever that is.
+
+        It may go on with `more`, whose user would come back with the same at once.
 
         Every attempt begins with `run.tracker.sending` and ends with one of `acknowledged`,
         `unanswered` and `not_sent`; it is counted once in Locust's statistics.

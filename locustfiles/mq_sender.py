@@ -18,7 +18,7 @@ from locustfiles.channels.faults import NotSentError, UnansweredError
 from locustfiles.channels.mq_access import MqAccess
 from locustfiles.channels.mq_replies import Awaited
 from locustfiles.channels.mq_settings import MqSettings
-from locustfiles.lines import ABORTED
+from locustfiles.lines import ABORTED, More
 from locustfiles.retries import Tried
 from locustfiles.run import Run
 from locustfiles.work import Turn
@@ -100,7 +100,7 @@ class MqSender:
     def close(self) -> None:
         """Do nothing: a user has nothing of its own."""
 
-    def send(self, turn: Turn) -> None:
+    def send(self, turn: Turn, more: More | None = None) -> None:  # noqa: ARG002 - each has a thread's time
         """Put a command, wait for its reply, and as the plan has it again; record what came of it."""
         retries.send(self._run, turn, self._attempt)
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from locustfiles.completions import CompletionSource, Place
-from locustfiles.lines import Line, Sender
+from locustfiles.lines import Line, More, Sender
 
 if TYPE_CHECKING:
     from locustfiles.card import Card
@@ -99,7 +99,7 @@ class RegionalSender:
         self._make = make
         self._senders: dict[str, Sender] = {}
 
-    def send(self, turn: Turn) -> None:
+    def send(self, turn: Turn, more: More | None = None) -> None:  # noqa: ARG002 - another region's may be next
         """Send a command to its region."""
         region = region_of(turn.card)
         sender = self._senders.get(region)

@@ -38,8 +38,13 @@ def send(run: Run, turn: Turn, attempt: Attempt) -> None:
     in_doubt = False
     tried = attempt(turn, 0, in_doubt)
     if tried is not None:
-        with _awaited(run, turn.card):
-            _send_again(run, turn, attempt, tried)
+        send_again(run, turn, attempt, tried)
+
+
+def send_again(run: Run, turn: Turn, attempt: Attempt, tried: Tried) -> None:
+    """Go on from a first attempt that was not the last."""
+    with _awaited(run, turn.card):
+        _send_again(run, turn, attempt, tried)
 
 
 @contextmanager

@@ -108,6 +108,7 @@ class Run:
         self.dealer = Dealer(*state, self.addresser, self.roster)
         self.spending = Spending(len(pool.config.currencies), asked=bool(plan.budget.moved))
         self.take = self.spending.counting(self.dealer.take)
+        self.at_once = self.spending.counting(self.dealer.at_once)
         self.deliver: Callable[[Ask], None] = lambda _: None
         """Brings an ask to the master; the answer comes to `agent.follow`, at once or later."""
         self.completions: CompletionSource | None = None
@@ -373,11 +374,12 @@ class Run:
 
     def expect_all(self, several: Sequence[Pending]) -> None:
         """Look for the outcomes of commands that were sent, where they are still to come."""
-        pending = self.tracker.pending
+        assert self.completions is not None, "a run has its completion source before its users"
+        pending, expect = self.tracker.pending, self.completions.expect
         for sent in several:
             card = sent.card
             if card.place in pending:
-                self.expect(card.place, card.command_id)
+                expect(card.place, card.command_id)
 
     def expect(self, place: Place, command_id: str) -> None:
         """Look for the outcome of a command that was sent."""

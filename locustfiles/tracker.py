@@ -179,8 +179,10 @@ class Tracker:
         """Record answers by which attempts were accepted and nothing else was said, each with its time."""
         if several:
             self._journal.accepted(
-                (card.place, attempt, phase, channel, at_ns)
-                for (card, attempt, phase, channel, _), at_ns in several
+                [
+                    (card.place, attempt, phase, channel, at_ns)
+                    for (card, attempt, phase, channel, _), at_ns in several
+                ]
             )
             self.moved_ns = several[-1][1]
             self.tally.acknowledged += len(several)

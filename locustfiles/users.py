@@ -15,6 +15,7 @@ from locustfiles.roster import Seat
 from locustfiles.run import Run
 from locustfiles.settings import EMBEDDED
 from locustfiles.statistics import statistics_of
+from locustfiles.work import Turn
 
 TURNS = 100
 """So many turns are one task: between tasks Locust has its say, which takes its time."""
@@ -31,6 +32,9 @@ class PaymentsUser(User):
         self._run: Run | None = None
         self._seat: Seat | None = None
         self._senders: dict[Channel, Sender] = {}
+        self._channel: Channel | None = None
+        """Over which it sends now; its seat's may be another one meanwhile."""
+        self._further = self._more
         self._idle = Event()
         self._sending = False
         self._leaving = False
@@ -61,13 +65,20 @@ class PaymentsUser(User):
             if self._leaving:
                 turn.card.put_back()
                 raise StopUser
-            self._sending = True
+            self._sending, self._channel = True, turn.channel
             try:
-                self._sender(run, turn.channel).send(turn)
+                self._sender(run, turn.channel).send(turn, self._further)
             finally:
                 self._sending = False
                 if self._leaving:
                     self._idle.set()
+
+    def _more(self) -> Turn | None:
+        """Return a further command, as `lines.More`; None also where this user has to look about."""
+        run, seat = self._run, self._seat
+        if self._leaving or run is None or seat is None or seat.channel is not self._channel:
+            return None
+        return run.at_once(seat)
 
     def on_stop(self) -> None:
         """Leave the seat to others, and close what was opened."""

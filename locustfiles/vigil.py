@@ -95,7 +95,8 @@ class _Watched:
         expected[replays.rows] = expected[replays.originals]
         plain = shard.label < _HOSTILE
         paid = (shard.kind == Kind.PAYMENT) & plain & ~shard.limit_based[shard.account_number]
-        credited = np.isin(shard.kind, (Kind.OPENING_CREDIT, Kind.FUNDING)) & plain
+        brings = (shard.kind == Kind.OPENING_CREDIT) | (shard.kind == Kind.FUNDING)
+        credited = brings & plain
         credit_minor = np.where(credited, shard.amount_minor, 0)
         left = np.zeros(shard.counts.account, np.int64)
         if not is_whole:
@@ -197,7 +198,11 @@ class Vigil:
 
     def _spend(self, shard: _Watched, number: int, sent: Rows, settled: Rows) -> None:
         """Add what was sent to what accounts have, and take off what was settled, in their order."""
-        brought, paid = _first(shard.named[sent["index"]], sent), _first(settled["index"], settled)
+        named = shard.named[sent["index"]]
+        brings = shard.credit_minor[named] != 0
+        if not brings.any() and not len(settled):
+            return
+        brought, paid = _first(named[brings], sent[brings]), _first(settled["index"], settled)
         index = np.concatenate([brought[0], paid[0]]).astype(np.int64)
         at_ns = np.concatenate([brought[1], paid[1]])
         is_paid = np.arange(len(index)) >= len(brought[0])

@@ -53,9 +53,19 @@ class Turn(NamedTuple):
         return turn_of((card, arrival_of((number, intended_ns, free_ns)), channel, phase, request))
 
 
+class Ready(NamedTuple):
+    """A command that was made ready for an arrival that is overdue, until a user is free."""
+
+    card: Card
+    number: int
+    intended_ns: int
+    request: Request | None
+
+
 # Made for each command, so that nothing is looked at which need not be.
 arrival_of = partial(tuple.__new__, Arrival)
 turn_of = partial(tuple.__new__, Turn)
+ready_of = partial(tuple.__new__, Ready)
 
 
 @dataclass(slots=True)
@@ -68,7 +78,7 @@ class Lane:
     """Set when there may be commands, or arrivals, where there were none."""
     held: int = 0
     """Commands that users hold while they wait for their time."""
-    due: deque[Turn] = field(default_factory=deque)
+    due: deque[Ready] = field(default_factory=deque)
     """What was made ready together, since it was overdue together, for the next users that are free."""
     aside_ns: int = 0
     """When a replay was last set aside."""
@@ -83,7 +93,7 @@ class Lane:
     def lay_down(self) -> None:
         """Put back what no user has taken, with its arrivals."""
         if self.due:
-            self.arrivals.give_back(self.due[0].arrival.number, len(self.due))
+            self.arrivals.give_back(self.due[0].number, len(self.due))
         while self.due:
             self.due.pop().card.put_back()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import httptools
 
@@ -12,6 +13,7 @@ KNOWN_MAX = 256
 """So many heads of answers are remembered."""
 
 _END = b"\r\n\r\n"
+_answer_of = partial(tuple.__new__, HttpAnswer)
 _known: dict[bytes, tuple[int, Headers, int]] = {}
 """Status, headers and length of the body, by the bytes of the head."""
 
@@ -28,7 +30,7 @@ def known(received: bytes) -> HttpAnswer | None:
     status, headers, length = said
     if len(received) - end != length:
         return None
-    return HttpAnswer(status, headers, received[end:])
+    return _answer_of((status, headers, received[end:]))
 
 
 def _remember(received: bytes, status: int, headers: Headers, body: bytes) -> None:

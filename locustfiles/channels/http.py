@@ -6,12 +6,14 @@ request is never sent twice behind the caller's back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import gevent
 from gevent.ssl import SSLContext
 from httptools import HttpParserError, HttpParserUpgrade
 
+from e2e_data.drafts import Request
 from e2e_data.platform import HttpAnswer, HttpRequest
 from locustfiles.channels import sockets
 from locustfiles.channels.access import Access
@@ -21,6 +23,7 @@ from locustfiles.channels.faults import (
     ClosedIdleError,
     CutOffError,
     NotConnectedError,
+    NotSentError,
     TimedOutError,
     TooLongError,
     UnansweredError,
@@ -31,6 +34,10 @@ from locustfiles.channels.origin import Origin
 from locustfiles.channels.tls import tls_context
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
+
+Follow = Callable[[HttpAnswer], Request | None]
+"""Takes in an answer and gives the request that follows it at once, without waiting for anything;
+None where there is none, or where the answer was not taken in."""
 
 
 class Requester(Protocol):
@@ -71,6 +78,10 @@ class HttpConnection:
         self._wire: sockets.Wire | None = None
         self._reader = AnswerReader()
         self._expired = False
+        self._kept = False
+        """Whether the request under way went over a connection that others had used."""
+        self._follow: Follow | None = None
+        self._heard = self._hear
 
     def request(self, request: HttpRequest, *, peek_bytes: int | None = None) -> HttpAnswer:
         """Send a request and return its answer.
@@ -83,27 +94,33 @@ class HttpConnection:
         return self.exchange(line, _after_line(request), peek_bytes, request.body)
 
     def exchange(
-        self, line: bytes, rest: bytes, peek_bytes: int | None = None, body: bytes = b""
+        self,
+        line: bytes,
+        rest: bytes,
+        peek_bytes: int | None = None,
+        body: bytes = b"",
+        follow: Follow | None = None,
     ) -> HttpAnswer:
         """Send a request that is made already, and return its answer; raises as `request` does.
 
         `line` is its first line, `rest` what follows the headers that all requests have, `body` what
-        is not in it yet.
+        is not in it yet. Whole answers may go to `follow` first: the answer, or the error, is that to
+        the last request that it gave.
         """
         # This is what each request of a run goes through: nothing is called that need not be.
         self._expired = False
         self.due_ns = self._now_ns() + self._timeout_ns
-        wire = self._wire
-        kept = wire is not None
+        wire, self._follow = self._wire, follow
+        self._kept = wire is not None
         try:
             if wire is None or wire.is_stale:
-                kept, wire = False, self._connect()
+                self._kept, wire = False, self._connect()
             wire.send(b"".join((line, self._access.lines, rest, body)))
-            received = wire.receive()
+            received = wire.receive() if follow is None else wire.receive(self._heard)
             return known(received) or self._read(wire, received, peek_bytes)
         except (OSError, UnansweredError, HttpParserError, HttpParserUpgrade) as error:
             self.close()
-            raise self._named(error, kept=kept) from error
+            raise self._named(error) from error
         except BaseException:
             self.close()
             raise
@@ -145,6 +162,22 @@ class HttpConnection:
         self._reader = AnswerReader()
         return self._wire
 
+    def _hear(self, received: bytes) -> bytes | None:
+        """Return the request that follows an answer, as `sockets.Heard`; None to have it read."""
+        answer = known(received)
+        if answer is None or self._expired or self._follow is None:
+            return None
+        try:
+            lines = self._access.lines
+        except NotSentError:
+            return None
+        request = self._follow(answer)
+        if request is None:
+            return None
+        self._kept = True
+        self.due_ns = self._now_ns() + self._timeout_ns
+        return b"".join((request[0], lines, request[1]))
+
     def _read(self, wire: sockets.Wire, received: bytes, peek_bytes: int | None) -> HttpAnswer:
         """Read on until the answer is whole, or peeked at."""
         while not self._is_read(received, peek_bytes):
@@ -176,11 +209,11 @@ class HttpConnection:
             raise TooLongError(msg)
         return peek_bytes is not None and len(reader.body) >= peek_bytes
 
-    def _named(self, error: Exception, *, kept: bool) -> UnansweredError:
+    def _named(self, error: Exception) -> UnansweredError:
         if self._expired:
             return TimedOutError(f"{self._timeout_s:g} s")
         closed = isinstance(error, CutOffError | ConnectionError)
-        if kept and closed and not self._reader.unfinished_bytes:
+        if self._kept and closed and not self._reader.unfinished_bytes:
             return ClosedIdleError("the platform closed the connection as the request left")
         return unanswered(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import ssl
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from gevent import get_hub
@@ -14,6 +15,9 @@ from greenlet import getcurrent, greenlet
 from locustfiles.channels.origin import Origin
 
 READ_BYTES = 64 * 1024
+
+Heard = Callable[[bytes], bytes | None]
+"""Gets what came, in the event loop's own time, so it must not wait; returns what is to be sent next."""
 
 READABLE = 1
 """The event, in libev's terms, for which a watcher of a socket waits."""
@@ -37,8 +41,12 @@ class Wire(Protocol):
         """Send all of it, or as much as the peer reads. Raises OSError."""
         ...
 
-    def receive(self) -> bytes:
-        """Wait for bytes and return them; empty at the end. Raises OSError."""
+    def receive(self, heard: Heard | None = None) -> bytes:
+        """Wait for bytes and return them; empty at the end. Raises OSError, or what `heard` does.
+
+        What comes may go to `heard` before: if that gives something to be sent, it is sent, and what
+        comes then is waited for. So no greenlet needs to be switched to for it.
+        """
         ...
 
     @property
@@ -70,36 +78,47 @@ class PlainWire:
         hub = get_hub()
         self._give_way = hub.switch
         self._waiting: greenlet | None = None
+        self._heard: Heard | None = None
+        self._unsent = b""
+        """What `heard` would send and only a greenlet can, since it takes waiting."""
         # Counted by the loop, or a process whose only greenlet waits here would wait for nothing.
         self._watcher = hub.loop.io(raw.fileno(), READABLE)
         self._watcher.start(self._speaks)
 
     def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""
-        try:
-            sent = self._send(data)
-            if sent < len(data):
+        sent = self._begin(data)
+        if sent < len(data):
+            try:
                 self._connection.sendall(memoryview(data)[sent:])
-        except BlockingIOError:
-            self._connection.sendall(data)
-        except BrokenPipeError:
-            return  # The platform reads no further, but may have said why.
+            except BrokenPipeError:
+                return  # As below.
 
-    def receive(self) -> bytes:
-        """Wait for bytes and return them; empty at the end. Raises OSError."""
-        if self.is_stale:
-            # It spoke while a long request was still being sent: that is there to be read.
-            self.is_stale = False
-            self._watcher.start(self._speaks)
-        self._waiting = getcurrent()
+    def _begin(self, data: bytes) -> int:
+        """Send what goes without waiting, and return how much that was. Raises OSError."""
         try:
-            self._give_way()
-            received: bytes = self._recv(READ_BYTES)
+            return self._send(data)  # type: ignore[no-any-return]
         except BlockingIOError:
-            return self.receive()
-        finally:
-            self._waiting = None
-        return received
+            return 0
+        except BrokenPipeError:
+            return len(data)  # The platform reads no further, but may have said why.
+
+    def receive(self, heard: Heard | None = None) -> bytes:
+        """Wait for bytes and return them; empty at the end. Raises OSError, or what `heard` does."""
+        while True:
+            if self.is_stale:
+                # It spoke while a long request was still being sent: that is there to be read.
+                self.is_stale = False
+                self._watcher.start(self._speaks)
+            self._waiting, self._heard = getcurrent(), heard
+            try:
+                received: bytes = self._give_way()
+            finally:
+                self._waiting = self._heard = None
+            unsent, self._unsent = self._unsent, b""
+            if not unsent:
+                return received
+            self.send(unsent)
 
     def cut(self) -> None:
         """End the connection under whoever waits for it."""
@@ -112,12 +131,31 @@ class PlainWire:
         self._connection.close()
 
     def _speaks(self) -> None:
-        """Have the greenlet that waits read what came; called by the event loop."""
-        if self._waiting is None:
+        """Read what came, and let it be heard; called by the event loop."""
+        waiting, heard = self._waiting, self._heard
+        if waiting is None:
             self.is_stale = True
             self._watcher.stop()
-        else:
-            self._waiting.switch()
+            return
+        try:
+            received = self._recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            waiting.throw(error)
+            return
+        if heard is not None:
+            try:
+                said = heard(received)
+                if said is not None:
+                    sent = self._begin(said)
+                    if sent == len(said):
+                        return
+                    self._unsent = said[sent:]
+            except Exception as error:
+                waiting.throw(error)
+                return
+        waiting.switch(received)
 
 
 class TlsWire:
@@ -135,7 +173,7 @@ class TlsWire:
         except BrokenPipeError:
             return  # The platform reads no further, but may have said why.
 
-    def receive(self) -> bytes:
+    def receive(self, heard: Heard | None = None) -> bytes:  # noqa: ARG002 - TLS is read by waiting
         """Wait for bytes and return them; empty at the end. Raises OSError."""
         received: bytes = self._connection.recv(READ_BYTES)
         return received

@@ -123,7 +123,7 @@ def test_an_accepted_command(tmp_path, reply):
     assert len(desk.expected) == 1
 
 
-@pytest.mark.parametrize(
+faults = pytest.mark.parametrize(
     ("reply", "fault", "error"),
     [
         (close, "cut off: the connection was closed", "CutOffError"),
@@ -139,6 +139,9 @@ def test_an_accepted_command(tmp_path, reply):
     ],
     ids=["closes", "cuts off", "resets", "garbage", "silence", "100 MB"],
 )
+
+
+@faults
 def test_a_fault_leaves_a_command_unknown(tmp_path, reply, fault, error):
     """Journal and statistics name it; the command is unknown, never failed: its outcome is awaited."""
     timeout_s = SHORT_S if error == "TimedOutError" else PATIENT_S
@@ -152,6 +155,48 @@ def test_a_fault_leaves_a_command_unknown(tmp_path, reply, fault, error):
     assert (told.startswith(error), count) == (True, 1)
     assert len(desk.expected) == 1
     assert len(peer.requests) == 1, "never sent again without need"
+
+
+@faults
+def test_a_fault_is_that_of_the_command_on_the_wire(tmp_path, reply, fault, error):
+    """A user that goes on by itself loses nothing: those before have their answers, one is unknown."""
+    timeout_s = SHORT_S if error == "TimedOutError" else PATIENT_S
+    with serving(in_turn(says(ACCEPTED), says(ACCEPTED), reply, reply)) as peer:
+        desk = Desk(tmp_path, peer.origin, timeout_s=timeout_s)
+        desk.send()
+        seat = desk.user._seat_in(desk.run)
+        turn = desk.run.take(seat)
+        sender = desk.user._sender(desk.run, turn.channel)
+        sender.send(turn, lambda: desk.run.at_once(seat))
+        feed_all(desk.environment)
+    facts = desk.facts()
+    # A connection that was kept and is closed at once may be a keep-alive race: it is sent once more.
+    races = len([name for name, _ in facts if name == "SENT"]) - 3
+    assert races == (error in ("CutOffError", "ResetError") and reply is not cuts_off)
+    assert [name for name, _ in facts].count("ACKNOWLEDGED") == 2
+    assert desk.run.tracker.tally.waiting == 0
+    assert [why for name, why in facts if name == "UNANSWERED"][-1].startswith(fault)
+    assert len(desk.expected) == 3
+    assert desk.requests == 3 + races
+
+
+def test_a_user_that_is_to_leave_goes_on_with_nothing(tmp_path):
+    """Nor does one whose seat is at another channel by now."""
+    with serving(says(ACCEPTED)) as peer:
+        desk = Desk(tmp_path, peer.origin)
+        desk.send()
+        user = desk.user
+        user._channel = Channel.HTTP
+        user._leaving = True
+        assert user._more() is None
+        user._leaving = False
+        user._channel = Channel.MQ
+        assert user._more() is None
+        user._channel = Channel.HTTP
+        desk.run.dealer.open.clear()
+        assert user._more() is None, "the phase is not open"
+        desk.run.dealer.open.set()
+        assert user._more() is not None
 
 
 def test_a_refused_connection_sends_nothing(tmp_path):
