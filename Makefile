@@ -1,7 +1,8 @@
 # paystorm: every target sets up what it needs, once; a rerun sets nothing up again.
 #
 #   make demo      the main job, end to end, on the embedded sandbox
-#   make test      lint, types and all tests, with coverage
+#   make test      lint, types and all tests
+#   make coverage  unit and integration tests once more, measured: they have to reach 95 % of the code
 #   make test-fast unit, property and golden tests      make test-e2e  integration and end-to-end tests
 #   make lint      ruff and mypy
 #   make bench     the figures of the README, with the machine they were taken on
@@ -17,10 +18,6 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --durations=5 --durations-min=2
-# Unit and integration tests are to reach all of the code. The others run at full speed: being measured
-# takes half of it.
-MEASURED := $(BIN)/coverage run $(wordlist 2,9,$(PYTEST))
-MEASURED_PLAIN := $(BIN)/coverage run --concurrency=thread $(wordlist 2,9,$(PYTEST))
 COVERAGE_PERCENT := 95
 
 # Each is a program of its own; measure.py is what they share.
@@ -30,7 +27,7 @@ BENCHMARKS := $(filter-out %/__init__.py %/measure.py %/synthetic_run.py %_clien
 COMPOSE ?= docker compose
 STACK := --profile sandbox --profile brokers
 
-.PHONY: demo test test-fast test-unit test-unit-greenlets test-drawn test-properties test-e2e test-integration test-users test-alone lint bench audit clean stack-up stack-down stack-wanted validate-pipeline
+.PHONY: demo test test-fast test-unit test-drawn test-properties test-e2e test-integration test-users test-alone coverage lint bench audit clean stack-up stack-down stack-wanted validate-pipeline
 
 # $(call timed,name,command): run a command, and say how long it took.
 timed = @echo "== $(1)"; start=$$(date +%s); $(2); status=$$?; \
@@ -40,11 +37,8 @@ demo: $(VENV)/.run
 	$(BIN)/paystorm run demo
 
 test: $(VENV)/.test
-	@$(BIN)/coverage erase
-	@$(MAKE) $(SIDE_BY_SIDE) lint test-properties test-integration $(firstword $(PARTS)) test-unit test-unit-greenlets $(wordlist 2,9,$(PARTS)) test-drawn
+	@$(MAKE) $(SIDE_BY_SIDE) lint test-properties test-integration $(firstword $(PARTS)) test-unit $(wordlist 2,9,$(PARTS)) test-drawn
 	@$(MAKE) --no-print-directory test-alone
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
 
 lint: $(VENV)/.test
 	$(call timed,format,$(BIN)/ruff format --check .)
@@ -57,31 +51,26 @@ lint: $(VENV)/.test
 SIDE_BY_SIDE := --no-print-directory --jobs 3 --output-sync=target
 
 test-fast: $(VENV)/.test
-	@$(BIN)/coverage erase
-	@$(MAKE) $(SIDE_BY_SIDE) test-properties test-unit test-unit-greenlets test-drawn
+	@$(MAKE) $(SIDE_BY_SIDE) test-properties test-unit test-drawn
 
 test-e2e: test-integration
 	@$(MAKE) --no-print-directory test-users
 
-# Pages are drawn in integration tests as well; to be measured makes matplotlib take four times as long.
+# Pages and texts, of which matplotlib takes most of the time.
 DRAWN := $(addprefix tests/unit/test_,docs.py render_golden_option.py render_html.py report_labels.py structure.py)
-# Following greenlets costs a measured test a third of its time, and most have none.
-GREENLETS := $(filter-out $(DRAWN),$(shell grep -lE 'gevent|locustfiles' tests/unit/*.py))
+UNIT := $(filter-out $(DRAWN),$(wildcard tests/unit/test_*.py))
 
 test-unit: $(VENV)/.test
-	$(call timed,unit tests,$(MEASURED_PLAIN) $(filter-out $(GREENLETS) $(DRAWN),$(wildcard tests/unit/*.py)))
+	$(call timed,unit tests,$(PYTEST) $(UNIT))
 
 test-drawn: $(VENV)/.test
 	$(call timed,pages and golden files,$(PYTEST) $(DRAWN) tests/golden)
-
-test-unit-greenlets: $(VENV)/.test
-	$(call timed,unit tests of what sends,$(MEASURED) $(GREENLETS))
 
 test-properties: $(VENV)/.test
 	$(call timed,property tests,$(PYTEST) tests/properties)
 
 test-integration: $(VENV)/.test
-	$(call timed,integration tests,$(MEASURED) tests/integration)
+	$(call timed,integration tests,$(PYTEST) tests/integration)
 
 # What users start, in parts of a few files each; those that ask how fast something is run alone.
 PARTS := test-users-1 test-users-2 test-users-3 test-users-4
@@ -96,6 +85,19 @@ test-users-%: $(VENV)/.test
 
 test-alone: $(VENV)/.test
 	$(call timed,end-to-end tests of speed,$(PYTEST) $(ALONE))
+
+# To be measured takes a test two and a half times its time where it has greenlets, so that is apart; to
+# follow these costs a third of it, and most tests have none.
+GREENLETS := $(shell grep -lE 'gevent|locustfiles' $(UNIT))
+MEASURED := $(BIN)/coverage run
+
+coverage: $(VENV)/.test
+	$(BIN)/coverage erase
+	$(MEASURED) --concurrency=thread -m pytest -q $(filter-out $(GREENLETS),$(UNIT))
+	$(MEASURED) -m pytest -q $(GREENLETS)
+	$(MEASURED) -m pytest -q tests/integration
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=$(COVERAGE_PERCENT)
 
 bench: $(VENV)/.run
 	@for each in $(BENCHMARKS); do $(BIN)/python $$each || exit; done
