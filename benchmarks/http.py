@@ -33,8 +33,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.measure import ROOT, Row, table
+from tests import k6 as pinned_k6
+from tests import vegeta as pinned_vegeta
 from tests.golang import NotBuiltError
-from tests.vegeta import built
 
 USERS = 128
 GOAL = 6
@@ -169,6 +170,8 @@ def k6(path: str, url: str, seconds: float, home: Path) -> Speed:
 
 
 OTHERS = {"wrk": wrk, "vegeta": vegeta, "k6": k6}
+BUILT = {"vegeta": pinned_vegeta, "k6": pinned_k6}
+"""Those that are built where they are not installed."""
 
 
 def others(url: str, seconds: float) -> Iterator[tuple[str, Speed | str]]:
@@ -185,10 +188,10 @@ def others(url: str, seconds: float) -> Iterator[tuple[str, Speed | str]]:
 
 
 def _installed(name: str) -> str:
-    """Return where a program is; Vegeta is built from its pinned source. Raises NotBuiltError."""
+    """Return where a program is; those in Go are built from their pinned sources. Raises NotBuiltError."""
     path = shutil.which(name) or shutil.which(str(Path.home() / "go" / "bin" / name))
-    if path is None and name == "vegeta":
-        return str(built())
+    if path is None and name in BUILT:
+        return str(BUILT[name].built())
     if path is None:
         raise NotBuiltError("it is not installed")
     return path

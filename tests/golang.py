@@ -55,7 +55,7 @@ def _build(program: Path, module: Path, package: str) -> None:
     if go is None:
         raise NotBuiltError("there is no Go toolchain")
     program.parent.mkdir(parents=True, exist_ok=True)
-    fresh = program.with_name(f"vegeta.{os.getpid()}")
+    fresh = program.with_name(f"{program.name}.{os.getpid()}")
     command = [go, "build", "-buildvcs=false", "-trimpath", "-o", str(fresh), package]
     environment = {**os.environ, "CGO_ENABLED": "0"}
     try:
