@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from sandbox.cli import sandbox
 from sandbox.mq_options import PASSWORD_VARIABLE
 from tests.integration.test_mq_client_c import built
-from tests.integration.test_mq_process import USD_100, Sender, credit, payment, statement
+from tests.integration.test_mq_process import Sender, lived, statement
 from tests.mq_parts import needs_ibmmq
 from tests.mq_process import END_S, platform, queue_manager
 from tests.mq_process import sandbox as process
@@ -53,14 +53,7 @@ def running(library):
 def test_an_accounts_life(running):
     """Opened, credited, paid from, refused; the statements over HTTP say the same."""
     there, sender = running
-    account = sender.open_account()
-    outcomes = [
-        sender.done("CreateTransactionCommand", credit(account)),
-        sender.done("InitiateSimplePaymentCommand", payment(account, USD_100)),
-        sender.done("InitiateSimplePaymentCommand", payment(account, USD_100)),
-    ]
-    told = [(final["status"], final["reason"]) for final in outcomes]
-    assert told == [("SETTLED", None), ("SETTLED", None), ("REJECTED", "INSUFFICIENT_FUNDS")]
+    account, _ = lived(sender)
     ours = [row for row in statement(there.url, "commands") if row["accountId"] == account]
     assert [row["accountSeq"] for row in ours] == [1, 2, 3, 4]
 

@@ -116,20 +116,26 @@ def statement(url, name):
         return [json.loads(line) for line in answer][:-1]
 
 
+def lived(sender):
+    """Open an account, credit it and pay from it once too often; return its id, and the three replies."""
+    account = sender.open_account()
+    finals = [
+        sender.done("CreateTransactionCommand", credit(account)),
+        sender.done("InitiateSimplePaymentCommand", payment(account, USD_100)),
+        sender.done("InitiateSimplePaymentCommand", payment(account, USD_100)),
+    ]
+    told = [(final["status"], final["reason"]) for final in finals]
+    assert told == [("SETTLED", None), ("SETTLED", None), ("REJECTED", "INSUFFICIENT_FUNDS")]
+    return account, finals
+
+
 def test_an_accounts_life_over_mq():
     """Opened, credited, paid from, refused; the statements over HTTP say the same."""
     with platform("--mq-port", "0") as running:
         sender = Sender(running.mq)
-        account = sender.open_account()
-        outcomes = [
-            sender.done("CreateTransactionCommand", credit(account)),
-            sender.done("InitiateSimplePaymentCommand", payment(account, USD_100)),
-            sender.done("InitiateSimplePaymentCommand", payment(account, USD_100)),
-        ]
-        told = [(final["status"], final["reason"]) for final in outcomes]
-        assert told == [("SETTLED", None), ("SETTLED", None), ("REJECTED", "INSUFFICIENT_FUNDS")]
+        _, finals = lived(sender)
         rows = statement(running.url, "commands")
-        assert [row["commandId"] for row in rows[1:]] == [final["commandId"] for final in outcomes]
+        assert [row["commandId"] for row in rows[1:]] == [final["commandId"] for final in finals]
         assert [row["accountSeq"] for row in rows] == [1, 2, 3, 4]
         sender.qm.disconnect()
         running.process.send_signal(signal.SIGTERM)
