@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gevent import get_hub
-
 from e2e_data import manifest as manifests
 from e2e_data.commands import Channel
 from e2e_data.ids import Ids
@@ -31,6 +29,7 @@ from locustfiles.addresses import addresses_of
 from locustfiles.backlogs import Backlogs
 from locustfiles.channels.gates import Gates
 from locustfiles.channels.origin import Origin
+from locustfiles.channels.os_thread import on_a_thread
 from locustfiles.clock import AlignedClock, Clock, RunClock
 from locustfiles.completions import PollingSource
 from locustfiles.control import user_name
@@ -190,7 +189,7 @@ def _anew(settings: Settings, origin: Origin) -> _Begun:
     """Begin a run: with a directory, ids and a clock of its own."""
     directory = RunDirectory.create(settings.runs_dir, settings.plan.name)
     # Without files every shard is made for it: on a thread, so that heartbeats are answered meanwhile.
-    manifest = get_hub().threadpool.apply(lambda: settings.pool.manifest)
+    manifest = on_a_thread(lambda: settings.pool.manifest)
     manifest.write(directory.pool / manifests.FILE_NAME)
     clock = RunClock()
     ids = Ids.fresh(settings.pool.config.shard_count)
@@ -322,7 +321,7 @@ def serve(
     plan = Plan.model_validate(record.plan)
     # It makes the pool's vocabulary, for which a slow machine takes seconds: on a thread, since Locust's
     # master stops a test whose workers send no heartbeat for three.
-    pool = Pool.of_manifest(get_hub().threadpool.apply(manifests.read, (directory.pool,)))
+    pool = Pool.of_manifest(on_a_thread(lambda: manifests.read(directory.pool)))
     pool = pool.lapped(record.laps)
     clock = AlignedClock(record.epoch_utc_ns)
     service = Service(order["run"], worker, int(order["term"]), plan.fleet.lease_ns, shared=True)
