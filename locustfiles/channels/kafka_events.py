@@ -15,22 +15,23 @@ Offsets are committed once what was read before them is in the journal.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from confluent_kafka import Message, TopicPartition
 from numpy.typing import NDArray
 
+from e2e_data.bulk import keeps
 from e2e_data.commands import Kind, Outcome
 from e2e_data.ids import Ids, ReadCorrelations, read_correlations
-from e2e_data.over_kafka import Event
+from e2e_data.over_kafka import Event, Events, read_events
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
-from locustfiles.channels.kafka_reader import Batch
+from locustfiles.channels.kafka_reader import Batch, Places
 from locustfiles.sightings import Sightings, facts
 from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, digest, digests, event_numbers
 
@@ -89,6 +90,7 @@ class EventSource:
         once why events can no longer be read, or were gone.
         """
         self._platform = platform
+        self._reads_at_once = keeps(platform, "read_event")
         self._ids = ids
         self._pool = pool
         self._dead_letters = dead_letters
@@ -155,7 +157,7 @@ class EventSource:
         if batch.error:
             self._tell(batch.error)
         if batch.messages:
-            self._take(batch.messages, self._run_ns(batch.at_ns))
+            self._take(batch)
         # The positions move when all of that is done.
         for (topic, partition), end in batch.ends.items():
             self._read.setdefault(topic, {})[partition] = end
@@ -165,13 +167,25 @@ class EventSource:
             self._told.add(why)
             self._failed(why)
 
-    def _take(self, messages: Sequence[Message], at_ns: int) -> None:
+    def _take(self, batch: Batch) -> None:
         """Classify records and hand completions on."""
-        told = list(map(self._event, messages))
-        events = [event for event in told if event is not None]
-        self.counted.malformed += len(messages) - len(events)
-        if events:
-            self._classify(events, list(compress(messages, told)), at_ns)
+        events, places = self._events(batch), batch.places
+        if events is None:
+            told = list(map(self._event, batch.messages))
+            read = [event for event in told if event is not None]
+            self.counted.malformed += len(told) - len(read)
+            if not read:
+                return
+            events = Events.of(read)
+            kept: Iterable[Any] = (list(compress(column, told)) for column in places)
+            places = Places(*kept)
+        self._classify(events, places, self._run_ns(batch.at_ns))
+
+    def _events(self, batch: Batch) -> Events | None:
+        """Return what records tell, read at once; None where they must be read one by one."""
+        if not self._reads_at_once or self._dead_letters in batch.places.topics:
+            return None
+        return read_events([message.value() for message in batch.messages])
 
     def _event(self, message: Message) -> Event | None:
         """Return what a record tells; None for what is no event."""
@@ -188,10 +202,9 @@ class EventSource:
                 log.exception("the platform adapter failed on a record of %s", message.topic())
             return None
 
-    def _classify(self, events: list[Event], whence: list[Message], at_ns: int) -> None:
-        columns = list(zip(*events, strict=True))
-        read = read_correlations(columns[1], self._ids.tag, self._ids.shards)
-        decoded = self._ids.decode(columns[2])
+    def _classify(self, events: Events, places: Places, at_ns: int) -> None:
+        read = read_correlations(events.correlation_ids, self._ids.tag, self._ids.shards)
+        decoded = self._ids.decode(events.command_ids)
         # A correlation id of ours with a foreign command id is as wrong as one of another command.
         ours = read.known | decoded.known
         same = read.known & decoded.known & (read.lap == decoded.lap)
@@ -199,13 +212,12 @@ class EventSource:
         inside = (read.lap == 0) & (read.index < self._sizes_of(read.shard, same))
         sort = np.where(same, np.where(inside, Sort.OURS, Sort.ORPHAN), Sort.MISDIRECTED)
         self._count(ours, sort)
-        rows = self._rows(events, whence, read, sort, at_ns)
+        rows = self._rows(events, places, read, sort, at_ns)
         self._log.add(rows[ours])
         wanted = ours & (sort == Sort.OURS)
         if wanted.any():
-            self._observed(
-                _sightings(list(compress(events, wanted.tolist())), rows[wanted], read.kind[wanted])
-            )
+            mine = events.only(wanted.tolist())
+            self._observed(_sightings(mine, rows[wanted], read.kind[wanted]))
             self.counted.dead_letters += int(rows["dead_letter"][wanted].sum())
 
     def _count(self, ours: np.ndarray, sort: np.ndarray) -> None:
@@ -226,26 +238,25 @@ class EventSource:
 
     def _rows(
         self,
-        events: list[Event],
-        whence: list[Message],
+        events: Events,
+        places: Places,
         read: ReadCorrelations,
         sort: np.ndarray,
         at_ns: int,
     ) -> np.ndarray:
-        rows = np.zeros(len(events), dtype=ROW)
+        rows = np.zeros(len(places.offsets), dtype=ROW)
         rows["sort"], rows["at_ns"] = sort, at_ns
-        rows["partition"] = [message.partition() for message in whence]
+        rows["partition"] = places.partitions
         rows["partition"] += np.uint32(self._first)
-        rows["offset"] = [message.offset() for message in whence]
-        rows["outcome"] = [event[3] for event in events]
+        rows["offset"] = places.offsets
+        rows["outcome"] = events.outcomes
         rows["dead_letter"] = rows["outcome"] == Outcome.DEAD_LETTERED
-        numbers = event_numbers([event[0] for event in events])
+        numbers = event_numbers(events.event_ids)
         rows["event_high"], rows["event_low"] = numbers[:, 0], numbers[:, 1]
-        rows["account"] = digests([event[4] for event in events])
-        rows["amount"] = [event[7] for event in events]
-        currencies = {event[8]: 0 for event in events}
-        currencies.update((text, digest(text)) for text in currencies)
-        rows["currency"] = [currencies[event[8]] for event in events]
+        rows["account"] = digests(events.account_ids)
+        rows["amount"] = events.amounts
+        currencies = {text: digest(text) for text in set(events.currencies)}
+        rows["currency"] = list(map(currencies.__getitem__, events.currencies))
         for name in (*_PLACE, *_ATTEMPT):
             rows[name] = getattr(read, name)
         return rows
@@ -257,20 +268,17 @@ def _headers(message: Message) -> dict[str, bytes]:
     return {name: value for name, value in pairs if isinstance(value, bytes)}
 
 
-def _sightings(
-    events: Sequence[Event], logged: NDArray[np.void], kinds: NDArray[np.int64]
-) -> Sightings:
+def _sightings(events: Events, logged: NDArray[np.void], kinds: NDArray[np.int64]) -> Sightings:
     """Return what events tell, each with its row of the event log and the kind of its command."""
-    rows = facts(len(events))
+    rows = facts(len(logged))
     for name in ("at_ns", *_PLACE, *_ATTEMPT):
         rows[name] = logged[name]
-    _, _, _, outcomes, account_ids, reasons, flags, _, _ = zip(*events, strict=True)
     return Sightings(
         places=list(zip(*(logged[name].tolist() for name in _PLACE), strict=True)),
         kinds=list(map(_KINDS.__getitem__, kinds.tolist())),
-        account_ids=account_ids,
-        outcomes=outcomes,
-        reasons=reasons,
-        flags=flags,
+        account_ids=events.account_ids,
+        outcomes=events.outcomes,
+        reasons=events.reasons,
+        flags=events.flags,
         rows=rows,
     )

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
 import gevent
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -45,6 +46,24 @@ _NOBODY_CAN_HELP = frozenset(
 """Errors that do not go away by waiting, as a broker's absence does."""
 
 
+class Places(NamedTuple):
+    """Where records were, in columns."""
+
+    topics: Sequence[str]
+    partitions: Sequence[int]
+    offsets: Sequence[int]
+
+
+def places_of(messages: Sequence[Message]) -> Places:
+    """Return where records were that were read."""
+    return Places(
+        # Each has a place: only what was never sent has none.
+        cast("list[str]", [message.topic() for message in messages]),
+        cast("list[int]", [message.partition() for message in messages]),
+        cast("list[int]", [message.offset() for message in messages]),
+    )
+
+
 @dataclass(slots=True)
 class Batch:
     """Records that came together, or news of another kind."""
@@ -52,6 +71,8 @@ class Batch:
     at_ns: int
     """By the process's monotonic clock."""
     messages: Sequence[Message] = ()
+    places: Places = field(init=False)
+    """Where these were: asked for in the reader's thread, once for all who need it."""
     ends: dict[tuple[str, int], int] = field(default_factory=dict)
     """By topic and partition: the offset behind the last of these records."""
     trimmed: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -59,6 +80,10 @@ class Batch:
     revoked: Sequence[tuple[str, int]] = ()
     """Partitions that are another's from here on."""
     error: str = ""
+
+    def __post_init__(self) -> None:
+        """Ask the records where they were."""
+        self.places = places_of(self.messages)
 
 
 class RecordReader:
@@ -145,8 +170,7 @@ class RecordReader:
     def _follow(self, batch: Batch) -> None:
         """Note where each partition goes on, and what of it was gone before it was read."""
         at, end = ("", -1), -1
-        for message in batch.messages:
-            topic, partition, offset = place_of(message)
+        for topic, partition, offset in zip(*batch.places, strict=True):
             if offset == end and at == (topic, partition):
                 # Records mostly come in a row.
                 end += 1
@@ -207,15 +231,6 @@ class RecordReader:
             while self._batches:
                 self._took(self._batches.popleft())
                 gevent.sleep(0)
-
-
-def place_of(message: Message) -> tuple[str, int, int]:
-    """Return topic, partition and offset of a record that was read."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    return topic, partition, offset
 
 
 def _named(partitions: Sequence[TopicPartition]) -> str:
