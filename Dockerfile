@@ -15,11 +15,19 @@ COPY e2e_data e2e_data
 COPY reports reports
 COPY locustfiles locustfiles
 COPY sandbox sandbox
-# A seventh of it would be what nobody runs here: the libraries' own tests, and pip.
-RUN /opt/paystorm/bin/pip install --no-cache-dir --no-deps . \
+RUN /opt/paystorm/bin/pip install --no-cache-dir --no-deps .
+# A third of it would be what nobody runs here: the libraries' own tests and headers, the names in their
+# machine code that only a debugger reads, Arrow's network service, and what installs.
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils \
     && cd /opt/paystorm/lib/python3.11/site-packages \
-    && find matplotlib pandas pyarrow scipy -depth -type d -name tests -exec rm -r {} + \
-    && /opt/paystorm/bin/pip uninstall --yes pip
+    && find . -depth -type d \( -name tests -o -name include \) -exec rm -r {} + \
+    && rm pyarrow/*arrow*flight* pyarrow/_flight* \
+    # What wheels bring along from elsewhere, in folders *.libs, does not bear it.
+    && find . -name '*.so*' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
+    && /opt/paystorm/bin/pip uninstall --yes pip setuptools \
+    # And what is left is whole.
+    && /opt/paystorm/bin/python -c "import confluent_kafka, locust, matplotlib.pyplot, opentelemetry.sdk, psycopg, \
+        pyarrow.dataset, pyarrow.fs, scipy.stats, sqlalchemy"
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --user-group --no-create-home paystorm \
