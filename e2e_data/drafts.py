@@ -19,15 +19,19 @@ from e2e_data.bulk import keeps, texts
 from e2e_data.characters import as_bytes, hexadecimal, woven
 from e2e_data.characters import texts as written
 from e2e_data.commands import Channel, Kind
-from e2e_data.ids import CHECK_BYTES, TIME_BYTES, Correlations, Ids
+from e2e_data.ids import CHECK_BYTES, CORRELATION_BYTES, TIME_BYTES, Correlations, Ids
 from e2e_data.platform import PATHS, Platform, http_headers
 from e2e_data.tables import Int64s
+from e2e_data.trace_context import HEADER, beneath, traceparent
 
 Request = tuple[bytes, bytes]
 """The first line of a request, and all that follows the headers that every request has."""
 
 GAP = b"%%0%dx%%0%dx" % (2 * TIME_BYTES, 2 * CHECK_BYTES)
 """What a correlation id ends with: the intended time in microseconds, and the check sum of all before."""
+HEAD_DIGITS = 2 * (CORRELATION_BYTES - TIME_BYTES - CHECK_BYTES)
+"""How many digits of it come before the gap."""
+_TRACE = f"\r\n{HEADER}: ".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,18 @@ class Drafts:
     """From the end of the correlation id to the end of the body."""
     checks: list[int]
     """The check sum of the correlation id until the gap."""
+    share: float | None = None
+    """Of all attempts whose spans are recorded, where the platform is told of their traces."""
 
     def filled(self, row: int, intended_us: int) -> Request:
         """Return the request of an attempt intended at so many microseconds."""
         time = intended_us.to_bytes(TIME_BYTES, "big")
+        before, after = self.before[row], self.after[row]
         gap = GAP % (intended_us, zlib.crc32(time, self.checks[row]))
-        return self.lines[row], b"".join((self.before[row], gap, self.after[row]))
+        if self.share is None:
+            return self.lines[row], b"".join((before, gap, after))
+        trace = traceparent((before[-HEAD_DIGITS:] + gap).decode(), self.share).encode()
+        return self.lines[row], b"".join((before, gap, _TRACE, trace, after))
 
 
 def http_drafts(
@@ -57,6 +67,7 @@ def http_drafts(
 
     What it gives is called for then, one by one, when each is sent.
     """
+    platform, share = beneath(platform)
     if not keeps(platform, "http_command"):
         return None
     begun = heads(batch, ids, lap=lap, phase=phase, attempts=attempts, channel=Channel.HTTP)
@@ -68,6 +79,7 @@ def http_drafts(
         before=as_bytes(before),
         after=as_bytes(after),
         checks=list(map(zlib.crc32, begun.copy())),
+        share=share,
     )
 
 

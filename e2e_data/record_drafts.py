@@ -19,9 +19,10 @@ from e2e_data.commands import COMMAND_TYPES, Channel, Kind
 from e2e_data.drafts import GAP, heads
 from e2e_data.envelope import ENVELOPE, message_ids
 from e2e_data.ids import TIME_BYTES, Ids
-from e2e_data.over_kafka import HEADERS, KafkaRecord
+from e2e_data.over_kafka import HEADERS, Headers, KafkaRecord
 from e2e_data.platform import Platform
 from e2e_data.tables import Int64s
+from e2e_data.trace_context import HEADER, beneath, traceparent
 
 
 class RecordDraft(NamedTuple):
@@ -38,10 +39,12 @@ class RecordDraft(NamedTuple):
     """The beginning of the correlation id, as it is written."""
     check: int
     """The check sum of that."""
+    share: float | None
+    """Of all attempts whose spans are recorded, where the platform is told of their traces."""
 
     def filled(self, intended_us: int, timestamp: bytes) -> KafkaRecord:
         """Return the record of an attempt intended at so many microseconds, sent at `timestamp`."""
-        key, message_id, command_id, kind, body, end, head, check = self
+        key, message_id, command_id, kind, body, end, head, check, share = self
         time = intended_us.to_bytes(TIME_BYTES, "big")
         correlation_id = head + GAP % (intended_us, zlib.crc32(time, check))
         value = b"".join(
@@ -50,7 +53,13 @@ class RecordDraft(NamedTuple):
                 *(_BETWEEN, timestamp, _AFTER[kind], body, end),
             )
         )
-        headers = [(_CORRELATION_ID, correlation_id), (_COMMAND_ID, command_id), _TYPED[kind]]
+        headers: Headers = [
+            (_CORRELATION_ID, correlation_id),
+            (_COMMAND_ID, command_id),
+            _TYPED[kind],
+        ]
+        if share is not None:
+            headers.append((HEADER, traceparent(correlation_id.decode(), share).encode()))
         return _record((key, value, headers))
 
 
@@ -70,6 +79,7 @@ def record_drafts(
     reply_to: str,
 ) -> list[RecordDraft] | None:
     """Return what `platform.kafka_record` gives for each command; None for an adapter of its own."""
+    platform, share = beneath(platform)
     if not keeps(platform, "kafka_record", "envelope"):
         return None
     begun = heads(batch, ids, lap=lap, phase=phase, attempts=attempts, channel=Channel.KAFKA)
@@ -86,6 +96,7 @@ def record_drafts(
         repeat(b"".join((_REPLY_TO, reply, b"}")), len(batch)),
         as_bytes(texts(hexadecimal(begun))),
         map(zlib.crc32, begun.copy()),
+        repeat(share, len(batch)),
     )
     return list(map(_draft, zip(*columns, strict=True)))
 

@@ -39,6 +39,7 @@ class _Traced(Platform):
     """What an adapter overrides whose commands carry their trace's context."""
 
     traced_share = 1.0
+    beneath: Platform
 
     def http_command(self, sending: Sending) -> HttpRequest:
         """Return the adapter's request, with one header more."""
@@ -55,6 +56,13 @@ class _Traced(Platform):
         )
         own = traceparent(sending.correlation_id, self.traced_share).encode()
         return record._replace(headers=[*record.headers, (HEADER, own)])
+
+
+def beneath(platform: Platform) -> tuple[Platform, float | None]:
+    """Return what a traced adapter does it as, and its share; itself, and None, for any other."""
+    if isinstance(platform, _Traced):
+        return platform.beneath, platform.traced_share
+    return platform, None
 
 
 def traced(platform: Platform, share: float) -> Platform:

@@ -17,6 +17,7 @@ from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import HttpRequest, Platform
 from e2e_data.pool import Pool
+from e2e_data.trace_context import traced
 from locustfiles.channels import http
 
 IDS = Ids(bytes(range(16)), 12345)
@@ -45,7 +46,9 @@ def made(platform, batch, attempts=None):
     return drafts.http_drafts(platform, batch, IDS, lap=LAP, phase=PHASE, attempts=attempts)
 
 
-def alone(batch: Batch, row: int, attempt: int, intended_us: int) -> HttpRequest:
+def alone(
+    platform: Platform, batch: Batch, row: int, attempt: int, intended_us: int
+) -> HttpRequest:
     """Return the request that the adapter makes of one command."""
     one = bulk.sending(batch, row)
     correlation = Correlation(
@@ -60,21 +63,28 @@ def alone(batch: Batch, row: int, attempt: int, intended_us: int) -> HttpRequest
         phase=PHASE,
         intended_us=intended_us,
     )
-    return Platform().http_command(replace(one, correlation_id=correlation.pack().hex()))
+    return platform.http_command(replace(one, correlation_id=correlation.pack().hex()))
+
+
+ADAPTERS = [Platform(), *(traced(Platform(), share) for share in (0, 0.5, 1))]
 
 
 @settings(deadline=None)  # libraries are loaded the first time
 @given(
+    platform=st.sampled_from(ADAPTERS),
     indices=st.lists(st.integers(0, len(SHARD) - 1), min_size=1, max_size=20),
     attempt=st.integers(0, 255),
     intended_us=st.integers(0, 2**48 - 1),
 )
-def test_a_filled_draft_is_the_adapters_request(indices, attempt, intended_us):
-    """First line, headers, correlation id and body: nothing differs, whatever the command and time."""
+def test_a_filled_draft_is_the_adapters_request(platform, indices, attempt, intended_us):
+    """First line, headers, correlation id and body: nothing differs, whatever the command and time.
+
+    So it is where the platform is told of each attempt's trace.
+    """
     batch = batch_of(indices)
-    drafts = made(Platform(), batch, np.full(len(batch), attempt))
+    drafts = made(platform, batch, np.full(len(batch), attempt))
     for row in range(len(batch)):
-        request = alone(batch, row, attempt, intended_us)
+        request = alone(platform, batch, row, attempt, intended_us)
         assert drafts.lines[row] == f"{request.method} {request.path} HTTP/1.1\r\n".encode()
         head = http._after_line(request)
         assert drafts.filled(row, intended_us)[1] == head + request.body
@@ -110,6 +120,7 @@ class OwnPayload(Platform):
 def test_an_adapters_own_requests_are_its_own():
     """Where an adapter overrides `http_command`, nothing is made behind its back."""
     assert made(OwnRequest(), batch_of([0, 1])) is None
+    assert made(traced(OwnRequest(), 1), batch_of([0, 1])) is None
 
 
 def test_an_adapters_own_bodies_are_sent():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pytest
 
 from e2e_data.batch import Batch
 from e2e_data.bulk import sending
@@ -16,12 +17,14 @@ from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from e2e_data.record_drafts import record_drafts
+from e2e_data.trace_context import traced
 
 POOL = Pool.in_memory(load("smoke", {"accounts_per_shard": 10, "hostile_percentage": 40}), 7)
 NOW = "2026-11-20T12:00:00Z"
 
 
-def test_a_filled_draft_is_what_the_adapter_gives():
+@pytest.mark.parametrize("platform", [Platform(), traced(Platform(), 0.5)], ids=["plain", "traced"])
+def test_a_filled_draft_is_what_the_adapter_gives(platform):
     """Key, value and headers, of every kind and hostile ones; the correlation id says all."""
     ids, shard = Ids.fresh(), POOL.shard(0)
     indices = np.arange(len(shard))
@@ -40,7 +43,7 @@ def test_a_filled_draft_is_what_the_adapter_gives():
     )
     attempts = np.full(len(shard), 3)
     how = {"lap": 0, "phase": 2, "attempts": attempts, "reply_to": "payments.events"}
-    drafts = record_drafts(Platform(), batch, ids, **how)
+    drafts = record_drafts(platform, batch, ids, **how)
     assert len({draft.message_id for draft in drafts}) == len(shard), (
         "each has a message id of its own"
     )
@@ -51,7 +54,7 @@ def test_a_filled_draft_is_what_the_adapter_gives():
         assert (correlation.index, correlation.attempt, correlation.phase) == (row, 3, 2)
         assert (correlation.channel, correlation.intended_us) == (Channel.KAFKA, 7_000_000 + row)
         message_id = record.value[len(b'{"messageId":"') :][:36].decode()
-        whole = Platform().kafka_record(
+        whole = platform.kafka_record(
             replace(one, correlation_id=correlation.pack().hex()),
             message_id=message_id,
             timestamp=NOW,

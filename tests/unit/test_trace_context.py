@@ -12,7 +12,7 @@ from e2e_data.config import load
 from e2e_data.ids import Correlation, Ids
 from e2e_data.platform import HttpRequest, Platform, Sending
 from e2e_data.pool import Pool
-from e2e_data.trace_context import is_picked, trace_and_span, traced, traceparent
+from e2e_data.trace_context import beneath, is_picked, trace_and_span, traced, traceparent
 
 IDS = Ids(bytes(range(16)), 99)
 COMMAND = Pool.in_memory(load("smoke", {}), 7).shard(0).command(0)
@@ -91,8 +91,15 @@ def test_requests_and_records_carry_it_and_are_the_adapters_otherwise(adapter):
     assert with_trace.mq_message(sending(), **MORE) == plain.mq_message(sending(), **MORE)
 
 
-def test_what_is_made_ahead_has_no_header_so_nothing_is():
-    """Drafts know only the default adapter's requests and records."""
+def test_what_is_made_ahead_asks_whose_requests_they_are():
+    """Those of the adapter below, and the header is known from the correlation id alone."""
+    plain = Platform()
+    assert beneath(traced(plain, 0.25)) == (plain, 0.25)
+    assert beneath(plain) == (plain, None)
+
+
+def test_what_else_is_made_of_it_one_by_one_has_the_header():
+    """A request of a traced adapter is not taken for the default one's."""
     assert not keeps(traced(Platform(), 1), "http_command")
     assert not keeps(traced(Platform(), 1), "kafka_record")
     assert keeps(traced(Platform(), 1), "body", "payload", "envelope")
