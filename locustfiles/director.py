@@ -29,7 +29,7 @@ from reports.lines import LineLog
 from reports.rundir import RunDirectory
 from reports.slos import Slo
 from reports.steps import read_steps
-from reports.timeline import RESUMED, Second
+from reports.timeline import PHASE_BEGAN, PHASE_ENDED, PHASE_SETTLES, RESUMED, RUN_ENDED, Second
 from reports.timeline import Event as TimelineEvent
 
 log = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ class Director:
                 self._note_end(number - 1)
             total = self.total()
             self._before = total.sent + total.dropped
-            self.event("phase began", name)
+            self.event(PHASE_BEGAN, name)
             log.info("phase %s: %s at %s", name, _kinds(phase), phase.rates)
             self._began_once = True
             sizes = [
@@ -287,12 +287,12 @@ class Director:
                 self.machine.step(began_ns, began_ns)
         elif state is State.SETTLING:
             self._settle()
-            self.event("phase settles", name)
+            self.event(PHASE_SETTLES, name)
         elif state is State.ENDED:
             if self._began_once:
                 self._note_end(number)
             self.desk.end()
-            self.event("run ended")
+            self.event(RUN_ENDED)
 
     def _steps_of(self, name: str, phase: Phase) -> Steps | None:
         """Return the steps of a phase that searches; those of a master before count."""
@@ -384,7 +384,7 @@ class Director:
             )
         # By now every worker has said what it gave up when its sending ended.
         dropped = self.total().dropped
-        self.event("phase ended", name, note, dropped - self._dropped)
+        self.event(PHASE_ENDED, name, note, dropped - self._dropped)
         self._dropped = dropped
 
     def _tell(self, event: str, note: str) -> None:

@@ -13,7 +13,7 @@ from reports.classes import PRECEDENCE, Judged
 from reports.columns import NEVER, Bools
 from reports.judgement import Class
 from reports.rundir import PhaseRecord
-from reports.timeline import Event, Second
+from reports.timeline import PHASE_BEGAN, Event, Second
 
 ERRORS = (
     Class.UNEXPECTED,
@@ -82,7 +82,7 @@ def given_up(
     began_ns: dict[str, int] = {}
     numbers = {phase.name: number for number, phase in enumerate(phases)}
     for event in events:
-        if event.event == "phase began":
+        if event.event == PHASE_BEGAN:
             # Whoever takes over counts anew.
             began_ns[event.phase] = event.at_ns
         if not event.dropped or event.phase not in numbers:

@@ -40,7 +40,15 @@ from reports.hdr import highest_ns
 from reports.incidents import Incidents
 from reports.judgement import SloResult, Status
 from reports.slos import Slo
-from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event
+from reports.timeline import (
+    FAULT_BEGAN,
+    FAULT_ENDED,
+    PHASE_BEGAN,
+    PHASE_ENDED,
+    PHASE_SETTLES,
+    RUN_ENDED,
+    Event,
+)
 
 BEFORE_NS = 10_000_000_000
 QUIET = 4
@@ -131,7 +139,7 @@ def _spans(events: Sequence[Event]) -> Iterator[_Span]:
     began = [event for event in events if event.event == FAULT_BEGAN]
     for event in began:
         later = [one for one in events if one.at_ns > event.at_ns]
-        over = {"phase settles", "phase ended", "run ended"}
+        over = {PHASE_SETTLES, PHASE_ENDED, RUN_ENDED}
         phase_ns = next((one.at_ns for one in later if one.event in over), event.at_ns)
         ended_ns = next(
             (one.at_ns for one in later if (one.event, one.note) == (FAULT_ENDED, event.note)),
@@ -144,7 +152,7 @@ def _spans(events: Sequence[Event]) -> Iterator[_Span]:
         starts = [
             one.at_ns
             for one in events
-            if one.event in ("phase began", FAULT_ENDED) and one.at_ns < event.at_ns
+            if one.event in (PHASE_BEGAN, FAULT_ENDED) and one.at_ns < event.at_ns
         ]
         from_ns = max([event.at_ns - BEFORE_NS, *starts[-1:]])
         until_ns = min(next_ns, phase_ns)

@@ -41,7 +41,7 @@ from reports.seconds import Seconds
 from reports.sending import SendingTime
 from reports.server_metrics import judge_server, read_server_metrics
 from reports.steps import read_steps
-from reports.timeline import RESUMED, Event, Timeline, read_timeline
+from reports.timeline import PHASE_BEGAN, PHASE_ENDED, RESUMED, Event, Timeline, read_timeline
 from reports.unsent import Dropped
 from reports.verdict import Losses, conclude, judge_fitness
 from reports.workers import read_reported, worker_rows
@@ -335,12 +335,12 @@ def _phase_rows(record: RunRecord, spans: Spans, events: list[Event]) -> Iterato
         began = [
             event.at_ns
             for event in events
-            if event.event == "phase began" and event.phase == phase.name
+            if event.event == PHASE_BEGAN and event.phase == phase.name
         ]
         if not began:
             continue
         ended = [
-            event for event in events if event.event == "phase ended" and event.phase == phase.name
+            event for event in events if event.event == PHASE_ENDED and event.phase == phase.name
         ]
         yield PhaseRow(
             name=phase.name,

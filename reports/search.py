@@ -21,7 +21,7 @@ from reports.rundir import RunRecord
 from reports.sending import SendingTime
 from reports.slos import Slo
 from reports.steps import Step
-from reports.timeline import Event
+from reports.timeline import PHASE_BEGAN, Event
 
 RESPONSE = Slo(latency="response", percentile=99, below_ms=1e12)
 ANSWERED = Slo(throughput_above_per_s=1e-12)
@@ -36,7 +36,7 @@ class _Judged:
         asked = [slo for slo in record.slos if slo.phase in (None, step.phase)]
         fit = record.fitness
         lag = Slo(latency="lag", percentile=fit.lag_percentile, below_ms=fit.lag_below_ms)
-        alone = SendingTime(([], [Event(step.from_ns, "phase began", step.phase)]))
+        alone = SendingTime(([], [Event(step.from_ns, PHASE_BEGAN, step.phase)]))
         made = [measure_of(slo, record.phases, alone) for slo in (*asked, lag, RESPONSE, ANSWERED)]
         *self._asked, self._lag, self._response, self._answered = made
         self._all = made

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from reports.columns import Ints
-from reports.timeline import RESUMED, Timeline
+from reports.timeline import PHASE_BEGAN, PHASE_ENDED, PHASE_SETTLES, RESUMED, RUN_ENDED, Timeline
 
 OPEN_NS = np.iinfo(np.int64).max
 """The end of a span that nobody saw end."""
 
-_BEGINS = ("phase began", "phase resumed", "phase goes on")
-_ENDS = ("phase paused", "phase settles", "phase ended", RESUMED, "run ended")
+_BEGINS = (PHASE_BEGAN, "phase resumed", "phase goes on")
+_ENDS = ("phase paused", PHASE_SETTLES, PHASE_ENDED, RESUMED, RUN_ENDED)
 
 
 def spans(timeline: Timeline, phase: str | None = None) -> Iterator[tuple[int, int]]:
@@ -45,7 +45,7 @@ class SendingTime:
         self._phase_ns = {
             event.phase: event.at_ns
             for event in reversed(timeline[1])
-            if event.event == "phase began"
+            if event.event == PHASE_BEGAN
         }
 
     def of(self, at_ns: Ints) -> Ints:

@@ -17,11 +17,20 @@ from reports.fault_row import FaultRow
 from reports.hostile import visible
 from reports.judgement import PhaseRow
 from reports.seconds import step_s_of
-from reports.timeline import FAULT_BEGAN, FAULT_ENDED, Event, Second
+from reports.timeline import (
+    FAULT_BEGAN,
+    FAULT_ENDED,
+    PHASE_BEGAN,
+    PHASE_ENDED,
+    PHASE_SETTLES,
+    RUN_ENDED,
+    Event,
+    Second,
+)
 
 _TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _ROUTINE = {
-    *("run began", "run ended", "phase began", "phase settles", "phase ended", "worker joined"),
+    *("run began", RUN_ENDED, PHASE_BEGAN, PHASE_SETTLES, PHASE_ENDED, "worker joined"),
     *(FAULT_BEGAN, FAULT_ENDED),
 }
 """Events that the bands or other panels show."""

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from reports.lines import damaged, read_lines
 
+PHASE_BEGAN, PHASE_SETTLES, PHASE_ENDED = "phase began", "phase settles", "phase ended"
+"""A phase sends, then waits for what it sent, then is over."""
+
+RUN_ENDED = "run ended"
+
 FAULT_BEGAN, FAULT_ENDED = "fault began", "fault ended"
 """What a plan did to the platform or the wire; the note says which."""
 
