@@ -17,6 +17,7 @@ from locustfiles.fleet.holder import Holder
 from locustfiles.hand import Hand
 from locustfiles.pacing import SECOND_NS
 from locustfiles.roster import Roster, Seat
+from locustfiles.rounds import next_round
 from locustfiles.tracker import Tracker
 from locustfiles.work import Lane, Turn, Work, arrival_of, ready_of, turn_of
 
@@ -204,7 +205,7 @@ class Dealer:
                 return card
             if self._tracker.tally.blocked % BLOCKED_AT_ONCE == 0:
                 # A whole phase may be blocked: heartbeats and the journal need their turn.
-                gevent.sleep(0)
+                next_round()
         return None
 
     def _admitted(self, work: Work, lane: Lane, card: Card) -> bool:

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import gevent
-
 from e2e_data.commands import Kind
 from e2e_data.envelope import message_ids, timestamp
 from e2e_data.over_kafka import KafkaRecord
@@ -22,6 +20,7 @@ from locustfiles.channels.kafka_settings import KafkaSettings
 from locustfiles.lines import More
 from locustfiles.pacing import SECOND_NS
 from locustfiles.regional import region_of
+from locustfiles.rounds import Rounds
 from locustfiles.run import Run
 from locustfiles.tracker import Pending, pending_of
 from locustfiles.work import Turn
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 IDS_AT_ONCE = 256
 """Message ids that are drawn together."""
 IN_A_ROW = 128
-"""So many records are produced before others have their turn on the event loop: a millisecond or two."""
+"""So many records are produced before others have their turn on the event loop: some milliseconds."""
 LOOK_S = 0.05
 """How often a user that waits for room looks whether it may still send."""
 
@@ -72,6 +71,8 @@ class KafkaLine:
             lambda: run.agent.holder.is_good and not run.agent.over,
         )
         self._most = settings.queue_messages
+        self.rounds = Rounds()
+        """Nothing waits for the broker, so users that are behind would never let anybody else run."""
         self._message_ids = _drawn()
 
     def sender(self, run: Run, statistics: Statistics) -> KafkaSender:  # noqa: ARG002 - it is the line's
@@ -107,23 +108,26 @@ class KafkaLine:
             reply_to=self._reply_to,
         )
 
-    def send(self, turns: deque[Turn], statistics: Statistics) -> None:
-        """Produce commands one after the other, and take out of `turns` what was sent.
-
-        Nothing waits for the broker here, but for room in the local queue.
-        """
+    def send_rest(self, turns: deque[Turn], statistics: Statistics) -> None:
+        """Send what there was no room for, as soon as there is; what may not be sent any more is put back."""
+        may_send = self.run.agent.holder.may_send
         while turns:
-            self._send(turns, statistics)
-            if turns:
-                self._producer.wait_for_room(LOOK_S)
+            self._producer.wait_for_room(LOOK_S)
+            with self.rounds:
+                for turn in [
+                    one for one in turns if one.card.lease and not may_send(one.card.lease)
+                ]:
+                    turns.remove(turn)
+                    turn.card.put_back()
+                self.send(turns, statistics)
 
     @property
     def room(self) -> int:
         """How many records the local queue takes now."""
         return self._most - self._producer.on_their_way
 
-    def _send(self, turns: deque[Turn], statistics: Statistics) -> None:
-        """Produce as many as there is room for."""
+    def send(self, turns: deque[Turn], statistics: Statistics) -> None:
+        """Produce as many commands as there is room for, without waiting, and take them out of `turns`."""
         tracker, produce, clock = self.run.tracker, self._producer.produce, self.run.clock
         draft_of, reply_to, now_ns = self.run.addresser.record, self._reply_to, clock.now_ns
         now = _timestamp(now_ns() // SECOND_NS, clock.epoch_utc_ns)
@@ -240,22 +244,25 @@ class KafkaSender:
         While the local queue is full, other arrivals become overdue.
         """
         line, lease = self._lines.line_of(turn.card), turn.card.lease
-        run = line.run
+        run, parts = line.run, self._lines.parts(deque([turn]))
         holder = run.agent.holder
-        if not line.wait_for_room(lambda: lease is None or holder.may_send(lease)):
-            turn.card.put_back()
-            return
-        others = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
-        parts = self._lines.parts(deque([turn, *others]))
         try:
+            if not line.wait_for_room(lambda: lease is None or holder.may_send(lease)):
+                return
+            with line.rounds:
+                # Others had their turn meanwhile, and time went on.
+                if lease is not None and not holder.may_send(lease):
+                    return
+                others = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
+                parts = self._lines.parts(deque([turn, *others]))
+                for one, turns in parts:
+                    one.send(turns, self._statistics)
             for one, turns in parts:
-                one.send(turns, self._statistics)
+                one.send_rest(turns, self._statistics)
         finally:
             for _, turns in parts:
                 while turns:
                     turns.pop().card.put_back()
-        # Nothing waits for the broker, so a user that is behind would never let others run.
-        gevent.sleep(0)
 
 
 @lru_cache(maxsize=4)

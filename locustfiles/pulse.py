@@ -16,6 +16,7 @@ from gevent.threadpool import ThreadPool
 from locustfiles.control import Requests
 from locustfiles.director import Director
 from locustfiles.pacing import SECOND_NS
+from locustfiles.rounds import next_round
 from locustfiles.run import Run
 
 PROBE_S = 0.02
@@ -23,9 +24,6 @@ PROBE_S = 0.02
 BEAT_S = 1.0
 SETTLING_BEAT_S = 0.2
 """How soon the journal is flushed where the next phase waits for it."""
-
-BREATH_S = 0.001
-"""What takes long is parted by so much, in which users have their turn."""
 
 LISTEN_S = 0.2
 """How often requests to the run are looked for."""
@@ -82,7 +80,7 @@ class Pulse:
                 run.journal.cut()
                 self._writer.apply(run.journal.write)
                 self._writer.apply(run.completions.flush)
-                run.counting.vigil.look(_breathe)
+                run.counting.vigil.look(next_round)
                 run.counting.parts.look()
                 if run.counting.traces is not None:
                     run.counting.traces.look()
@@ -94,12 +92,6 @@ class Pulse:
             # Without its journal a run proves nothing, so it must not go on.
             self._failed(f"the run directory cannot be written: {error}")
             raise
-
-
-def _breathe() -> None:
-    """Give whoever waits on the event loop its turn."""
-    # Not sleep(0): of such callbacks the loop runs fifty in a row before it looks at its sockets.
-    gevent.sleep(BREATH_S)
 
 
 class Beat:

@@ -20,11 +20,11 @@ from e2e_data.over_kafka import KafkaRecord
 from e2e_data.problems import Problems
 from locustfiles.channels.kafka_faults import RecordError
 from locustfiles.channels.kafka_settings import Config
+from locustfiles.rounds import next_round
 
 TURN_S = 0.001
 """How often notes are collected while records are on their way. Times are librdkafka's own, and exact."""
-FULL_S = 0.002
-ROUND_MAX = 2000
+ROUND_MAX = 1000
 """So many notes are handed on before other greenlets have their turn."""
 LAST_S = 5
 
@@ -140,7 +140,7 @@ class RecordProducer:
             self._delivered(some)
             self._room.set()
             if len(some) == ROUND_MAX:
-                gevent.sleep(0)
+                next_round()
 
 
 def _reason(error: Exception) -> str:

@@ -21,6 +21,7 @@ from gevent.threadpool import ThreadPool
 
 from e2e_data.problems import Problems
 from locustfiles.channels.kafka_settings import Config
+from locustfiles.rounds import next_round
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +231,7 @@ class RecordReader:
             self._news.clear()
             while self._batches:
                 self._took(self._batches.popleft())
-                gevent.sleep(0)
+                next_round()
 
 
 def _named(partitions: Sequence[TopicPartition]) -> str:

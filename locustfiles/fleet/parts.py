@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import gevent
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from e2e_data.pool import Pool
 from e2e_data.shard import Shard
 from locustfiles.fleet import buckets
 from locustfiles.fleet.checked import count, items
+from locustfiles.rounds import next_round
 from reports.journal import Fact
 from reports.slos import Latency, Slo
 
@@ -232,7 +232,7 @@ class Parts:
             if len(self._shards) > SHARDS_MAX:
                 self._shards.popitem(last=False)
             # To make one takes milliseconds, and others are due meanwhile.
-            gevent.sleep(0)
+            next_round()
         self._shards.move_to_end(number)
         return self._shards[number]
 
