@@ -18,6 +18,9 @@ NOON_NS = 1_795_176_000 * 10**9
 SECOND_NS = 10**9
 TENTHS = 10
 """Tenths of a second in a second: what an MQMD's Expiry counts."""
+SYNC_PUT = codes.MQPMO_SYNCPOINT
+SYNC_GET = codes.MQGMO_SYNCPOINT
+FIRST, NEXT = codes.MQGMO_BROWSE_FIRST, codes.MQGMO_BROWSE_NEXT
 
 
 class Clock:
@@ -88,6 +91,12 @@ class Program:
 
 def md_of(got):
     return Descriptor.unpack(got.md)
+
+
+def reason_of(call, *args, **kwargs):
+    with pytest.raises(Failed) as failed:
+        call(*args, **kwargs)
+    return failed.value.reason
 
 
 needs_ibmmq = pytest.mark.skipif(
