@@ -19,7 +19,7 @@ from e2e_data.export_cli import FORMATS, Choices
 from e2e_data.exporters.portions import REPLAY_ATTEMPT
 from e2e_data.ids import ACCOUNT_NAMESPACE, Correlation, static_account_id
 from e2e_data.platform import Platform
-from tests.unit import test_contract as contract
+from tests import contract
 from tests.unit.test_hostile import PAYMENT, Bank, sending
 
 LABELS = {label.text: label for label in Label}
