@@ -19,8 +19,12 @@ from sandbox.faulty_platform import FaultyPlatform
 from sandbox.fields import Refusal
 from sandbox.ledger import Ledger
 from sandbox.platform import Decided
-from tests.histories import EPOCH_UTC_NS, MS, Fate, History, Key, Options, _fact, _Told, read
+from tests.fated_platform import read
+from tests.fates import Fate, Options
+from tests.histories import History, fact_at
 from tests.tellers import TELLERS, Teller
+from tests.times import EPOCH_UTC_NS, MS, Told
+from tests.tiny_pools import Key
 
 POOL = (("payments", (25, 40)), ("fx_percentage", 40), ("funding", (2, 4)))
 """Enough payments that many accounts are asked for more than they have."""
@@ -57,7 +61,7 @@ class Defective(History):
         self._queue: list[tuple[int, int, str]] = []
         self._numbers = count()
         self._answers: dict[Key, str] = {}
-        self.told: list[_Told] = []
+        self.told: list[Told] = []
         self.faults: list[str] = []
         """What stopped the reading of events."""
         self.teller: Teller | None = None
@@ -126,7 +130,7 @@ class Defective(History):
         at_ns = self._due_ns.pop(command_id, at_ns)
         heapq.heappush(self._queue, (at_ns, next(self._numbers), command_id))
 
-    def _play(self, told: list[_Told], bindings: list[LineLog]) -> None:
+    def _play(self, told: list[Told], bindings: list[LineLog]) -> None:
         """Let the platform receive and decide, each at its time, or as the platform puts it off."""
         self.told += told
         arriving = sorted(
@@ -148,7 +152,7 @@ class Defective(History):
                 # Whoever does not see an account's creation complete does nothing with it.
                 del self._bound[one.key]
 
-    def _kinds_told(self, one: _Told) -> set[Fact]:
+    def _kinds_told(self, one: Told) -> set[Fact]:
         assert self.teller is not None
         return {fact for _, fact, _, _ in self.teller.facts[one.key]}
 
@@ -161,7 +165,7 @@ class Defective(History):
             self._now_ns = EPOCH_UTC_NS + due_ns
             self.sandbox.decide(command_id)
 
-    def _accept(self, one: _Told, bindings: list[LineLog]) -> None:
+    def _accept(self, one: Told, bindings: list[LineLog]) -> None:
         shard, index = key = self.sent_as(one.key)
         command = self.pool.shard(shard).command(index)
         correlation_id = ""
@@ -185,13 +189,13 @@ class Defective(History):
             return Acknowledged.INVALID, self._answers[key]
         return super()._answer(key, fate)
 
-    def _completions(self, one: _Told) -> list:
+    def _completions(self, one: Told) -> list:
         # Nobody asks how a command ended that was answered as invalid.
         if one.key in self._answers:
             return []
         return super()._completions(one) if self.teller is None else self._as_read(one)
 
-    def _as_read(self, one: _Told) -> list:
+    def _as_read(self, one: Told) -> list:
         """Return the facts that came of what the platform told."""
         assert self.teller is not None
         kind = Kind(int(self.pool.shard(one.key[0]).kind[one.key[1]]))
@@ -201,7 +205,7 @@ class Defective(History):
             )
         at = ((0, *one.key), 0, one.phase, self.options.channel)
         return [
-            _fact(max(at_ns, one.completed_ns), one.key, fact, at, code=code, reason=reason)
+            fact_at(max(at_ns, one.completed_ns), one.key, fact, at, code=code, reason=reason)
             for at_ns, fact, code, reason in self.teller.facts[one.key]
         ]
 

@@ -25,7 +25,11 @@ from e2e_data.pool import Pool
 from locustfiles.limit_watch import Limits
 from locustfiles.vigil import Vigil
 from reports.journal import ROW
-from tests.histories import EPOCH_UTC_NS, Fate, History, Key, Options, findings, keys_of, tiny_pool
+from tests.fates import Fate, Options
+from tests.histories import History
+from tests.judgements import findings
+from tests.times import EPOCH_UTC_NS
+from tests.tiny_pools import Key, keys_of, tiny_pool
 
 HARMLESS = (
     Fate.UNANSWERED,

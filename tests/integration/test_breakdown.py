@@ -11,7 +11,9 @@ from reports.latency_log import write_log
 from reports.reconcile import reconcile
 from reports.render import write_all
 from reports.results import read_results
-from tests.histories import Fate, History, keys_of, tiny_pool
+from tests.fates import Fate
+from tests.histories import History
+from tests.tiny_pools import keys_of, tiny_pool
 
 SURE = keys_of(tiny_pool()[0], Kind.PAYMENT, Outcome.SETTLED)
 

@@ -16,9 +16,11 @@ from reports.story import Stories
 from sandbox import defects as d
 from tests.defective import Defective, Expected
 from tests.event_books import rebook, records_of
-from tests.histories import History, Options, keys_of, tiny_pool
+from tests.fates import Options
+from tests.histories import History
 from tests.matrix import MATRIX
 from tests.soundness import harmless
+from tests.tiny_pools import keys_of, tiny_pool
 
 NOT_ASKED = {"2", "4a", "4b"}
 LOST = Expected("lost in the platform", "1")

@@ -13,8 +13,11 @@ from reports.journal import Fact, Journal
 from sandbox import defects, telling
 from tests import tellers
 from tests.defective import Defective
-from tests.histories import History, Options, causes, findings, keys_of, statuses
+from tests.fates import Options
+from tests.histories import History
+from tests.judgements import causes, findings, statuses
 from tests.matrix import MATRIX
+from tests.tiny_pools import keys_of
 
 PAYMENT = b'"commandType":"InitiateSimplePaymentCommand"'
 

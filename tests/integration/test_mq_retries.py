@@ -35,7 +35,7 @@ from sandbox.mq_front import COMMAND_QUEUE, REPLY_QUEUE
 from sandbox.mq_replies import ReplyId
 from sandbox.platform import Platform
 from sandbox.queues import Definition
-from tests import histories
+from tests.judgements import causes
 from tests.mq_parts import Program, manager, md_of
 from tests.stages import Stage
 from tests.unit.test_mq_sender import Statistics
@@ -184,7 +184,7 @@ def test_a_run_with_retries_over_mq_reconciles(tmp_path, seed):
         assert len({(one.shard, one.index) for one in told}) == 1
         assert all(command_id.encode() in message.body for message in messages)
         assert {one.channel for one in told} == {Channel.MQ}
-    assert histories.causes(judgement) == {}
+    assert causes(judgement) == {}
     assert {check.status for check in judgement.checks} == {Status.HOLDS}
 
 
@@ -197,4 +197,4 @@ def test_a_platform_that_applies_a_retry_again_does_not_reconcile(tmp_path):
         0,
     )
     assert len(way.settled_before) > 0
-    assert histories.causes(judgement) == {"applied more than once": len(way.settled_before)}
+    assert causes(judgement) == {"applied more than once": len(way.settled_before)}

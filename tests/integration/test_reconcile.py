@@ -23,19 +23,12 @@ from reports.judgement import Class, Status
 from reports.reconcile import reconcile
 from reports.rundir import RunDirectory
 from reports.slos import Fitness, Slo
-from tests.histories import (
-    MS,
-    Fate,
-    History,
-    Options,
-    causes,
-    check,
-    finding,
-    findings,
-    keys_of,
-    statuses,
-    tiny_pool,
-)
+from tests.books import write_book
+from tests.fates import Fate, Options
+from tests.histories import History
+from tests.judgements import causes, check, finding, findings, statuses
+from tests.times import MS
+from tests.tiny_pools import keys_of, tiny_pool
 
 POOL = tiny_pool()[0]
 SURE = keys_of(POOL, Kind.PAYMENT, Outcome.SETTLED)
@@ -194,7 +187,7 @@ def test_an_outcome_that_was_observed_counts_as_acknowledged(tmp_path):
     key = SURE[0]
     history = run(tmp_path, {key: Fate.UNANSWERED})
     del history.ledger._entries[history.command_id(key)]
-    history._write_book()
+    write_book(history, history.directory)
     judgement = history.judge()
     assert history.classes()[key] is Class.LOST
     assert causes(judgement) == {"lost in the platform": 1}
@@ -464,7 +457,7 @@ def test_a_clearing_account_that_is_off_violates_4a(tmp_path):
     """Both legs are exact: money that is missing in clearing is found though every account is right."""
     history = run(tmp_path)
     history.ledger._clearing["USD"] += 1
-    history._write_book()
+    write_book(history, history.directory)
     judgement = history.judge()
     assert violated(judgement) == "4a"
     assert findings(judgement) == {}
@@ -482,7 +475,7 @@ def test_ids_of_this_run_beyond_its_pool_violate_3(tmp_path):
     history.ledger._entries[stranger] = dataclasses.replace(
         sure, command=dataclasses.replace(sure.command, command_id=stranger)
     )
-    history._write_book()
+    write_book(history, history.directory)
     judgement = history.judge()
     assert violated(judgement) == "3"
     assert check(judgement, "3").note == (
@@ -498,7 +491,7 @@ def test_what_was_granted_and_never_sent_must_not_be_decided(tmp_path):
     history.ledger._entries[row.command.command_id] = row
     history.ledger._accounts[row.account_id].balance += row.decision.postings[0].minor
     history.ledger._clearing[row.decision.postings[1].currency] += row.decision.postings[1].minor
-    history._write_book()
+    write_book(history, history.directory)
     judgement = history.judge()
     assert set(causes(judgement)) >= {"decided, but never sent"}
     assert findings(judgement)["decided, but never sent"][:2] == ("3", 1)

@@ -8,19 +8,10 @@ from e2e_data.commands import Channel, Kind, Label, Outcome
 from e2e_data.exits import Exit
 from e2e_data.replays import replays_of
 from reports.judgement import Class, LabelRow
-from tests.histories import (
-    WHY_NOT_COMPLETE,
-    Fate,
-    History,
-    Options,
-    causes,
-    check,
-    finding,
-    findings,
-    keys_of,
-    statuses,
-    tiny_pool,
-)
+from tests.fates import Fate, Options
+from tests.histories import WHY_NOT_COMPLETE, History
+from tests.judgements import causes, check, finding, findings, statuses
+from tests.tiny_pools import keys_of, tiny_pool
 
 POOL = tiny_pool(special=True)[0]
 REPLAYS = [
@@ -353,7 +344,7 @@ def test_flags_are_compared_with_labels(tmp_path):
 
 def test_without_flags_there_is_no_detection(tmp_path, monkeypatch):
     """A platform that gives no flags has no rate of detection, not one of nought."""
-    monkeypatch.setattr("tests.histories.Monitor.flags_of", lambda *_: ())
+    monkeypatch.setattr("sandbox.flags.Monitor.flags_of", lambda *_: ())
     judgement = run(tmp_path).judge()
     assert (judgement.flagged, judgement.patterns) == (0, ())
 

@@ -22,7 +22,8 @@ from sandbox.money import Money
 from sandbox.mqbinding.structs import Descriptor
 from sandbox.platform import Platform
 from sandbox.sql_store import SqlStore
-from tests.histories import History, Options
+from tests.fates import Options
+from tests.histories import History
 from tests.postgres import postgres
 
 IDS = [str(UUID(int=number)) for number in range(1, 20)]

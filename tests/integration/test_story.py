@@ -11,8 +11,10 @@ from e2e_data.commands import Kind, Outcome
 from paystorm import main
 from sandbox import defects
 from tests.defective import Defective
-from tests.histories import Fate, History, Options, keys_of, tiny_pool
+from tests.fates import Fate, Options
+from tests.histories import History
 from tests.matrix import MATRIX
+from tests.tiny_pools import keys_of, tiny_pool
 
 POOL = tiny_pool()[0]
 SURE = keys_of(POOL, Kind.PAYMENT, Outcome.SETTLED)

@@ -11,7 +11,7 @@ from reports.lines import LineLog
 from reports.timeline import REPLIES_CUT, Event
 from sandbox import defects
 from tests.defective import Defective
-from tests.histories import causes, findings, statuses
+from tests.judgements import causes, findings, statuses
 from tests.matrix import MATRIX
 
 SEEDS = (0,)

@@ -9,8 +9,11 @@ import pytest
 from e2e_data.commands import Kind, Outcome
 from e2e_data.exits import Exit
 from e2e_data.replays import replays_of
-from tests.histories import POOL_SEEDS, Fate, History, Options, causes, findings, keys_of, tiny_pool
+from tests.fates import Fate, Options
+from tests.histories import History
+from tests.judgements import causes, findings
 from tests.soundness import accusations, harmless
+from tests.tiny_pools import POOL_SEEDS, keys_of, tiny_pool
 
 HISTORIES = 1200
 """The share that the tests play; `python -m tests.soundness 100000` plays as many as one likes."""

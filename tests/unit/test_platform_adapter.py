@@ -24,7 +24,7 @@ from e2e_data.platform import (
     load_platform,
 )
 from e2e_data.problems import Problems
-from tests.histories import keys_of, tiny_pool
+from tests.tiny_pools import keys_of, tiny_pool
 
 ADAPTER = Platform()
 POOL = tiny_pool()[0]

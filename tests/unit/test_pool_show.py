@@ -16,7 +16,7 @@ from e2e_data.ids import REPLAY_ATTEMPT, Correlation, Ids
 from e2e_data.platform import Platform, Sending
 from e2e_data.pool import Pool
 from reports.rundir import RunDirectory, RunRecord
-from tests.histories import EPOCH_UTC_NS
+from tests.times import EPOCH_UTC_NS
 
 IDS = Ids(bytes(range(16)), 2**63 + 5)
 CONFIG = load(

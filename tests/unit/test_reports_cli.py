@@ -12,7 +12,9 @@ from e2e_data.commands import Kind, Outcome
 from reports.cli import reconcile, report
 from reports.reconcile import reconcile as judge
 from reports.rundir import RunDirectory
-from tests.histories import Fate, History, keys_of, tiny_pool
+from tests.fates import Fate
+from tests.histories import History
+from tests.tiny_pools import keys_of, tiny_pool
 
 SURE = keys_of(tiny_pool()[0], Kind.PAYMENT, Outcome.SETTLED)
 FILES = ("report.html", "report.md", "junit.xml", "summary.json", "findings.json")

@@ -20,7 +20,7 @@ from locustfiles.vigil import Vigil
 from reports import event_log
 from reports.event_log import Sort
 from reports.journal import ROW, Fact
-from tests.histories import tiny_pool
+from tests.tiny_pools import tiny_pool
 
 POOL, _ = tiny_pool(3, 6, settings=(("limit_based_percentage", 50), ("payments", (20, 30))))
 SHARD = POOL.shard(0)

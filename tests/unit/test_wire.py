@@ -17,7 +17,7 @@ from e2e_data.batch import Batch
 from e2e_data.commands import Kind
 from e2e_data.money import MINOR_DIGITS, to_wire
 from e2e_data.platform import Platform
-from tests.histories import tiny_pool
+from tests.tiny_pools import tiny_pool
 
 SHARD = tiny_pool()[0].shard(0)
 EVERY = np.arange(len(SHARD))
