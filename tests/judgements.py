@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reports.judgement import Check, Finding, Judgement
+from reports.judgement import Check, Class, Finding, Judgement, Status
+
+ALL = ("1", "2", "3", "4a", "4b", "5", "6a", "6b", "7", "8")
+"""The invariants, by number."""
 
 
 def findings(judgement: Judgement) -> dict[str, tuple[str, int, str]]:
@@ -32,3 +35,15 @@ def finding(judgement: Judgement, name: str) -> Finding:
 def check(judgement: Judgement, invariant: str) -> Check:
     """Return the check of an invariant."""
     return next(check for check in judgement.checks if check.invariant == invariant)
+
+
+def total(judgement: Judgement, name: Class | None = None) -> int:
+    """Return how many commands have a class, or have this one."""
+    if name is not None:
+        return judgement.class_total(name)
+    return sum(sum(counts.values()) for counts in judgement.classes.values())
+
+
+def violated(judgement: Judgement) -> str:
+    """Return the invariants that are violated."""
+    return " ".join(c.invariant for c in judgement.checks if c.status is Status.VIOLATED)
