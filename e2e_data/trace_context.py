@@ -60,7 +60,8 @@ class _Traced(Platform):
 
 def beneath(platform: Platform) -> tuple[Platform, float | None]:
     """Return what a traced adapter does it as, and its share; itself, and None, for any other."""
-    if isinstance(platform, _Traced):
+    # Not one that has another layer above that: it would be left out.
+    if isinstance(platform, _Traced) and type(platform).__bases__[0] is _Traced:
         return platform.beneath, platform.traced_share
     return platform, None
 

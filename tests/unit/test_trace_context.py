@@ -10,6 +10,7 @@ from e2e_data.bulk import keeps
 from e2e_data.commands import Channel, Kind, Outcome
 from e2e_data.config import load
 from e2e_data.ids import Correlation, Ids
+from e2e_data.layers import layered
 from e2e_data.platform import HttpRequest, Platform, Sending
 from e2e_data.pool import Pool
 from e2e_data.trace_context import beneath, is_picked, trace_and_span, traced, traceparent
@@ -96,6 +97,8 @@ def test_what_is_made_ahead_asks_whose_requests_they_are():
     plain = Platform()
     assert beneath(traced(plain, 0.25)) == (plain, 0.25)
     assert beneath(plain) == (plain, None)
+    above = layered(Other, traced(plain, 0.25))
+    assert beneath(above) == (above, None), "what is above it must not be left out"
 
 
 def test_what_else_is_made_of_it_one_by_one_has_the_header():
