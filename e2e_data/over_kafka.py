@@ -124,7 +124,7 @@ _told = msgspec.json.Decoder(_Told).decode
 
 
 def read_events(values: Sequence[bytes | None]) -> Events | None:
-    """Return what `OverKafka.read_event` gives for each, in half of its time.
+    """Return what `OverKafka.read_event` gives for each, in three quarters of its time.
 
     None where one of them has to be looked at by itself: it may be no event.
     """
