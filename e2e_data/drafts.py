@@ -29,7 +29,7 @@ Request = tuple[bytes, bytes]
 
 GAP = b"%%0%dx%%0%dx" % (2 * TIME_BYTES, 2 * CHECK_BYTES)
 """What a correlation id ends with: the intended time in microseconds, and the check sum of all before."""
-HEAD_DIGITS = 2 * (CORRELATION_BYTES - TIME_BYTES - CHECK_BYTES)
+_HEAD_DIGITS = 2 * (CORRELATION_BYTES - TIME_BYTES - CHECK_BYTES)
 """How many digits of it come before the gap."""
 _TRACE = f"\r\n{HEADER}: ".encode()
 
@@ -56,7 +56,7 @@ class Drafts:
         gap = GAP % (intended_us, zlib.crc32(time, self.checks[row]))
         if self.share is None:
             return self.lines[row], b"".join((before, gap, after))
-        trace = traceparent((before[-HEAD_DIGITS:] + gap).decode(), self.share).encode()
+        trace = traceparent((before[-_HEAD_DIGITS:] + gap).decode(), self.share).encode()
         return self.lines[row], b"".join((before, gap, _TRACE, trace, after))
 
 

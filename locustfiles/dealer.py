@@ -123,7 +123,7 @@ class Dealer:
     def _overdue(self, work: Work, lane: Lane, free_ns: int) -> Turn | None:
         """Return the next of what was made ready, for a user free since then; None if nobody may send it."""
         card, number, intended_ns, request = lane.due.popleft()
-        if card.lease is None or self._holder.may_send(card.lease):
+        if self._holder.may_send(card.lease):
             arrival = arrival_of((number, intended_ns, free_ns))
             return turn_of((card, arrival, lane.channel, work.number, request))
         card.put_back()
@@ -174,7 +174,7 @@ class Dealer:
                 work.over.wait(early_ns / SECOND_NS)
         if work.over.is_set() or self.work is not work:
             return None
-        if card.lease is not None and not self._holder.may_send(card.lease):
+        if not self._holder.may_send(card.lease):
             return None
         return Turn(card, arrival, lane.channel, work.number, request)
 

@@ -114,9 +114,7 @@ class KafkaLine:
         while turns:
             self._producer.wait_for_room(LOOK_S)
             with self.rounds:
-                for turn in [
-                    one for one in turns if one.card.lease and not may_send(one.card.lease)
-                ]:
+                for turn in [one for one in turns if not may_send(one.card.lease)]:
                     turns.remove(turn)
                     turn.card.put_back()
                 self.send(turns, statistics)
@@ -243,15 +241,15 @@ class KafkaSender:
 
         While the local queue is full, other arrivals become overdue.
         """
-        line, lease = self._lines.line_of(turn.card), turn.card.lease
-        run, parts = line.run, self._lines.parts(deque([turn]))
-        holder = run.agent.holder
+        line = self._lines.line_of(turn.card)
+        run, parts = line.run, [(line, deque([turn]))]
+        may_send = partial(run.agent.holder.may_send, turn.card.lease)
         try:
-            if not line.wait_for_room(lambda: lease is None or holder.may_send(lease)):
+            if not line.wait_for_room(may_send):
                 return
             with line.rounds:
                 # Others had their turn meanwhile, and time went on.
-                if lease is not None and not holder.may_send(lease):
+                if not may_send():
                     return
                 others = run.dealer.more(turn.channel, min(line.room, IN_A_ROW) - 1)
                 parts = self._lines.parts(deque([turn, *others]))

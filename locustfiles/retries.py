@@ -84,7 +84,7 @@ def _when_due(run: Run, turn: Turn, wait_s: float) -> Turn | None:
     work, card = run.dealer.work, turn.card
     if wait_s and (work is None or work.over.wait(wait_s)):
         return None
-    if card.lease is not None and not run.agent.holder.may_send(card.lease):
+    if not run.agent.holder.may_send(card.lease):
         return None
     if card.place not in run.tracker.pending:
         # An event told its outcome meanwhile.

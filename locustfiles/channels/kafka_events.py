@@ -15,10 +15,10 @@ Offsets are committed once what was read before them is in the journal.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from confluent_kafka import Message, TopicPartition
@@ -31,7 +31,7 @@ from e2e_data.over_kafka import Event, Events, read_events
 from e2e_data.platform import Platform
 from e2e_data.pool import Pool
 from locustfiles.channels.kafka_probe import positions_of
-from locustfiles.channels.kafka_reader import Batch, Places
+from locustfiles.channels.kafka_reader import Batch, Places, places_of
 from locustfiles.sightings import Sightings, facts
 from reports.event_log import PARTITION_BITS, ROW, EventLog, Sort, digest, digests, event_numbers
 
@@ -176,9 +176,7 @@ class EventSource:
             self.counted.malformed += len(told) - len(read)
             if not read:
                 return
-            events = Events.of(read)
-            kept: Iterable[Any] = (list(compress(column, told)) for column in places)
-            places = Places(*kept)
+            events, places = Events.of(read), places_of(list(compress(batch.messages, told)))
         self._classify(events, places, self._run_ns(batch.at_ns))
 
     def _events(self, batch: Batch) -> Events | None:

@@ -203,9 +203,12 @@ class Holder:
         """Whether nothing may be drawn, and nothing may be granted to what is held."""
         return not any(lease.more or any(lease.queues.values()) for lease in self.held())
 
-    def may_send(self, lease: Held) -> bool:
-        """Tell whether a command that was drawn from a lease may be sent at this very moment."""
-        return not lease.gone and self._now_ns() < self._good_until_ns
+    def may_send(self, lease: Held | None) -> bool:
+        """Tell whether a command that was drawn from a lease may be sent at this very moment.
+
+        One that came from none, since nothing is leased, always may.
+        """
+        return lease is None or (not lease.gone and self._now_ns() < self._good_until_ns)
 
     @property
     def is_good(self) -> bool:
