@@ -13,15 +13,15 @@ import random
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
 import locust
-import numpy as np
 import zmq.green as zmq
 from locust.rpc import Message, zmqrpc
 
+from benchmarks.waits import Wait, probe, told
 from e2e_data.commands import Kind
 from locustfiles.fleet.agent import Agent
 from locustfiles.fleet.counts import Counts
@@ -37,10 +37,6 @@ LATENCY_MS = 3
 SHARDS_KNOWN = 400
 """Of so many shards, ends are told of."""
 NS = 1_000_000_000
-PROBE_S = 0.01
-
-Wait = tuple[float, float]
-"""When something was waited for, and how long; seconds."""
 
 
 class Line(zmqrpc.Client):
@@ -230,24 +226,6 @@ class Fake:
 
 def _since(at: float) -> Wait:
     return at, time.monotonic() - at
-
-
-def probe(stalls: list[Wait]) -> None:
-    """See how late this process's own timers are."""
-    while True:
-        at = time.monotonic()
-        gevent.sleep(PROBE_S)
-        stalls.append((at, time.monotonic() - at - PROBE_S))
-
-
-def told(waits: Iterable[Wait], seconds: int) -> dict[str, float]:
-    """Return the count and the percentiles of the last seconds' waits."""
-    since = time.monotonic() - seconds
-    lately = np.array([wait for at, wait in waits if at >= since]) * 1000
-    if not len(lately):
-        return {"count": 0, "p50_ms": 0, "p99_ms": 0}
-    p50, p99 = np.percentile(lately, [50, 99]).tolist()
-    return {"count": len(lately), "p50_ms": p50, "p99_ms": p99}
 
 
 def main(port: int, count: int, mode: str, seconds: int) -> None:

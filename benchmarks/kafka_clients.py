@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 from benchmarks.http_clients import Undecided
+from benchmarks.waits import Wait, probe, told
 from e2e_data import config as pool_config
 from e2e_data.commands import Channel, Kind
 from e2e_data.ids import Correlations, Ids
@@ -58,7 +59,6 @@ USERS = 4
 SATURATING_PER_S = 1_000_000
 SETTINGS = KafkaSettings(dead_letters=None, linger_ms=5)
 TIMEOUT_MS = 60_000
-TIMER_S = 0.005
 BODY = b"x" * 620
 BARE_RECORDS = 10_000
 EVENTS = 40_000
@@ -104,20 +104,10 @@ def paystorm(folder: Path, bootstrap: str, seconds: float) -> dict[str, Any]:
     run, director = run_of(folder)
     _begin(run, director, bootstrap)
     gevent.sleep(2)
-    late_ms: list[float] = []
-    probe = gevent.spawn(_ask_for_timers, late_ms)
-    told = _counted(lambda: run.tracker.tally.acknowledged, seconds)
-    probe.kill()
-    middle, most = np.percentile(late_ms, [50, 99])
-    return {**told, "late_p50_ms": float(middle), "late_p99_ms": float(most)}
-
-
-def _ask_for_timers(late_ms: list[float]) -> None:
-    """Note how late the event loop is with one timer after the other."""
-    while True:
-        asked_s = time.monotonic()
-        gevent.sleep(TIMER_S)
-        late_ms.append(1000 * (time.monotonic() - asked_s - TIMER_S))
+    stalls: list[Wait] = []
+    gevent.spawn(probe, stalls)
+    rates = _counted(lambda: run.tracker.tally.acknowledged, seconds)
+    return {**rates, "late": told(stalls, seconds)}
 
 
 def gone(folder: Path, bootstrap: str, seconds: float) -> dict[str, Any]:
