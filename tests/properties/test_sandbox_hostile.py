@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from sandbox.defects import Defects
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
 from sandbox.platform import Platform
+from tests.asgi import asked
 
 ID = str(UUID(int=5))
 USD_5 = {"amount": 5, "currencyCode": "USD"}
@@ -111,26 +111,6 @@ requests = (
 )
 
 
-def call(app, method, path, headers, body):
-    sent = []
-
-    async def receive():
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message):
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "headers": headers,
-        "query_string": b"",
-    }
-    asyncio.run(app(scope, receive, send))
-    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
-
-
 def fresh_app():
     queue: list[str] = []
     platform = Platform(Ledger(), Defects({}), queue.append)
@@ -143,7 +123,7 @@ def test_any_body_is_accepted_or_refused_with_a_reason(request):
     """A body is accepted, or refused with 400 or 422, a short reason and no trace in the book."""
     app, platform, _ = fresh_app()
     path, body = request
-    status, answer = call(app, "POST", path, [(b"idempotency-key", ID.encode())], body)
+    status, answer = asked(app, "POST", path, [(b"idempotency-key", ID.encode())], body)
     said = json.loads(answer)
     if status == 202:
         assert platform.ledger.as_of == 1
@@ -160,10 +140,10 @@ def test_what_is_well_formed_is_accepted_decided_and_stated(request):
     """Any texts, amounts and currencies in form are a 202, and the statement is JSON throughout."""
     app, platform, queue = fresh_app()
     path, body = request
-    status, answer = call(app, "POST", path, [(b"idempotency-key", ID.encode())], body)
+    status, answer = asked(app, "POST", path, [(b"idempotency-key", ID.encode())], body)
     assert (status, json.loads(answer)["status"]) == (202, "ACCEPTED")
     platform.decide(queue.pop())
-    _, lines = call(app, "GET", "/api/statements/commands", [], b"")
+    _, lines = asked(app, "GET", "/api/statements/commands", [], b"")
     row, end = map(json.loads, lines.splitlines())
     assert row["commandId"] == ID
     assert row["status"] in {"SETTLED", "REJECTED"}
@@ -180,6 +160,6 @@ def test_any_path_method_and_header_is_answered_in_json(method, rest, headers):
     """Unknown paths are 404, wrong methods 405, bad ids 400: each an object with a reason."""
     app, _, _ = fresh_app()
     for path in (f"/{rest}", f"/api/commands/{rest}", "/api/payments"):
-        status, answer = call(app, method, path, headers, b"{}")
+        status, answer = asked(app, method, path, headers, b"{}")
         assert status in {400, 404, 405}
         assert set(json.loads(answer)) == {"error", "reason"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 from sandbox.defects import Defects
 from sandbox.http_front import app_for
 from sandbox.ledger import Ledger
 from sandbox.platform import Platform as SandboxPlatform
+from tests.asgi import asked
 from tests.contract import (
     ACCOUNT_LINES,
     ADAPTER,
@@ -36,24 +36,8 @@ class Sandbox:
 
     def call(self, method, path, headers=(), body=""):
         """Return (status, body) of a request."""
-        incoming = {"type": "http.request", "body": body.encode(), "more_body": False}
-        outgoing = []
-
-        async def receive():
-            return incoming
-
-        async def send(message):
-            outgoing.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": b"",
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
-        }
-        asyncio.run(self.app(scope, receive, send))
-        return outgoing[0]["status"], b"".join(part.get("body", b"") for part in outgoing)
+        encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
+        return asked(self.app, method, path, encoded, body.encode())
 
 
 def renamed(request_, command_id, **changes):

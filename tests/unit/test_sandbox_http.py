@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from decimal import Decimal
 from itertools import count
@@ -17,6 +16,7 @@ from sandbox.ledger import Ledger
 from sandbox.money import Money
 from sandbox.openapi import DESCRIPTION
 from sandbox.platform import Platform
+from tests.asgi import asked
 
 NOON_NS = 1_795_176_000 * 10**9
 PERIODS = ("MINUTE", "HOUR", "DAY", "WEEK", "MONTH")
@@ -78,31 +78,8 @@ class Client:
         self.app = app_for(self.platform)
 
     def request(self, method, path, body=b"", key=None, *, cut_off=False):
-        parts = [body[i : i + 65536] for i in range(0, len(body), 65536)] or [b""]
-        incoming = [
-            {"type": "http.request", "body": part, "more_body": cut_off or part is not parts[-1]}
-            for part in parts
-        ]
-        incoming.append({"type": "http.disconnect"})
-        outgoing = []
-
-        async def receive():
-            return incoming.pop(0)
-
-        async def send(message):
-            outgoing.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "headers": [(b"idempotency-key", key.encode())] if key is not None else [],
-            "query_string": b"",
-        }
-        asyncio.run(self.app(scope, receive, send))
-        if not outgoing:
-            return None, None
-        return outgoing[0]["status"], b"".join(message.get("body", b"") for message in outgoing)
+        headers = [(b"idempotency-key", key.encode())] if key is not None else []
+        return asked(self.app, method, path, headers, body, cut_off=cut_off)
 
     def post(self, path, key, body):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
